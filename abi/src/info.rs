@@ -1,0 +1,346 @@
+//! Records that `SystemRead` and `ProcessRead` return. Every value is read from the hardware, from the
+//! boot loader's record or from the kernel's own tables at the time of the call.
+
+use crate::{Name, record};
+
+/// What to read with `SystemRead`, and the handle it needs (with READ).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Topic {
+    /// [`BootStatus`]. SystemInfo handle.
+    Boot = 0,
+    /// [`CpuStatus`]. SystemInfo handle.
+    Cpu = 1,
+    /// [`MemoryStatus`]. SystemInfo handle.
+    Memory = 2,
+    /// [`ProcessInfo`] of process slot `index`; `NotFound` for an empty slot, `InvalidArgument` past the last. SystemInfo handle.
+    Process = 3,
+    /// [`ModuleInfo`] of archive entry `index`; `NotFound` past the last. Archive or SystemInfo handle.
+    Module = 4,
+    /// [`HandleRecord`] of slot `index & 0xFFFF_FFFF` of process `index >> 32` (0: the caller); `NotFound` for an empty
+    /// slot, `InvalidArgument` past the last. SystemInfo handle.
+    Handle = 5,
+    /// [`Pcr`] number `index` of the SHA-256 bank, as the boot loader read it before leaving. SystemInfo handle.
+    Pcr = 6,
+    /// [`Framebuffer`]. SystemInfo handle.
+    Framebuffer = 7,
+    /// [`Layout`]. KernelLayout handle.
+    Layout = 8,
+}
+
+impl Topic {
+    /// The topic with this number.
+    pub const fn from_raw(raw: u64) -> Option<Self> {
+        Some(match raw {
+            0 => Self::Boot,
+            1 => Self::Cpu,
+            2 => Self::Memory,
+            3 => Self::Process,
+            4 => Self::Module,
+            5 => Self::Handle,
+            6 => Self::Pcr,
+            7 => Self::Framebuffer,
+            8 => Self::Layout,
+            _ => return None,
+        })
+    }
+}
+
+record! {
+    /// How this system was booted, from the boot loader's record.
+    pub struct BootStatus {
+        /// Bits of [`boot_flags`].
+        pub flags: u64,
+        /// Security version in the signed image header.
+        pub image_security_version: u64,
+        /// Stored minimum the image was checked against, after this boot's update.
+        pub rollback_counter: u64,
+        /// Where the minimum is kept: [`crate::boot::RollbackStore`].
+        pub rollback_store: u64,
+        /// BLAKE3 hash of the image payload, little-endian words.
+        pub payload_hash: [u64; 4],
+        /// BLAKE3 hash of the Ed25519 and ML-DSA-65 public keys the image was verified with.
+        pub key_hash: [u64; 4],
+        /// Bytes of the TCG event log that was handed over; 0 without one.
+        pub event_log_bytes: u64,
+        /// Sources that gave entropy for the seed: bits of [`crate::boot::entropy`].
+        pub entropy_sources: u64,
+        /// TSC ticks from boot loader entry to kernel entry.
+        pub loader_ticks: u64,
+    }
+}
+
+/// Bits of [`BootStatus::flags`].
+pub mod boot_flags {
+    /// The firmware's `SecureBoot` variable is 1 and `SetupMode` is 0.
+    pub const SECURE_BOOT: u64 = 1;
+    /// The image's Ed25519 signature was checked and is valid.
+    pub const ED25519_VALID: u64 = 1 << 1;
+    /// The image's ML-DSA-65 signature was checked and is valid.
+    pub const ML_DSA_VALID: u64 = 1 << 2;
+    /// The payload hash was checked and matches.
+    pub const PAYLOAD_HASH_VALID: u64 = 1 << 3;
+    /// A TPM 2.0 answered.
+    pub const TPM_PRESENT: u64 = 1 << 4;
+    /// The image was extended into PCR 11 and the event log handed over.
+    pub const MEASURED: u64 = 1 << 5;
+}
+
+record! {
+    /// Control registers and features, read at the time of the call.
+    pub struct CpuStatus {
+        /// CR0.
+        pub cr0: u64,
+        /// CR4.
+        pub cr4: u64,
+        /// IA32_EFER.
+        pub efer: u64,
+        /// What the CPU has: bits of [`cpu_features`].
+        pub features: u64,
+        /// CPU brand string, 48 bytes of ASCII.
+        pub brand: [u64; 6],
+        /// Running CPUs.
+        pub cpus: u64,
+        /// TSC ticks per second.
+        pub tsc_hz: u64,
+        /// 1 when the timer runs in TSC-deadline mode, 0 for one-shot mode.
+        pub tsc_deadline: u64,
+        /// Whether the walk of all page tables at boot found no page both writable and executable: 1 yes, 0 no.
+        pub w_xor_x: u64,
+    }
+}
+
+/// Bits of [`CpuStatus::features`]: what the CPU reports, not what is on.
+pub mod cpu_features {
+    /// No-execute pages.
+    pub const NX: u64 = 1;
+    /// Supervisor-mode execution prevention.
+    pub const SMEP: u64 = 1 << 1;
+    /// Supervisor-mode access prevention.
+    pub const SMAP: u64 = 1 << 2;
+    /// User-mode instruction prevention.
+    pub const UMIP: u64 = 1 << 3;
+    /// CET shadow stacks.
+    pub const CET_SS: u64 = 1 << 4;
+    /// CET indirect branch tracking.
+    pub const CET_IBT: u64 = 1 << 5;
+    /// Process-context identifiers.
+    pub const PCID: u64 = 1 << 6;
+    /// RDRAND.
+    pub const RDRAND: u64 = 1 << 7;
+    /// RDSEED.
+    pub const RDSEED: u64 = 1 << 8;
+    /// Not affected by Meltdown (IA32_ARCH_CAPABILITIES.RDCL_NO).
+    pub const RDCL_NO: u64 = 1 << 9;
+    /// Enhanced IBRS (IA32_ARCH_CAPABILITIES.IBRS_ALL).
+    pub const IBRS_ALL: u64 = 1 << 10;
+    /// Protection keys.
+    pub const PKU: u64 = 1 << 11;
+    /// AES-NI.
+    pub const AES: u64 = 1 << 12;
+    /// TSC-deadline mode of the local APIC timer.
+    pub const TSC_DEADLINE: u64 = 1 << 13;
+    /// Invariant TSC.
+    pub const INVARIANT_TSC: u64 = 1 << 14;
+    /// Running under a hypervisor or emulator that says so.
+    pub const HYPERVISOR: u64 = 1 << 15;
+}
+
+record! {
+    /// Memory, in pages of 4 KiB.
+    pub struct MemoryStatus {
+        /// All frames for processes.
+        pub total_pages: u64,
+        /// Of these, free.
+        pub free_pages: u64,
+        /// Kernel region: objects and page tables.
+        pub kernel_pages: u64,
+        /// Of these, free for page tables.
+        pub kernel_free_pages: u64,
+        /// Kernel image and the system image's unpacked payload.
+        pub image_pages: u64,
+        /// Processes that exist.
+        pub processes: u64,
+        /// Most processes that can exist.
+        pub process_limit: u64,
+    }
+}
+
+record! {
+    /// One process.
+    pub struct ProcessInfo {
+        /// Process number, never used again.
+        pub id: u64,
+        /// Name from the manifest.
+        pub name: Name,
+        /// [`process_state`].
+        pub state: u64,
+        /// Priority, 0 (lowest) to 31.
+        pub priority: u64,
+        /// Pages in use, charged to the process.
+        pub pages: u64,
+        /// Most pages it may use.
+        pub quota_pages: u64,
+        /// Open handles.
+        pub handles: u64,
+        /// CPU time, nanoseconds.
+        pub cpu_ns: u64,
+        /// How it ended: [`exit_kind`]; 0 while it lives.
+        pub exit_kind: u64,
+        /// Exit code, or exception vector.
+        pub exit_code: u64,
+        /// Faults: error code of the exception (SDM vol. 3, 4.7 for page faults).
+        pub fault_error: u64,
+        /// Page faults: the address that was accessed.
+        pub fault_address: u64,
+        /// Faults: the instruction.
+        pub fault_instruction: u64,
+        /// System calls that were denied, all reasons.
+        pub denials: u64,
+    }
+}
+
+/// Values of [`ProcessInfo::state`].
+pub mod process_state {
+    /// Made, not started.
+    pub const NEW: u64 = 0;
+    /// Running or ready to run.
+    pub const READY: u64 = 1;
+    /// Waiting.
+    pub const BLOCKED: u64 = 2;
+    /// Ended; the record stays while someone holds a handle to it.
+    pub const ENDED: u64 = 3;
+}
+
+/// Values of [`ProcessInfo::exit_kind`].
+pub mod exit_kind {
+    /// Still alive.
+    pub const NONE: u64 = 0;
+    /// It called `Exit`.
+    pub const EXIT: u64 = 1;
+    /// It caused a CPU exception.
+    pub const FAULT: u64 = 2;
+    /// It was ended by a holder of its handle.
+    pub const KILLED: u64 = 3;
+}
+
+record! {
+    /// One module of the system image. Values other than the name are from the manifest and 0 before it was verified.
+    pub struct ModuleInfo {
+        /// Name in the archive.
+        pub name: Name,
+        /// [`module_state`].
+        pub state: u64,
+        /// Bytes as stored in the archive.
+        pub stored_bytes: u64,
+        /// Publisher named by the manifest.
+        pub publisher: Name,
+        /// Security version.
+        pub security_version: u64,
+        /// BLAKE3 hash of the ELF.
+        pub elf_hash: [u64; 4],
+        /// Priority ceiling asked for.
+        pub priority: u64,
+        /// Memory quota asked for, pages.
+        pub quota_pages: u64,
+        /// What it asks for: bits of [`crate::info::needs`].
+        pub needs: u64,
+    }
+}
+
+/// What a manifest can ask for.
+pub mod needs {
+    /// Call the console service.
+    pub const CONSOLE: u64 = 1;
+    /// Read the state of the system.
+    pub const SYSTEM_INFO: u64 = 1 << 1;
+    /// Read where the kernel lies.
+    pub const KERNEL_LAYOUT: u64 = 1 << 2;
+    /// Turn the machine off.
+    pub const POWER: u64 = 1 << 3;
+    /// Read the kernel's log.
+    pub const LOG_READ: u64 = 1 << 4;
+    /// Write to the kernel's log.
+    pub const LOG_WRITE: u64 = 1 << 5;
+    /// Have other modules run.
+    pub const SPAWN: u64 = 1 << 6;
+    /// The first serial port.
+    pub const SERIAL: u64 = 1 << 7;
+    /// The PS/2 controller.
+    pub const PS2: u64 = 1 << 8;
+    /// The frame buffer.
+    pub const FRAMEBUFFER: u64 = 1 << 9;
+    /// Everything `init` holds. Only `init` asks for it.
+    pub const INIT: u64 = 1 << 10;
+    /// Names of the bits, lowest first.
+    pub const NAMES: [&str; 11] = [
+        "console", "system-info", "kernel-layout", "power", "log-read", "log-write", "spawn", "serial", "ps2",
+        "framebuffer", "init",
+    ];
+}
+
+/// Values of [`ModuleInfo::state`].
+pub mod module_state {
+    /// Not looked at yet.
+    pub const UNVERIFIED: u64 = 0;
+    /// Verified and admitted.
+    pub const ADMITTED: u64 = 1;
+    /// Refused: the reason is the value minus this, an [`crate::Error`] number.
+    pub const REFUSED: u64 = 0x100;
+}
+
+record! {
+    /// One handle of a process.
+    pub struct HandleRecord {
+        /// The handle's value.
+        pub handle: u64,
+        /// [`crate::ObjectKind`].
+        pub kind: u64,
+        /// [`crate::Rights`] bits.
+        pub rights: u64,
+        /// Badge of an endpoint handle, else 0.
+        pub badge: u64,
+        /// Number of the object among its kind.
+        pub object: u64,
+    }
+}
+
+record! {
+    /// A platform configuration register.
+    pub struct Pcr {
+        /// SHA-256 value, little-endian words.
+        pub digest: [u64; 4],
+    }
+}
+
+record! {
+    /// The frame buffer that the firmware set up; `width` 0 when there is none.
+    pub struct Framebuffer {
+        /// Physical address.
+        pub address: u64,
+        /// Size, bytes.
+        pub bytes: u64,
+        /// Pixels in a line.
+        pub width: u64,
+        /// Lines.
+        pub height: u64,
+        /// Bytes from line to line.
+        pub stride_bytes: u64,
+        /// [`crate::boot::PixelFormat`].
+        pub format: u64,
+    }
+}
+
+record! {
+    /// Where the kernel lies. Hidden from whoever was not granted it.
+    pub struct Layout {
+        /// Virtual base of the kernel image.
+        pub kernel_base: u64,
+        /// Physical base of the kernel image.
+        pub kernel_physical: u64,
+        /// Bytes of the loaded kernel image.
+        pub kernel_bytes: u64,
+        /// Virtual base of the kernel region.
+        pub region_base: u64,
+    }
+}

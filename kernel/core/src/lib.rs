@@ -1,0 +1,5 @@
+//! The kernel's logic in safe Rust.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod machine;

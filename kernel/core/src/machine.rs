@@ -1,0 +1,232 @@
+//! The one trait through which the kernel's logic knows the hardware.
+//!
+//! `nonos-hal` implements it for x86_64; the host tests implement it with a fake machine. Everything here is
+//! safe: an implementation upholds memory safety whatever the logic asks for, in the limits stated.
+
+use nonos_abi::PAGE_BYTES;
+
+/// Number of a 4-KiB physical frame: physical address / 4096.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct FrameNumber(pub u32);
+
+/// A page-aligned user-space address: `nonos_abi::USER_START <= address < nonos_abi::USER_END`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct UserPage(u64);
+
+impl UserPage {
+    /// The page at an address, when it is aligned and in user space.
+    pub fn new(address: u64) -> Option<Self> {
+        let valid = address.is_multiple_of(PAGE_BYTES as u64)
+            && (nonos_abi::USER_START..nonos_abi::USER_END).contains(&address);
+        valid.then_some(Self(address))
+    }
+
+    /// The page that holds an address in user space.
+    pub fn containing(address: u64) -> Option<Self> {
+        Self::new(address & !(PAGE_BYTES as u64 - 1))
+    }
+
+    /// Address of its first byte.
+    pub fn address(self) -> u64 {
+        self.0
+    }
+}
+
+/// An address space, as the machine names it (the frame of its top-level page table).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct AddressSpace(pub FrameNumber);
+
+/// How user space may access a page. There is no writable and executable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read and write.
+    ReadWrite,
+    /// Read and execute.
+    ReadExecute,
+}
+
+/// How the CPU caches a mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Caching {
+    /// RAM.
+    WriteBack,
+    /// Frame buffers (falls back to uncached where the PAT cannot say it).
+    WriteCombining,
+}
+
+/// Why a page was not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// The page is mapped already.
+    Mapped,
+    /// The kernel region has no frame left for a page table.
+    OutOfTables,
+}
+
+/// Registers of a thread in user space. System calls and IPC read and write them here.
+///
+/// The machine loads them when it enters user space and stores them when user space enters the kernel.
+/// It takes from `rflags` only the arithmetic flags (and DF) and refuses to return to an instruction pointer
+/// outside user space (that return is a fault of the thread).
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+#[allow(missing_docs)]
+pub struct UserContext {
+    pub rax: u64,
+    pub rbx: u64,
+    pub rcx: u64,
+    pub rdx: u64,
+    pub rsi: u64,
+    pub rdi: u64,
+    pub rbp: u64,
+    pub r8: u64,
+    pub r9: u64,
+    pub r10: u64,
+    pub r11: u64,
+    pub r12: u64,
+    pub r13: u64,
+    pub r14: u64,
+    pub r15: u64,
+    pub rip: u64,
+    pub rsp: u64,
+    pub rflags: u64,
+    /// FXSAVE image (SDM vol. 1, 10.5.1).
+    pub fpu: [u8; 512],
+}
+
+impl UserContext {
+    /// All registers zero, x87 and SSE in their initial state (FCW 0x37F, MXCSR 0x1F80), RFLAGS with IF.
+    pub const fn new() -> Self {
+        let mut fpu = [0; 512];
+        fpu[0] = 0x7F;
+        fpu[1] = 0x03;
+        fpu[24] = 0x80;
+        fpu[25] = 0x1F;
+        Self {
+            rax: 0, rbx: 0, rcx: 0, rdx: 0, rsi: 0, rdi: 0, rbp: 0, r8: 0, r9: 0, r10: 0, r11: 0, r12: 0, r13: 0,
+            r14: 0, r15: 0, rip: 0, rsp: 0, rflags: 0x202, fpu,
+        }
+    }
+}
+
+impl Default for UserContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why the kernel runs: what ended a stay in user space, or woke an idle CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The current thread executed `syscall`.
+    Syscall,
+    /// The timer reached the deadline.
+    Timer,
+    /// A device interrupt: its global system interrupt number. The line is masked until acknowledged.
+    Interrupt(u32),
+    /// The current thread caused an exception.
+    Fault(Fault),
+    /// Nothing to do (a spurious interrupt).
+    Spurious,
+}
+
+/// A CPU exception in user space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Vector (SDM vol. 3, 6.3.1).
+    pub vector: u8,
+    /// Error code, 0 for vectors without one.
+    pub error: u64,
+    /// Page faults: the address accessed (CR2); else 0.
+    pub address: u64,
+    /// The instruction.
+    pub instruction: u64,
+}
+
+/// What to do with the power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PowerAction {
+    /// Turn off.
+    Off,
+    /// Restart.
+    Restart,
+}
+
+/// Width of a port access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortWidth {
+    /// One byte.
+    Byte,
+    /// Two bytes.
+    Word,
+    /// Four bytes.
+    Double,
+}
+
+/// The hardware, as the kernel's logic sees it.
+pub trait Machine {
+    /// An address space with nothing mapped for user space; `None` when the kernel region is used up.
+    fn space_create(&mut self) -> Option<AddressSpace>;
+
+    /// Frees an address space and its page tables. Mapped frames are not touched: their owner frees them.
+    fn space_destroy(&mut self, space: AddressSpace);
+
+    /// Maps a frame.
+    fn map(&mut self, space: AddressSpace, page: UserPage, frame: FrameNumber, access: Access, caching: Caching)
+    -> Result<(), MapError>;
+
+    /// Unmaps a page; afterwards no CPU can reach the frame through it. `None` when nothing was mapped.
+    fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber>;
+
+    /// The frame a page is mapped to, and how.
+    fn translate(&self, space: AddressSpace, page: UserPage) -> Option<(FrameNumber, Access)>;
+
+    /// Runs `f` with the contents of a frame of RAM that belongs to user space, mapped only for that time.
+    fn with_frame<R>(&mut self, frame: FrameNumber, f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> R;
+
+    /// Nanoseconds since the kernel started; never goes back.
+    fn now_ns(&self) -> u64;
+
+    /// When the next [`Event::Timer`] is due; `None` for never. Replaces the deadline set before.
+    fn set_timer(&mut self, deadline_ns: Option<u64>);
+
+    /// The global system interrupt that ISA interrupt or global interrupt `line` is wired to, or `None` when
+    /// the machine has no such line.
+    fn interrupt_route(&self, line: u32) -> Option<u32>;
+
+    /// Lets a global system interrupt through, once: it is masked again when it arrives.
+    fn interrupt_enable(&mut self, global: u32);
+
+    /// Masks a global system interrupt.
+    fn interrupt_disable(&mut self, global: u32);
+
+    /// Reads an I/O port.
+    fn port_read(&mut self, port: u16, width: PortWidth) -> u32;
+
+    /// Writes an I/O port.
+    fn port_write(&mut self, port: u16, width: PortWidth, value: u32);
+
+    /// Whether user space may be given these ports: not those of interrupt controllers, the timer, DMA, PCI configuration and ACPI.
+    fn ports_allowed(&self, first: u16, count: u16) -> bool;
+
+    /// Whether a physical range is a device's, so that it may be mapped for a driver: no RAM, no APIC.
+    fn is_device_memory(&self, physical: u64, pages: u64) -> bool;
+
+    /// State of the CPU, read now.
+    fn cpu_status(&self) -> nonos_abi::info::CpuStatus;
+
+    /// Wipes all memory of user space and the kernel region's secrets and changes the power state. Returns only where
+    /// the machine cannot do it (and on the host).
+    fn power(&mut self, action: PowerAction);
+
+    /// Free and total frames of the kernel region, for page tables.
+    fn table_frames(&self) -> (u64, u64);
+
+    /// Writes text to the serial port while no driver has taken it.
+    fn early_print(&mut self, text: &str);
+}
