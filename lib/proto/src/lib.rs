@@ -1,2 +1,26 @@
+//! Interfaces of the services: one file each, as Rust types, from which client and server are generated.
+//!
+//! [`interface!`] takes a list of operations (number, name, arguments, result) and makes the server's
+//! trait, `dispatch` (decodes a request and calls the server) and `Client` (encodes a call and decodes its
+//! reply). Nobody marshals by hand, and what arrives is checked in one place: a request whose counts do
+//! not fit its operation exactly is refused with [`Refusal::Malformed`] before the server sees it.
+//!
+//! Ownership of handles: a request copies its handles (the caller keeps its own), a reply moves them.
+//! Handles that arrive in a message which is refused are closed by whoever received it, so that no peer
+//! can fill another's handle table.
 #![no_std]
-//! Placeholder while the workspace is laid out.
+#![forbid(unsafe_code)]
+
+mod interface;
+mod refusal;
+mod value;
+
+pub mod console;
+pub mod init;
+
+pub use interface::{Caller, Ticket, Transport, transact};
+pub use refusal::{CallError, Refusal};
+pub use value::{Bytes, Packer, Unpacker, Value};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What [`interface!`](crate::interface!) generates from, and the few types that generated code shares.
+
+use core::marker::PhantomData;
+
+use nonos_abi::{Error, Handle, Message, MessageInfo};
+
+use crate::{CallError, Packer, Refusal, Unpacker, Value};
+
+/// Who called, as the kernel says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// Badge of the handle that was called through; no caller can choose it.
+    pub badge: u64,
+}
+
+/// A call that is still to be answered, with a result of type `T`.
+#[derive(Debug)]
+#[must_use = "a caller waits for the answer"]
+pub struct Ticket<T> {
+    reply: Handle,
+    result: PhantomData<fn(T)>,
+}
+
+impl<T: Value> Ticket<T> {
+    /// The ticket of a call that arrived with this reply handle.
+    pub fn new(reply: Handle) -> Self {
+        Self {
+            reply,
+            result: PhantomData,
+        }
+    }
+
+    /// The handle to answer with.
+    pub fn reply(&self) -> Handle {
+        self.reply
+    }
+
+    /// The message that answers the call.
+    pub fn message(&self, result: Result<T, Refusal>) -> Message {
+        reply_message(result)
+    }
+}
+
+/// How a client's calls reach the server.
+pub trait Transport {
+    /// Sends a request and waits for the reply.
+    fn call(&self, request: &Message) -> Result<Message, Error>;
+
+    /// Closes a handle that came with a reply which is not used.
+    fn close(&self, handle: Handle);
+}
+
+/// The reply that carries a result.
+pub fn reply_message<T: Value>(result: Result<T, Refusal>) -> Message {
+    match result {
+        Ok(value) => {
+            let mut out = Packer::default();
+            value.pack(&mut out);
+            out.reply()
+        }
+        Err(refusal) => Message {
+            info: MessageInfo::new(refusal.label(), 0, 0),
+            ..Message::default()
+        },
+    }
+}
+
+/// Sends a request and decodes its reply. A reply that does not fit is dropped, its handles closed.
+pub fn transact<T: Value>(transport: &impl Transport, request: &Message) -> Result<T, CallError> {
+    let reply = transport.call(request).map_err(CallError::Unreachable)?;
+    let decoded = match reply.info.label() {
+        0 => {
+            let mut input = Unpacker::new(&reply);
+            T::unpack(&mut input)
+                .and_then(|value| input.end().map(|()| value))
+                .ok_or(CallError::BadReply)
+        }
+        label => Err(Refusal::from_label(label).map_or(CallError::BadReply, CallError::Refused)),
+    };
+    if decoded.is_err() {
+        reply
+            .handles
+            .into_iter()
+            .filter(|&h| h != Handle::NONE)
+            .for_each(|h| transport.close(h));
+    }
+    decoded
+}
+
+/// Makes the server's trait, `dispatch` and `Client` of a list of operations.
+///
+/// ```text
+/// interface! {
+///     /// What the server is.
+///     pub trait Clock;
+///
+///     /// What the operation does.
+///     1 => answered time(zone: Name) -> u64;
+///     2 => deferred wait(until: u64) -> ();
+/// }
+/// ```
+/// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can.
+macro_rules! interface {
+    ($(#[$outer:meta])* pub trait $server:ident; $(
+        $(#[$doc:meta])*
+        $label:literal => $kind:ident $name:ident($($argument:ident: $type:ty),*) -> $result:ty;
+    )+) => {
+        $(#[$outer])*
+        pub trait $server {$(
+            $crate::interface::method! { $kind [$(#[$doc])*] $name($($argument: $type),*) -> $result }
+        )+}
+
+        $(const _: () = {
+            use $crate::Value;
+            let words = 0 $(+ <$type as Value>::WORDS)*;
+            let handles = 0 $(+ <$type as Value>::HANDLES)*;
+            assert!(words <= nonos_abi::message::MESSAGE_WORDS);
+            assert!(handles <= nonos_abi::message::MESSAGE_HANDLES);
+            assert!(<$result as Value>::WORDS <= nonos_abi::message::MESSAGE_WORDS);
+            assert!(<$result as Value>::HANDLES <= nonos_abi::message::MESSAGE_HANDLES);
+        };)+
+
+        /// Decodes a request and has the server do it. Returns the reply, or `None` when the server keeps
+        /// the [`Ticket`](crate::Ticket) to answer later.
+        ///
+        /// # Errors
+        /// The request was refused before the server saw it: close the handles it brought.
+        pub fn dispatch(
+            server: &mut impl $server,
+            caller: $crate::Caller,
+            request: &nonos_abi::Message,
+        ) -> Result<Option<nonos_abi::Message>, $crate::Refusal> {
+            match request.info.label() {
+                $($label => {
+                    #[allow(unused_mut)]
+                    let mut input = $crate::Unpacker::new(request);
+                    $(let $argument = <$type as $crate::Value>::unpack(&mut input)
+                        .ok_or($crate::Refusal::Malformed)?;)*
+                    input.end().ok_or($crate::Refusal::Malformed)?;
+                    $crate::interface::answer! { $kind request server.$name(caller $(, $argument)*) }
+                })+
+                _ => Err($crate::Refusal::UnknownOperation),
+            }
+        }
+
+        /// The server, as its callers see it.
+        #[derive(Debug)]
+        pub struct Client<T>(pub T);
+
+        impl<T: $crate::Transport> Client<T> {$(
+            $(#[$doc])*
+            pub fn $name(&self $(, $argument: $type)*) -> Result<$result, $crate::CallError> {
+                #[allow(unused_mut)]
+                let mut out = $crate::Packer::default();
+                $($crate::Value::pack(&$argument, &mut out);)*
+                $crate::transact(&self.0, &out.request($label))
+            }
+        )+}
+    };
+}
+
+/// The trait method of one operation.
+macro_rules! method {
+    (answered [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+        $(#[$doc])*
+        fn $name(&mut self, caller: $crate::Caller $(, $argument: $type)*)
+        -> Result<$result, $crate::Refusal>;
+    };
+    (deferred [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+        $(#[$doc])*
+        fn $name(&mut self, caller: $crate::Caller $(, $argument: $type)*, ticket: $crate::Ticket<$result>);
+    };
+}
+
+/// The call of one operation's method, and what becomes of its result.
+macro_rules! answer {
+    (answered $request:ident $server:ident.$name:ident($($argument:ident),*)) => {
+        Ok(Some($crate::interface::reply_message($server.$name($($argument),*))))
+    };
+    (deferred $request:ident $server:ident.$name:ident($($argument:ident),*)) => {{
+        $server.$name($($argument),*, $crate::Ticket::new($request.info.reply()));
+        Ok(None)
+    }};
+}
+
+pub(crate) use {answer, interface, method};

@@ -1,0 +1,236 @@
+//! How values travel in the words and handles of a message.
+
+use nonos_abi::message::{MESSAGE_HANDLES, MESSAGE_WORDS};
+use nonos_abi::words::Words;
+use nonos_abi::{Handle, Message, MessageInfo, Name};
+
+/// A value that takes a fixed number of words and handles.
+pub trait Value: Sized {
+    /// Words it takes.
+    const WORDS: usize;
+    /// Handles it takes.
+    const HANDLES: usize;
+
+    /// Appends the value.
+    fn pack(&self, out: &mut Packer);
+
+    /// Takes the value, or `None` when the message ends before it or holds no valid value.
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self>;
+}
+
+/// A message that is being written. [`crate::interface!`] checks when it is compiled that an
+/// operation's values fit; what does not fit here would be dropped and then refused as malformed.
+#[derive(Default)]
+pub struct Packer {
+    message: Message,
+    words: usize,
+    handles: usize,
+}
+
+impl Packer {
+    /// Appends a word.
+    pub fn word(&mut self, word: u64) {
+        if let Some(slot) = self.message.words.get_mut(self.words) {
+            *slot = word;
+            self.words += 1;
+        }
+    }
+
+    /// Appends a handle.
+    pub fn handle(&mut self, handle: Handle) {
+        if let Some(slot) = self.message.handles.get_mut(self.handles) {
+            *slot = handle;
+            self.handles += 1;
+        }
+    }
+
+    /// The message, its handles to be copied.
+    pub fn request(mut self, label: u16) -> Message {
+        self.message.info = MessageInfo::new(label, self.words, self.handles);
+        self.message
+    }
+
+    /// The message of a successful reply, its handles to be moved.
+    pub fn reply(mut self) -> Message {
+        let all = (1u8 << self.handles) - 1;
+        self.message.info = MessageInfo::new(0, self.words, self.handles).moving(all);
+        self.message
+    }
+}
+
+/// A message that is being read. Only words and handles within its counts exist.
+pub struct Unpacker<'a> {
+    words: core::slice::Iter<'a, u64>,
+    handles: core::slice::Iter<'a, Handle>,
+}
+
+impl<'a> Unpacker<'a> {
+    /// Starts at the beginning of a message.
+    pub fn new(message: &'a Message) -> Self {
+        let words = message.info.words().min(MESSAGE_WORDS);
+        let handles = message.info.handles().min(MESSAGE_HANDLES);
+        Self {
+            words: message.words[..words].iter(),
+            handles: message.handles[..handles].iter(),
+        }
+    }
+
+    /// The next word.
+    pub fn word(&mut self) -> Option<u64> {
+        self.words.next().copied()
+    }
+
+    /// The next handle. A handle that did not arrive does not count.
+    pub fn handle(&mut self) -> Option<Handle> {
+        self.handles
+            .next()
+            .copied()
+            .filter(|&handle| handle != Handle::NONE)
+    }
+
+    /// `Some` when everything was read.
+    pub fn end(&self) -> Option<()> {
+        (self.words.len() == 0 && self.handles.len() == 0).then_some(())
+    }
+}
+
+impl Value for () {
+    const WORDS: usize = 0;
+    const HANDLES: usize = 0;
+
+    fn pack(&self, _: &mut Packer) {}
+
+    fn unpack(_: &mut Unpacker<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl Value for u64 {
+    const WORDS: usize = 1;
+    const HANDLES: usize = 0;
+
+    fn pack(&self, out: &mut Packer) {
+        out.word(*self);
+    }
+
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
+        input.word()
+    }
+}
+
+/// An empty name is refused.
+impl Value for Name {
+    const WORDS: usize = <Self as Words>::COUNT;
+    const HANDLES: usize = 0;
+
+    fn pack(&self, out: &mut Packer) {
+        let mut words = [0; <Self as Words>::COUNT];
+        self.write_words(&mut words);
+        words.into_iter().for_each(|word| out.word(word));
+    }
+
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
+        let mut words = [0; <Self as Words>::COUNT];
+        for word in &mut words {
+            *word = input.word()?;
+        }
+        Self::read_words(&words).filter(|name| *name != Self::default())
+    }
+}
+
+impl Value for Handle {
+    const WORDS: usize = 0;
+    const HANDLES: usize = 1;
+
+    fn pack(&self, out: &mut Packer) {
+        out.handle(*self);
+    }
+
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
+        input.handle()
+    }
+}
+
+/// Up to [`Bytes::MOST`] bytes: a piece of text or input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bytes {
+    length: u8,
+    bytes: [u8; Bytes::MOST],
+}
+
+impl Bytes {
+    /// Most bytes: what a message holds beside the length.
+    pub const MOST: usize = (MESSAGE_WORDS - 1) * 8;
+
+    /// No bytes.
+    pub const NONE: Self = Self {
+        length: 0,
+        bytes: [0; Self::MOST],
+    };
+
+    /// As many bytes of `source` as fit.
+    pub fn prefix_of(source: &[u8]) -> Self {
+        let length = source.len().min(Self::MOST);
+        let mut bytes = [0; Self::MOST];
+        bytes[..length].copy_from_slice(&source[..length]);
+        Self {
+            length: length as u8,
+            bytes,
+        }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+/// The length, then the bytes; those beyond the length must be zero.
+impl Value for Bytes {
+    const WORDS: usize = MESSAGE_WORDS;
+    const HANDLES: usize = 0;
+
+    fn pack(&self, out: &mut Packer) {
+        out.word(u64::from(self.length));
+        for chunk in self.bytes.as_chunks().0 {
+            out.word(u64::from_le_bytes(*chunk));
+        }
+    }
+
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
+        let length = u8::try_from(input.word()?).ok()?;
+        let mut bytes = [0; Self::MOST];
+        for chunk in bytes.as_chunks_mut().0 {
+            *chunk = input.word()?.to_le_bytes();
+        }
+        let rest = bytes.get(usize::from(length)..)?;
+        rest.iter()
+            .all(|&byte| byte == 0)
+            .then_some(Self { length, bytes })
+    }
+}
+
+/// Declares a result of several parts.
+macro_rules! parts {
+    ($(#[$outer:meta])* pub struct $name:ident { $($(#[$inner:meta])* pub $field:ident: $type:ty,)+ }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct $name { $($(#[$inner])* pub $field: $type,)+ }
+
+        impl $crate::Value for $name {
+            const WORDS: usize = 0 $(+ <$type as $crate::Value>::WORDS)+;
+            const HANDLES: usize = 0 $(+ <$type as $crate::Value>::HANDLES)+;
+
+            fn pack(&self, out: &mut $crate::Packer) {
+                $($crate::Value::pack(&self.$field, out);)+
+            }
+
+            fn unpack(input: &mut $crate::Unpacker<'_>) -> Option<Self> {
+                $(let $field = <$type as $crate::Value>::unpack(input)?;)+
+                Some(Self { $($field,)+ })
+            }
+        }
+    };
+}
+
+pub(crate) use parts;
