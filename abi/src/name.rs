@@ -12,6 +12,9 @@ impl Name {
     /// Size of the stored form.
     pub const BYTES: usize = 32;
 
+    /// No name: what [`Default`] gives, where a constant is needed.
+    pub const NONE: Self = Self([0; Self::BYTES]);
+
     /// The name with this text, or `None` when it is empty, too long or has other characters.
     pub fn new(text: &str) -> Option<Self> {
         let mut bytes = [0; Self::BYTES];

@@ -57,6 +57,8 @@ pub enum Caching {
     WriteBack,
     /// Frame buffers (falls back to uncached where the PAT cannot say it).
     WriteCombining,
+    /// Device registers.
+    Uncached,
 }
 
 /// Why a page was not mapped.
@@ -108,8 +110,25 @@ impl UserContext {
         fpu[24] = 0x80;
         fpu[25] = 0x1F;
         Self {
-            rax: 0, rbx: 0, rcx: 0, rdx: 0, rsi: 0, rdi: 0, rbp: 0, r8: 0, r9: 0, r10: 0, r11: 0, r12: 0, r13: 0,
-            r14: 0, r15: 0, rip: 0, rsp: 0, rflags: 0x202, fpu,
+            rax: 0,
+            rbx: 0,
+            rcx: 0,
+            rdx: 0,
+            rsi: 0,
+            rdi: 0,
+            rbp: 0,
+            r8: 0,
+            r9: 0,
+            r10: 0,
+            r11: 0,
+            r12: 0,
+            r13: 0,
+            r14: 0,
+            r15: 0,
+            rip: 0,
+            rsp: 0,
+            rflags: 0x202,
+            fpu,
         }
     }
 }
@@ -177,8 +196,14 @@ pub trait Machine {
     fn space_destroy(&mut self, space: AddressSpace);
 
     /// Maps a frame.
-    fn map(&mut self, space: AddressSpace, page: UserPage, frame: FrameNumber, access: Access, caching: Caching)
-    -> Result<(), MapError>;
+    fn map(
+        &mut self,
+        space: AddressSpace,
+        page: UserPage,
+        frame: FrameNumber,
+        access: Access,
+        caching: Caching,
+    ) -> Result<(), MapError>;
 
     /// Unmaps a page; afterwards no CPU can reach the frame through it. `None` when nothing was mapped.
     fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber>;
@@ -187,7 +212,11 @@ pub trait Machine {
     fn translate(&self, space: AddressSpace, page: UserPage) -> Option<(FrameNumber, Access)>;
 
     /// Runs `f` with the contents of a frame of RAM that belongs to user space, mapped only for that time.
-    fn with_frame<R>(&mut self, frame: FrameNumber, f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R) -> R;
+    fn with_frame<R>(
+        &mut self,
+        frame: FrameNumber,
+        f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R,
+    ) -> R;
 
     /// Nanoseconds since the kernel started; never goes back.
     fn now_ns(&self) -> u64;

@@ -1,0 +1,205 @@
+//! Typed arenas: where kernel objects live.
+//!
+//! The kernel has no heap. Each kind of object has one arena, a slice whose size is fixed at boot, and is named
+//! by a typed index that cannot be used with another arena. An entry counts its references (handles, mappings,
+//! bindings, charges) and remembers which process pays for it.
+//!
+//! Invariants: an entry is either on the free list, with no references, or in use; the free list visits every
+//! free entry once; `used` is the number of entries that are not on it.
+
+use core::num::NonZeroU16;
+use core::ops::{Index, IndexMut};
+
+/// A value for entries that are not in use. Arenas are filled with it before the kernel starts.
+pub trait Empty {
+    /// The value.
+    const EMPTY: Self;
+}
+
+/// The typed index of an object in its arena.
+pub trait Id: Copy + Eq {
+    /// The index of the entry at this position.
+    fn at(position: usize) -> Option<Self>;
+    /// Position of the entry in the arena.
+    fn position(self) -> usize;
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident,)+) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(transparent)]
+        pub struct $name(NonZeroU16);
+
+        impl Id for $name {
+            fn at(position: usize) -> Option<Self> {
+                NonZeroU16::new(u16::try_from(position).ok()?.checked_add(1)?).map(Self)
+            }
+
+            fn position(self) -> usize {
+                usize::from(self.0.get()).wrapping_sub(1)
+            }
+        }
+    )+ };
+}
+
+ids! {
+    /// A process.
+    ProcessId,
+    /// A thread.
+    ThreadId,
+    /// A memory object.
+    MemoryId,
+    /// An endpoint.
+    EndpointId,
+    /// A notification.
+    NotificationId,
+    /// An interrupt line.
+    InterruptId,
+    /// A module of the system image.
+    ModuleId,
+    /// A request to be told when a process ends.
+    WatchId,
+}
+
+/// One place in an arena.
+pub struct Entry<T> {
+    pub(crate) value: T,
+    pub(crate) references: u32,
+    pub(crate) payer: Option<ProcessId>,
+    pub(crate) in_use: bool,
+    next_free: Option<NonZeroU16>,
+}
+
+impl<T: Empty> Empty for Entry<T> {
+    const EMPTY: Self = Self {
+        value: T::EMPTY,
+        references: 0,
+        payer: None,
+        in_use: false,
+        next_free: None,
+    };
+}
+
+/// All objects of one kind.
+pub(crate) struct Arena<I, T: 'static> {
+    entries: &'static mut [Entry<T>],
+    first_free: Option<I>,
+    used: usize,
+}
+
+impl<I: Id, T: Empty> Arena<I, T> {
+    /// An arena with every entry free; the first to be given out is the lowest.
+    pub fn new(entries: &'static mut [Entry<T>]) -> Self {
+        let mut arena = Self {
+            entries,
+            first_free: None,
+            used: 0,
+        };
+        for position in (0..arena.entries.len()).rev() {
+            if let Some(id) = I::at(position) {
+                arena.put_on_free_list(id);
+            }
+        }
+        arena
+    }
+
+    /// Takes a free entry for `value` with one reference; `None` when there is none.
+    pub fn insert(&mut self, value: T, payer: Option<ProcessId>) -> Option<I> {
+        let id = self.first_free?;
+        let entry = &mut self.entries[id.position()];
+        self.first_free = entry
+            .next_free
+            .take()
+            .and_then(|raw| I::at(usize::from(raw.get()) - 1));
+        *entry = Entry {
+            value,
+            references: 1,
+            payer,
+            in_use: true,
+            next_free: None,
+        };
+        self.used += 1;
+        Some(id)
+    }
+
+    /// Frees an entry. The caller has seen to everything that the value referred to.
+    pub fn remove(&mut self, id: I) {
+        self.entries[id.position()].value = T::EMPTY;
+        self.put_on_free_list(id);
+        self.used -= 1;
+    }
+
+    fn put_on_free_list(&mut self, id: I) {
+        let next = self.first_free.map(|next| next.position());
+        let entry = &mut self.entries[id.position()];
+        entry.references = 0;
+        entry.payer = None;
+        entry.in_use = false;
+        entry.next_free =
+            next.and_then(|next| NonZeroU16::new(u16::try_from(next + 1).unwrap_or(0)));
+        self.first_free = Some(id);
+    }
+
+    /// Adds a reference.
+    pub fn retain(&mut self, id: I) {
+        self.entries[id.position()].references += 1;
+    }
+
+    /// Drops a reference and says how many are left.
+    pub fn release(&mut self, id: I) -> u32 {
+        let entry = &mut self.entries[id.position()];
+        entry.references -= 1;
+        entry.references
+    }
+
+    /// References to an object.
+    pub fn references(&self, id: I) -> u32 {
+        self.entries[id.position()].references
+    }
+
+    /// The process that an object is charged to.
+    pub fn payer(&self, id: I) -> Option<ProcessId> {
+        self.entries[id.position()].payer
+    }
+
+    /// The index of a position that is in use.
+    pub fn id_at(&self, position: usize) -> Option<I> {
+        self.entries.get(position).filter(|entry| entry.in_use)?;
+        I::at(position)
+    }
+
+    /// The objects that exist.
+    pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        let entries = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.in_use);
+        entries.filter_map(|(position, entry)| Some((I::at(position)?, &entry.value)))
+    }
+
+    /// Number of objects that exist.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Number of objects that can exist.
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+impl<I: Id, T> Index<I> for Arena<I, T> {
+    type Output = T;
+
+    fn index(&self, id: I) -> &T {
+        &self.entries[id.position()].value
+    }
+}
+
+impl<I: Id, T> IndexMut<I> for Arena<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut T {
+        &mut self.entries[id.position()].value
+    }
+}

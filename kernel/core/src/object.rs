@@ -1,0 +1,83 @@
+//! What a handle can refer to.
+
+use nonos_abi::ObjectKind;
+
+use crate::arena::{
+    EndpointId, Id, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
+};
+
+/// An object, as a handle's slot holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Object {
+    /// A process.
+    Process(ProcessId),
+    /// Pages of memory.
+    Memory(MemoryId),
+    /// Where calls arrive.
+    Endpoint(EndpointId),
+    /// The right to answer the call of a thread; `None` when that thread has ended.
+    Reply(Option<ThreadId>),
+    /// Signal bits.
+    Notification(NotificationId),
+    /// An interrupt line.
+    Interrupt(InterruptId),
+    /// I/O ports `first..=last`.
+    IoPorts {
+        /// Lowest port.
+        first: u16,
+        /// Highest port.
+        last: u16,
+    },
+    /// A verified module.
+    Module(ModuleId),
+    /// All devices.
+    Hardware,
+    /// All modules of the system image.
+    Archive,
+    /// State of the system.
+    SystemInfo,
+    /// Where the kernel lies.
+    KernelLayout,
+    /// Power of the machine.
+    Power,
+    /// The kernel's log.
+    Log,
+}
+
+impl Object {
+    /// Its kind.
+    pub(crate) const fn kind(self) -> ObjectKind {
+        match self {
+            Self::Process(_) => ObjectKind::Process,
+            Self::Memory(_) => ObjectKind::Memory,
+            Self::Endpoint(_) => ObjectKind::Endpoint,
+            Self::Reply(_) => ObjectKind::Reply,
+            Self::Notification(_) => ObjectKind::Notification,
+            Self::Interrupt(_) => ObjectKind::Interrupt,
+            Self::IoPorts { .. } => ObjectKind::IoPorts,
+            Self::Module(_) => ObjectKind::Module,
+            Self::Hardware => ObjectKind::Hardware,
+            Self::Archive => ObjectKind::Archive,
+            Self::SystemInfo => ObjectKind::SystemInfo,
+            Self::KernelLayout => ObjectKind::KernelLayout,
+            Self::Power => ObjectKind::Power,
+            Self::Log => ObjectKind::Log,
+        }
+    }
+
+    /// Number among its kind, for `HandleRecord`.
+    pub(crate) fn number(self) -> u64 {
+        let position = match self {
+            Self::Process(id) => id.position(),
+            Self::Memory(id) => id.position(),
+            Self::Endpoint(id) => id.position(),
+            Self::Reply(Some(id)) => id.position(),
+            Self::Notification(id) => id.position(),
+            Self::Interrupt(id) => id.position(),
+            Self::IoPorts { first, .. } => first.into(),
+            Self::Module(id) => id.position(),
+            _ => 0,
+        };
+        position as u64
+    }
+}

@@ -1,0 +1,144 @@
+//! How many objects of each kind there are, and the memory they live in.
+
+use core::mem::size_of;
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::boot::{BootInfo, memory_kind};
+
+use crate::arena::Entry;
+use crate::endpoint::Endpoint;
+use crate::frame::FrameInfo;
+use crate::handle::Slot;
+use crate::interrupt::Interrupt;
+use crate::memory::Memory;
+use crate::module::Module;
+use crate::notification::Notification;
+use crate::process::{Process, Watch};
+use crate::region::Region;
+use crate::thread::Thread;
+
+/// Lengths of the slices in [`Arenas`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// Processes, and as many threads.
+    pub processes: usize,
+    /// Slots in each handle table.
+    pub handles_per_process: usize,
+    /// Mapped regions in each address space.
+    pub regions_per_process: usize,
+    /// Memory objects.
+    pub memories: usize,
+    /// Endpoints.
+    pub endpoints: usize,
+    /// Notifications.
+    pub notifications: usize,
+    /// Interrupt lines.
+    pub interrupts: usize,
+    /// Modules in the system image.
+    pub modules: usize,
+    /// Requests to be told when a process ends.
+    pub watches: usize,
+    /// Frames from the first to the last usable one.
+    pub frames: usize,
+    /// Bytes of the kernel's log.
+    pub log_bytes: usize,
+}
+
+impl Sizes {
+    /// Sizes that take at most half of a kernel region with `region_bytes` free, for a memory of `frames` frames
+    /// from the first to the last usable one. What a small region has no room for is left out: of the frames only
+    /// as many are used as fit in a quarter of the region.
+    pub fn for_memory(region_bytes: usize, frames: usize) -> Self {
+        let frames = frames.min(region_bytes / 4 / size_of::<FrameInfo>());
+        let mut sizes = Self {
+            processes: 0,
+            handles_per_process: 256,
+            regions_per_process: 32,
+            memories: 0,
+            endpoints: 0,
+            notifications: 0,
+            interrupts: 32,
+            modules: 64,
+            watches: 0,
+            frames,
+            log_bytes: 16 * 1024,
+        };
+        let per_process = sizes.with_processes(1).bytes() - sizes.bytes();
+        let left = (region_bytes / 2).saturating_sub(sizes.bytes());
+        sizes.with_processes((left / per_process).clamp(4, 256))
+    }
+
+    /// The sizes for the machine that the boot loader describes.
+    pub fn for_boot(info: &BootInfo) -> Self {
+        let region_bytes = info.region_bytes.saturating_sub(info.region_used_bytes);
+        let (_, frames) = usable_frames(info);
+        Self::for_memory(region_bytes as usize, frames as usize)
+    }
+
+    fn with_processes(self, processes: usize) -> Self {
+        Self {
+            processes,
+            memories: processes * 8,
+            endpoints: processes * 4,
+            notifications: processes * 4,
+            watches: processes * 4,
+            ..self
+        }
+    }
+
+    /// Bytes that all slices take together, without alignment.
+    pub fn bytes(&self) -> usize {
+        self.processes * (size_of::<Entry<Process>>() + size_of::<Entry<Thread>>())
+            + self.processes * self.handles_per_process * size_of::<Slot>()
+            + self.processes * self.regions_per_process * size_of::<Region>()
+            + self.memories * size_of::<Entry<Memory>>()
+            + self.endpoints * size_of::<Entry<Endpoint>>()
+            + self.notifications * size_of::<Entry<Notification>>()
+            + self.interrupts * size_of::<Entry<Interrupt>>()
+            + self.modules * size_of::<Entry<Module>>()
+            + self.watches * size_of::<Entry<Watch>>()
+            + self.frames * size_of::<FrameInfo>()
+            + self.log_bytes
+    }
+}
+
+/// First usable frame, and the number of frames from there to the last usable one.
+pub(crate) fn usable_frames(info: &BootInfo) -> (u64, u64) {
+    let count = (info.memory_count as usize).min(info.memory.len());
+    let usable = info.memory[..count]
+        .iter()
+        .filter(|range| range.kind == memory_kind::USABLE);
+    let (first, end) = usable.fold((u64::MAX, 0), |(first, end), range| {
+        let frame = range.physical / PAGE_BYTES as u64;
+        (frame.min(first), frame.saturating_add(range.pages).max(end))
+    });
+    (first, end.saturating_sub(first))
+}
+
+/// The memory of the kernel's objects. Every slice is filled with [`crate::Empty::EMPTY`].
+pub struct Arenas {
+    /// [`Sizes::processes`] entries.
+    pub processes: &'static mut [Entry<Process>],
+    /// [`Sizes::processes`] entries.
+    pub threads: &'static mut [Entry<Thread>],
+    /// [`Sizes::processes`] × [`Sizes::handles_per_process`] slots.
+    pub slots: &'static mut [Slot],
+    /// [`Sizes::processes`] × [`Sizes::regions_per_process`] regions.
+    pub regions: &'static mut [Region],
+    /// [`Sizes::memories`] entries.
+    pub memories: &'static mut [Entry<Memory>],
+    /// [`Sizes::endpoints`] entries.
+    pub endpoints: &'static mut [Entry<Endpoint>],
+    /// [`Sizes::notifications`] entries.
+    pub notifications: &'static mut [Entry<Notification>],
+    /// [`Sizes::interrupts`] entries.
+    pub interrupts: &'static mut [Entry<Interrupt>],
+    /// [`Sizes::modules`] entries.
+    pub modules: &'static mut [Entry<Module>],
+    /// [`Sizes::watches`] entries.
+    pub watches: &'static mut [Entry<Watch>],
+    /// [`Sizes::frames`] frames.
+    pub frames: &'static mut [FrameInfo],
+    /// [`Sizes::log_bytes`] bytes.
+    pub log: &'static mut [u8],
+}
