@@ -1,1 +1,16 @@
-//! Placeholder while the workspace is laid out.
+//! What a developer types: build, sign, run, test, measure.
+//!
+//! The binary is a thin command line over this library; the system tests use the library to build images and to
+//! start machines, so that what is tested is what `cargo xtask run` boots. Flow of a build:
+//! [`toolchain`] → [`packages`] → [`keys`] → [`build`] → [`image`] → [`qemu`].
+//!
+//! Nothing outside `target/` is written, apart from Debian packages that are installed when the caller may.
+
+#![forbid(unsafe_code)]
+
+pub mod packages;
+pub mod paths;
+pub mod process;
+pub mod qemu;
+pub mod swtpm;
+pub mod toolchain;

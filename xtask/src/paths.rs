@@ -1,0 +1,40 @@
+//! Where things lie: the repository, and what the build makes under `target/`.
+//!
+//! Nothing outside `target/` is ever written. `root` is fixed when xtask is compiled, so commands work from any directory.
+
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Everything that is made.
+pub fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// Cargo's target directory for the system itself, apart from that of the host programs so that neither waits for the other.
+pub fn system_target() -> PathBuf {
+    target().join("system")
+}
+
+/// Developer keys, made on first use.
+pub fn keys() -> PathBuf {
+    target().join("keys")
+}
+
+/// What `cargo xtask image` writes.
+pub fn image() -> PathBuf {
+    target().join("image")
+}
+
+/// State of the machine of `cargo xtask run`: UEFI variables and TPM.
+pub fn run() -> PathBuf {
+    target().join("run")
+}
+
+/// Python environment with virt-firmware.
+pub fn venv() -> PathBuf {
+    target().join("venv")
+}
