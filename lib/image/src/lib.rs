@@ -1,2 +1,50 @@
+//! The format of the system image and of modules, and what is inside: one implementation for the boot
+//! loader, the kernel and the host tools.
+//!
+//! A signed file is an [`envelope`]: a 512-byte header, an Ed25519 and an ML-DSA-65 signature over it, zeros
+//! up to 4096 bytes, and the body whose BLAKE3 hash stands in the header. Two kinds exist: the system
+//! [`image`] (its body unpacks to an [`archive`]) and the [`module`] (its header is the manifest, its body the
+//! ELF). The archive holds the kernel, its [`symbols`], the trust [`anchors`] and the modules.
+//!
+//! Invariants:
+//!
+//! - Nothing of a file is interpreted before both signatures were checked, and a [`image::VerifiedImage`] or
+//!   [`module::VerifiedModule`] is made only by the function that checked everything. (A module's
+//!   publisher name is compared, as bytes, to pick the key; the signature then confirms it.)
+//! - Every byte of the 4096 of an envelope is signed, a signature, or zero, and the length of the file is
+//!   fixed by the header: no byte can change without a refusal.
+//! - No input makes the code panic, loop without bound or allocate beyond a signed size.
+//!
+//! Features: `verify` checks (no allocation); `unpack` adds decompression for the boot loader; `sign` adds
+//! making keys, signing and packing for the host. Without any, the parsers of archive, ELF and symbols remain.
 #![no_std]
-//! Placeholder while the workspace is laid out.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+#[cfg(any(feature = "unpack", feature = "sign"))]
+extern crate alloc;
+
+pub mod archive;
+mod bytes;
+pub mod elf;
+pub mod symbols;
+
+#[cfg(feature = "verify")]
+pub mod anchors;
+#[cfg(feature = "verify")]
+pub mod envelope;
+#[cfg(feature = "verify")]
+pub mod image;
+#[cfg(feature = "verify")]
+pub mod keys;
+#[cfg(feature = "verify")]
+pub mod module;
+#[cfg(feature = "verify")]
+pub mod signature;
+
+#[cfg(feature = "unpack")]
+mod pack;
+#[cfg(feature = "sign")]
+pub mod sign;
+
+pub use bytes::Hex;

@@ -1,0 +1,486 @@
+//! Executables: static position-independent ELF files for x86_64, the kernel's and the modules'.
+//!
+//! [`Executable::parse`] checks all that a loader relies on, so that loading is copying and adding:
+//!
+//! - segments are page-aligned in file and memory, ascending, apart by whole pages, and inside the file and
+//!   [`MEMORY_BYTES_MAX`]; none is writable and executable;
+//! - the entry lies in the file-backed part of an executable segment;
+//! - every relocation is R_X86_64_RELATIVE, 8-byte aligned (so never across pages), inside one writable
+//!   segment, and its result points into the image;
+//! - the RELRO range is whole pages of a writable segment;
+//! - nothing asks for what a loader here does not do: interpreter, libraries, thread-local storage,
+//!   initialisers, text relocations, executable stack.
+//!
+//! Sections are ignored. Link with `-z separate-loadable-segments` (page alignment in the file) and
+//! `-z max-page-size=4096`. References: System V gABI chapters 4 and 5, AMD64 psABI 4.4.
+
+use core::fmt;
+use core::ops::Range;
+
+use elf::abi;
+use elf::endian::LittleEndian;
+use elf::file::{Class, FileHeader};
+use elf::parse::{ParseAt, ParsingTable};
+use elf::relocation::Rela;
+use elf::segment::ProgramHeader;
+use nonos_abi::PAGE_BYTES;
+
+/// Most load segments.
+pub const SEGMENTS_MAX: usize = 16;
+/// Most memory that an executable may take.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+
+const PAGE: u64 = PAGE_BYTES as u64;
+/// ELF64, little-endian, current version, System V ABI.
+const IDENT: [u8; abi::EI_NIDENT] = [
+    0x7F,
+    b'E',
+    b'L',
+    b'F',
+    abi::ELFCLASS64,
+    abi::ELFDATA2LSB,
+    abi::EV_CURRENT,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+];
+const HEADER_BYTES: usize = abi::EI_NIDENT + elf::file::ELF64_EHDR_TAILSIZE;
+const PROGRAM_HEADER_BYTES: usize = 56;
+const RELA_BYTES: usize = 24;
+const POINTER_BYTES: u64 = 8;
+
+/// How a segment may be accessed once it is loaded. There is no writable and executable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read and write.
+    ReadWrite,
+    /// Read and execute.
+    ReadExecute,
+}
+
+/// A load segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// Where it starts in memory, from the base of the executable. Page-aligned.
+    pub virtual_offset: u64,
+    /// Where its contents start in the file. Page-aligned.
+    pub file_offset: usize,
+    /// Bytes of its contents in the file; not more than `memory_bytes`.
+    pub file_bytes: usize,
+    /// Bytes in memory; what the file does not fill is zero, as is the rest of the last page.
+    pub memory_bytes: u64,
+    /// How it may be accessed.
+    pub access: Access,
+}
+
+impl Segment {
+    const EMPTY: Self = Self {
+        virtual_offset: 0,
+        file_offset: 0,
+        file_bytes: 0,
+        memory_bytes: 0,
+        access: Access::Read,
+    };
+
+    /// Its contents in the file.
+    pub fn file_range(&self) -> Range<usize> {
+        self.file_offset..self.file_offset + self.file_bytes
+    }
+
+    /// Whole pages that it takes in memory.
+    pub fn pages(&self) -> u64 {
+        self.memory_bytes.div_ceil(PAGE)
+    }
+
+    /// First byte after its last page, from the base of the executable.
+    pub fn page_end(&self) -> u64 {
+        self.virtual_offset + self.pages() * PAGE
+    }
+
+    fn holds(&self, offset: u64, bytes: u64) -> bool {
+        within(self.virtual_offset, self.memory_bytes, offset, bytes)
+    }
+
+    fn holds_in_file(&self, offset: u64, bytes: u64) -> bool {
+        within(self.virtual_offset, self.file_bytes as u64, offset, bytes)
+    }
+}
+
+/// Whether `bytes` from `offset` on lie in `length` from `start` on.
+fn within(start: u64, length: u64, offset: u64, bytes: u64) -> bool {
+    offset
+        .checked_sub(start)
+        .and_then(|from| from.checked_add(bytes))
+        .is_some_and(|end| end <= length)
+}
+
+/// A checked executable.
+#[derive(Clone)]
+pub struct Executable<'a> {
+    file: &'a [u8],
+    entry: u64,
+    segments: [Segment; SEGMENTS_MAX],
+    segment_count: usize,
+    relocations: &'a [u8],
+    relro: Option<(u64, u64)>,
+}
+
+/// Why a file is no executable for this system: the first check that failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No 64-bit little-endian ELF file, or shorter than its header.
+    Ident,
+    /// Not a shared object (position-independent executable): the type found.
+    Type(u16),
+    /// Not for x86_64: the machine found.
+    Machine(u16),
+    /// The program header table is missing, too long, or not inside the file.
+    ProgramHeaders,
+    /// A program header of a kind that a loader here does not know.
+    HeaderKind(u32),
+    /// More than [`SEGMENTS_MAX`] load segments.
+    SegmentCount,
+    /// This load segment is not aligned to pages of 4096 bytes in file or memory.
+    SegmentAlignment(usize),
+    /// This load segment has other flags than read, read+write, read+execute: the flags.
+    SegmentAccess(usize, u32),
+    /// This load segment reaches past the end of the file or is larger there than in memory.
+    SegmentFile(usize),
+    /// This load segment is empty or reaches past [`MEMORY_BYTES_MAX`].
+    SegmentMemory(usize),
+    /// This load segment overlaps the pages of the one before, or is out of order.
+    SegmentOverlap(usize),
+    /// The entry point does not lie in an executable segment.
+    Entry(u64),
+    /// The program wants an executable stack.
+    ExecutableStack,
+    /// The program wants an interpreter.
+    Interpreter,
+    /// The program wants thread-local storage.
+    ThreadLocal,
+    /// The RELRO range occurs twice or is not whole pages of one writable segment.
+    Relro,
+    /// The dynamic section occurs twice, or is not inside a segment's contents, or does not end.
+    Dynamic,
+    /// An entry of the dynamic section asks for what a loader here does not do: its tag.
+    DynamicTag(i64),
+    /// The relocation table is not inside a segment's contents or has the wrong entry size.
+    RelocationTable,
+    /// This relocation is not R_X86_64_RELATIVE: its type.
+    RelocationKind(usize, u32),
+    /// This relocation does not change an aligned word in a writable segment: where.
+    RelocationTarget(usize, u64),
+    /// This relocation makes a pointer out of the image: the addend.
+    RelocationAddend(usize, i64),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Ident => f.write_str("not a 64-bit little-endian ELF file"),
+            Self::Type(found) => {
+                write!(f, "not position-independent: ELF type {found}, expected 3")
+            }
+            Self::Machine(found) => write!(f, "not for x86_64: ELF machine {found}, expected 62"),
+            Self::ProgramHeaders => f.write_str("program header table is missing or out of range"),
+            Self::HeaderKind(kind) => write!(f, "unknown program header of type {kind:#x}"),
+            Self::SegmentCount => write!(f, "more than {SEGMENTS_MAX} load segments"),
+            Self::SegmentAlignment(number) => write!(
+                f,
+                "segment {number} is not page-aligned (link with -z separate-loadable-segments -z max-page-size=4096)"
+            ),
+            Self::SegmentAccess(number, flags)
+                if flags & (abi::PF_W | abi::PF_X) == abi::PF_W | abi::PF_X =>
+            {
+                write!(f, "segment {number} is writable and executable")
+            }
+            Self::SegmentAccess(number, flags) => {
+                write!(f, "segment {number} has flags {flags:#x}")
+            }
+            Self::SegmentFile(number) => write!(f, "segment {number} is out of range in the file"),
+            Self::SegmentMemory(number) => {
+                write!(f, "segment {number} is empty or too large in memory")
+            }
+            Self::SegmentOverlap(number) => write!(f, "segment {number} overlaps the one before"),
+            Self::Entry(entry) => {
+                write!(f, "entry point {entry:#x} is not in an executable segment")
+            }
+            Self::ExecutableStack => f.write_str("asks for an executable stack"),
+            Self::Interpreter => f.write_str("asks for an interpreter: not statically linked"),
+            Self::ThreadLocal => f.write_str("uses thread-local storage"),
+            Self::Relro => f.write_str("RELRO range is not whole pages of one writable segment"),
+            Self::Dynamic => f.write_str("dynamic section is out of range or does not end"),
+            Self::DynamicTag(tag) => write!(f, "dynamic section has unsupported tag {tag:#x}"),
+            Self::RelocationTable => f.write_str("relocation table is out of range"),
+            Self::RelocationKind(number, kind) => {
+                write!(
+                    f,
+                    "relocation {number} has type {kind}, expected R_X86_64_RELATIVE (8)"
+                )
+            }
+            Self::RelocationTarget(number, offset) => {
+                write!(
+                    f,
+                    "relocation {number} at {offset:#x} is not an aligned word of a writable segment"
+                )
+            }
+            Self::RelocationAddend(number, addend) => {
+                write!(
+                    f,
+                    "relocation {number} points out of the image: {addend:#x}"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+impl<'a> Executable<'a> {
+    /// Checks a whole file.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn parse(file: &'a [u8]) -> Result<Self, Refusal> {
+        let header = file_header(file)?;
+        let headers = program_headers(file, &header)?;
+        let mut executable = Self {
+            file,
+            entry: header.e_entry,
+            segments: [Segment::EMPTY; SEGMENTS_MAX],
+            segment_count: 0,
+            relocations: &[],
+            relro: None,
+        };
+        headers
+            .iter()
+            .filter(|h| h.p_type == abi::PT_LOAD)
+            .try_for_each(|h| executable.add_segment(&h))?;
+        executable.check_entry()?;
+
+        let mut dynamic = None;
+        for header in headers.iter() {
+            match header.p_type {
+                abi::PT_LOAD | abi::PT_NOTE | abi::PT_PHDR | abi::PT_NULL => {}
+                abi::PT_GNU_EH_FRAME | abi::PT_GNU_PROPERTY => {}
+                abi::PT_GNU_STACK if header.p_flags & abi::PF_X == 0 => {}
+                abi::PT_GNU_STACK => return Err(Refusal::ExecutableStack),
+                abi::PT_INTERP => return Err(Refusal::Interpreter),
+                abi::PT_TLS => return Err(Refusal::ThreadLocal),
+                abi::PT_GNU_RELRO => executable.set_relro(&header)?,
+                abi::PT_DYNAMIC if dynamic.is_none() => dynamic = Some(header),
+                abi::PT_DYNAMIC => return Err(Refusal::Dynamic),
+                kind => return Err(Refusal::HeaderKind(kind)),
+            }
+        }
+        if let Some(header) = dynamic {
+            let bytes = executable
+                .contents_at(header.p_vaddr, header.p_filesz)
+                .ok_or(Refusal::Dynamic)?;
+            executable.relocations = executable.relocation_table(bytes)?;
+            executable.check_relocations()?;
+        }
+        Ok(executable)
+    }
+
+    /// Where execution starts, from the base.
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Load segments, ascending.
+    pub fn segments(&self) -> &[Segment] {
+        self.segments.get(..self.segment_count).unwrap_or_default()
+    }
+
+    /// Contents of one of [`Self::segments`] in the file.
+    pub fn contents(&self, segment: &Segment) -> &'a [u8] {
+        self.file.get(segment.file_range()).unwrap_or_default()
+    }
+
+    /// Bytes of memory from the base to the end of the last segment, whole pages.
+    pub fn memory_bytes(&self) -> u64 {
+        self.segments().last().map_or(0, Segment::page_end)
+    }
+
+    /// For each relocation: the offset of an aligned 64-bit word in a writable segment, and the addend. The
+    /// loader writes base + addend there.
+    pub fn relocations(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        // The addends were checked not to be negative.
+        table::<Rela>(self.relocations)
+            .iter()
+            .map(|rela| (rela.r_offset, rela.r_addend as u64))
+    }
+
+    /// Pages that become read-only after relocation, as offsets from the base.
+    pub fn relro(&self) -> Option<Range<u64>> {
+        self.relro.map(|(start, end)| start..end)
+    }
+
+    fn add_segment(&mut self, header: &ProgramHeader) -> Result<(), Refusal> {
+        let number = self.segment_count;
+        let slot = self.segments.get_mut(number).ok_or(Refusal::SegmentCount)?;
+        let aligned = header.p_vaddr.is_multiple_of(PAGE)
+            && header.p_offset.is_multiple_of(PAGE)
+            && header.p_align == PAGE;
+        if !aligned {
+            return Err(Refusal::SegmentAlignment(number));
+        }
+        let access = match header.p_flags {
+            abi::PF_R => Access::Read,
+            flags if flags == abi::PF_R | abi::PF_W => Access::ReadWrite,
+            flags if flags == abi::PF_R | abi::PF_X => Access::ReadExecute,
+            flags => return Err(Refusal::SegmentAccess(number, flags)),
+        };
+        if header.p_memsz == 0 || !within(0, MEMORY_BYTES_MAX, header.p_vaddr, header.p_memsz) {
+            return Err(Refusal::SegmentMemory(number));
+        }
+        let in_file = within(0, self.file.len() as u64, header.p_offset, header.p_filesz);
+        if !in_file || header.p_filesz > header.p_memsz {
+            return Err(Refusal::SegmentFile(number));
+        }
+        let segment = Segment {
+            virtual_offset: header.p_vaddr,
+            file_offset: header.p_offset as usize,
+            file_bytes: header.p_filesz as usize,
+            memory_bytes: header.p_memsz,
+            access,
+        };
+        *slot = segment;
+        if segment.virtual_offset < self.memory_bytes() {
+            return Err(Refusal::SegmentOverlap(number));
+        }
+        self.segment_count += 1;
+        Ok(())
+    }
+
+    fn check_entry(&self) -> Result<(), Refusal> {
+        let executable =
+            |s: &Segment| s.access == Access::ReadExecute && s.holds_in_file(self.entry, 1);
+        if self.segments().iter().any(executable) {
+            Ok(())
+        } else {
+            Err(Refusal::Entry(self.entry))
+        }
+    }
+
+    fn set_relro(&mut self, header: &ProgramHeader) -> Result<(), Refusal> {
+        let (start, bytes) = (header.p_vaddr, header.p_memsz);
+        let holds = |s: &Segment| {
+            s.access == Access::ReadWrite
+                && within(s.virtual_offset, s.pages() * PAGE, start, bytes)
+        };
+        let aligned = start % PAGE == 0 && bytes % PAGE == 0;
+        if self.relro.is_some() || !aligned || !self.segments().iter().any(holds) {
+            return Err(Refusal::Relro);
+        }
+        self.relro = Some((start, start + bytes));
+        Ok(())
+    }
+
+    /// Bytes of the file that are loaded at `offset`.
+    fn contents_at(&self, offset: u64, bytes: u64) -> Option<&'a [u8]> {
+        let segment = self
+            .segments()
+            .iter()
+            .find(|s| s.holds_in_file(offset, bytes))?;
+        let from = segment.file_offset + (offset - segment.virtual_offset) as usize;
+        self.file.get(from..from + bytes as usize)
+    }
+
+    /// Finds the relocation table; refuses a dynamic section that asks for more.
+    fn relocation_table(&self, dynamic: &[u8]) -> Result<&'a [u8], Refusal> {
+        let (mut offset, mut bytes, mut entry_bytes, mut ended) = (0, 0, RELA_BYTES as u64, false);
+        for entry in table::<elf::dynamic::Dyn>(dynamic).iter() {
+            match entry.d_tag {
+                abi::DT_NULL => {
+                    ended = true;
+                    break;
+                }
+                abi::DT_RELA => offset = entry.d_ptr(),
+                abi::DT_RELASZ => bytes = entry.d_val(),
+                abi::DT_RELAENT => entry_bytes = entry.d_val(),
+                // Tables of symbols are there but nothing refers to them; the flags say how eager to be.
+                abi::DT_SYMTAB | abi::DT_SYMENT | abi::DT_STRTAB | abi::DT_STRSZ | abi::DT_HASH => {
+                }
+                abi::DT_GNU_HASH | abi::DT_DEBUG | abi::DT_RELACOUNT | abi::DT_FLAGS_1 => {}
+                abi::DT_FLAGS
+                    if entry.d_val() & !(abi::DF_BIND_NOW | abi::DF_SYMBOLIC) as u64 == 0 => {}
+                tag => return Err(Refusal::DynamicTag(tag)),
+            }
+        }
+        if !ended {
+            return Err(Refusal::Dynamic);
+        }
+        if bytes == 0 {
+            return Ok(&[]);
+        }
+        let whole = entry_bytes == RELA_BYTES as u64 && bytes % entry_bytes == 0;
+        self.contents_at(offset, bytes)
+            .filter(|_| whole)
+            .ok_or(Refusal::RelocationTable)
+    }
+
+    fn check_relocations(&self) -> Result<(), Refusal> {
+        let image_bytes = self.memory_bytes();
+        for (number, rela) in table::<Rela>(self.relocations).iter().enumerate() {
+            if rela.r_type != abi::R_X86_64_RELATIVE || rela.r_sym != 0 {
+                return Err(Refusal::RelocationKind(number, rela.r_type));
+            }
+            let at = rela.r_offset;
+            let holds = |s: &Segment| s.access == Access::ReadWrite && s.holds(at, POINTER_BYTES);
+            if at % POINTER_BYTES != 0 || !self.segments().iter().any(holds) {
+                return Err(Refusal::RelocationTarget(number, at));
+            }
+            if !u64::try_from(rela.r_addend).is_ok_and(|addend| addend <= image_bytes) {
+                return Err(Refusal::RelocationAddend(number, rela.r_addend));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Refusal> {
+    let tail = file.strip_prefix(&IDENT).ok_or(Refusal::Ident)?;
+    let ident = (LittleEndian, Class::ELF64, 0, 0);
+    let header = FileHeader::parse_tail(ident, tail).map_err(|_| Refusal::Ident)?;
+    if usize::from(header.e_ehsize) != HEADER_BYTES || header.version != u32::from(abi::EV_CURRENT)
+    {
+        return Err(Refusal::Ident);
+    }
+    if header.e_type != abi::ET_DYN {
+        return Err(Refusal::Type(header.e_type));
+    }
+    if header.e_machine != abi::EM_X86_64 {
+        return Err(Refusal::Machine(header.e_machine));
+    }
+    Ok(header)
+}
+
+fn program_headers<'a>(
+    file: &'a [u8],
+    header: &FileHeader<LittleEndian>,
+) -> Result<ParsingTable<'a, LittleEndian, ProgramHeader>, Refusal> {
+    let start = usize::try_from(header.e_phoff).map_err(|_| Refusal::ProgramHeaders)?;
+    // PN_XNUM, "too many to count", is far above the limit here.
+    let bytes = usize::from(header.e_phnum) * PROGRAM_HEADER_BYTES;
+    let right_size =
+        usize::from(header.e_phentsize) == PROGRAM_HEADER_BYTES && header.e_phnum < abi::PN_XNUM;
+    let end = start.checked_add(bytes).filter(|_| right_size && bytes > 0);
+    let bytes = end
+        .and_then(|end| file.get(start..end))
+        .ok_or(Refusal::ProgramHeaders)?;
+    Ok(table(bytes))
+}
+
+fn table<P: ParseAt>(bytes: &[u8]) -> ParsingTable<'_, LittleEndian, P> {
+    ParsingTable::new(LittleEndian, Class::ELF64, bytes)
+}

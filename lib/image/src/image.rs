@@ -1,0 +1,145 @@
+//! The system image: one signed file that carries everything the system runs.
+//!
+//! Body: an [`crate::archive`], filtered with BCJ x86 and compressed with LZMA2 (window
+//! [`DICTIONARY_BYTES`]). It is verified as stored and decompressed afterwards, into a buffer of the signed size.
+//!
+//! | offset | bytes | header field |
+//! |---|---|---|
+//! | 0 | 8 | magic `NONOSIMG` |
+//! | 8 | 8 | format version, 1 |
+//! | 16 | 8 | security version: the boot loader refuses an image below its rollback counter |
+//! | 24 | 32 | version for people, [`Name`] rules |
+//! | 56 | 8 | bytes of the body as stored |
+//! | 64 | 8 | bytes it unpacks to |
+//! | 72 | 32 | BLAKE3 of the body as stored |
+//! | 104 | 408 | zeros |
+
+use nonos_abi::Name;
+
+pub use crate::envelope::Refusal;
+use crate::envelope::{self, Kind};
+use crate::keys::PublicKeys;
+#[cfg(feature = "unpack")]
+pub use crate::pack::{DICTIONARY_BYTES, UnpackError};
+
+const KIND: Kind = Kind {
+    context: "nonos.image.v1",
+    magic: *b"NONOSIMG",
+    fields_end: 104,
+};
+/// Magic of a system image.
+pub const MAGIC: [u8; 8] = KIND.magic;
+
+/// What the header of a system image says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Grows when an older image must not boot any more.
+    pub security_version: u64,
+    /// Version for people.
+    pub version: Name,
+    /// Bytes of the body as stored.
+    pub payload_bytes: u64,
+    /// Bytes the body unpacks to.
+    pub unpacked_bytes: u64,
+    /// BLAKE3 of the body as stored.
+    pub payload_hash: [u8; 32],
+}
+
+impl Header {
+    /// Reads the fields. For a file that was not verified, the result means nothing but what the file claims.
+    pub fn read(header: &envelope::Header) -> Result<Self, Refusal> {
+        envelope::check_header(&KIND, header)?;
+        let version = Name::from_bytes(envelope::field::<24, 32>(header));
+        Ok(Self {
+            security_version: envelope::number::<16>(header),
+            version: version.ok_or(Refusal::Field { field: "version" })?,
+            payload_bytes: envelope::number::<56>(header),
+            unpacked_bytes: envelope::number::<64>(header),
+            payload_hash: envelope::field::<72, 32>(header),
+        })
+    }
+}
+
+/// A system image that passed every check of [`verify`].
+pub struct VerifiedImage<'a> {
+    header: Header,
+    payload: &'a [u8],
+    unpacked_bytes: usize,
+}
+
+/// Checks a whole file against the trusted keys.
+///
+/// # Errors
+/// The first check that fails. Then nothing of the file may be used.
+pub fn verify<'a>(file: &'a [u8], keys: &PublicKeys) -> Result<VerifiedImage<'a>, Refusal> {
+    let signed = envelope::verify(&KIND, file, keys)?;
+    let header = Header::read(signed.header)?;
+    let payload = signed.body(header.payload_bytes, &header.payload_hash)?;
+    let unpacked_bytes = usize::try_from(header.unpacked_bytes).map_err(|_| Refusal::Field {
+        field: "unpacked size",
+    })?;
+    Ok(VerifiedImage {
+        header,
+        payload,
+        unpacked_bytes,
+    })
+}
+
+impl<'a> VerifiedImage<'a> {
+    /// The signed header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The body as stored.
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Bytes that [`Self::unpack`] needs.
+    pub fn unpacked_bytes(&self) -> usize {
+        self.unpacked_bytes
+    }
+
+    /// Decompresses the body to `out`, which has exactly [`Self::unpacked_bytes`] bytes.
+    ///
+    /// # Errors
+    /// When `out` has another length, or the body is no stream that fills it exactly. Then `out` holds nothing
+    /// of use.
+    #[cfg(feature = "unpack")]
+    pub fn unpack(&self, out: &mut [u8]) -> Result<(), UnpackError> {
+        if out.len() != self.unpacked_bytes {
+            return Err(UnpackError::Buffer {
+                found: out.len(),
+                expected: self.unpacked_bytes,
+            });
+        }
+        crate::pack::unpack(self.payload, out)
+    }
+}
+
+/// Packs an archive and signs it.
+///
+/// Same archive, same versions, same keys: same bytes.
+#[cfg(feature = "sign")]
+pub fn build(
+    version: Name,
+    security_version: u64,
+    archive: &[u8],
+    keys: &crate::keys::SecretKeys,
+) -> alloc::vec::Vec<u8> {
+    let payload = pack(archive);
+    let mut header = envelope::new_header(&KIND);
+    envelope::put::<16, 8>(&mut header, &security_version.to_le_bytes());
+    envelope::put::<24, 32>(&mut header, &version.to_bytes());
+    envelope::put::<56, 8>(&mut header, &(payload.len() as u64).to_le_bytes());
+    envelope::put::<64, 8>(&mut header, &(archive.len() as u64).to_le_bytes());
+    envelope::put::<72, 32>(&mut header, &crate::signature::hash(&payload));
+    envelope::seal(&KIND, &header, &payload, keys)
+}
+
+/// The body that [`build`] signs: depends on the archive alone.
+#[cfg(feature = "sign")]
+pub fn pack(archive: &[u8]) -> alloc::vec::Vec<u8> {
+    crate::pack::pack(archive)
+}

@@ -1,0 +1,118 @@
+//! Compression of the image's body: BCJ x86, then LZMA2 (the raw stream, without the xz container).
+//!
+//! Only verified bytes come here. Still the decoder forbids unsafe code, and its output and window are bounded
+//! whatever the stream says.
+
+use core::fmt;
+
+use lzma_rust2::filter::bcj::BcjReader;
+use lzma_rust2::{Lzma2Reader, Read};
+
+/// LZMA2 window. Fixed, so that the boot loader's need is known: the window grows with the output, up to this.
+pub const DICTIONARY_BYTES: u32 = 8 << 20;
+
+/// Why a verified body did not unpack. Signing a body that [`crate::image::pack`] made never leads here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnpackError {
+    /// The buffer does not have the signed size.
+    Buffer {
+        /// Bytes of the buffer.
+        found: usize,
+        /// Signed size.
+        expected: usize,
+    },
+    /// The body is no valid LZMA2 stream.
+    Corrupt {
+        /// Bytes that came out before.
+        at: usize,
+    },
+    /// The stream ends early.
+    Short {
+        /// Bytes that came out.
+        found: usize,
+        /// Signed size.
+        expected: usize,
+    },
+    /// The stream does not end at the signed size.
+    Long {
+        /// Signed size.
+        expected: usize,
+    },
+    /// Bytes follow the end of the stream.
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for UnpackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buffer { found, expected } => {
+                write!(f, "buffer of {found} bytes for a payload of {expected}")
+            }
+            Self::Corrupt { at } => {
+                write!(f, "compressed payload is corrupt after {at} unpacked bytes")
+            }
+            Self::Short { found, expected } => {
+                write!(f, "payload unpacks to {found} bytes, signed {expected}")
+            }
+            Self::Long { expected } => write!(
+                f,
+                "payload unpacks to more than the signed {expected} bytes"
+            ),
+            Self::Trailing { bytes } => write!(f, "{bytes} bytes follow the compressed payload"),
+        }
+    }
+}
+
+impl core::error::Error for UnpackError {}
+
+/// Decompresses `stored` to `out`, which it fills exactly.
+pub(crate) fn unpack(stored: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
+    let expected = out.len();
+    let mut reader = BcjReader::new_x86(Lzma2Reader::new(stored, DICTIONARY_BYTES, None), 0);
+    let mut found = 0;
+    while let Some(rest) = out.get_mut(found..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => return Err(UnpackError::Short { found, expected }),
+            Ok(count) => found += count,
+            Err(_) => return Err(UnpackError::Corrupt { at: found }),
+        }
+    }
+    match reader.read(&mut [0]) {
+        Ok(0) => {}
+        Ok(_) => return Err(UnpackError::Long { expected }),
+        Err(_) => return Err(UnpackError::Corrupt { at: found }),
+    }
+    match reader.into_inner().into_inner().len() {
+        0 => Ok(()),
+        bytes => Err(UnpackError::Trailing { bytes }),
+    }
+}
+
+/// Compresses: slow, small, always the same bytes for the same input.
+#[cfg(feature = "sign")]
+pub(crate) fn pack(data: &[u8]) -> alloc::vec::Vec<u8> {
+    use alloc::vec::Vec;
+    use lzma_rust2::filter::bcj::BcjWriter;
+    use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions, Write};
+
+    let mut options = LzmaOptions::with_preset(9);
+    options.dict_size = DICTIONARY_BYTES;
+    options.nice_len = LzmaOptions::NICE_LEN_MAX;
+    options.depth_limit = 512;
+    let lzma = Lzma2Writer::new(
+        Vec::new(),
+        Lzma2Options {
+            lzma_options: options,
+            chunk_size: None,
+        },
+    );
+    let mut writer = BcjWriter::new_x86(lzma, 0);
+    writer
+        .write_all(data)
+        .and_then(|()| writer.finish())
+        .and_then(Lzma2Writer::finish)
+        .expect("writing to a Vec does not fail")
+}
