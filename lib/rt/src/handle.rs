@@ -1,0 +1,44 @@
+//! Handles with an owner.
+
+use nonos_abi::{Error, Handle, ObjectKind, Rights};
+
+use crate::syscall;
+
+/// A handle that is closed when it is dropped.
+#[derive(Debug)]
+pub struct OwnedHandle(Handle);
+
+impl OwnedHandle {
+    /// Takes charge of a handle. One that is not open is harmless: closing it is refused.
+    pub fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    /// The handle, for a system call.
+    pub fn get(&self) -> Handle {
+        self.0
+    }
+
+    /// Gives up charge of the handle.
+    pub fn into_raw(self) -> Handle {
+        let handle = self.0;
+        core::mem::forget(self);
+        handle
+    }
+
+    /// A copy with at most these rights. Needs GRANT.
+    pub fn copy(&self, rights: Rights) -> Result<Self, Error> {
+        syscall::handle_copy(self.0, rights).map(Self)
+    }
+
+    /// Kind and rights.
+    pub fn info(&self) -> Result<(ObjectKind, Rights), Error> {
+        syscall::handle_info(self.0)
+    }
+}
+
+impl Drop for OwnedHandle {
+    fn drop(&mut self) {
+        let _ = syscall::handle_close(self.0);
+    }
+}

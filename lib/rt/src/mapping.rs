@@ -1,0 +1,65 @@
+//! Memory in this address space.
+//!
+//! [`Mapping`] may be shared with a device or another process, so it is seen as atomics: whatever the other
+//! side does, reading and writing it is defined. [`Private`] was made here and its handle never left, so it
+//! is an ordinary slice.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::AtomicU32;
+
+use nonos_abi::{Error, PAGE_BYTES, Rights};
+
+use crate::object::Memory;
+use crate::syscall;
+
+/// All of a Memory, mapped for reading and writing until it is dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    address: u64,
+    bytes: u64,
+}
+
+impl Mapping {
+    pub(crate) fn new(memory: &Memory) -> Result<Self, Error> {
+        let (address, bytes) =
+            syscall::memory_map(memory.handle(), Rights::READ.or(Rights::WRITE))?;
+        Ok(Self { address, bytes })
+    }
+
+    /// The memory as 32-bit words.
+    pub fn words(&self) -> &[AtomicU32] {
+        let first = core::ptr::with_exposed_provenance::<AtomicU32>(self.address as usize);
+        // SAFETY: the kernel mapped `bytes` bytes at `address`, page-aligned and readable and writable,
+        // which stay until `drop`; atomics may be shared with anyone; frames have no invalid `u32`.
+        unsafe { core::slice::from_raw_parts(first, self.bytes as usize / size_of::<AtomicU32>()) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: every reference into the mapping borrows `self` and is gone.
+        let _ = unsafe { syscall::memory_unmap(self.address) };
+    }
+}
+
+/// Zeroed memory of this process alone.
+#[derive(Debug)]
+pub struct Private(Mapping);
+
+impl Private {
+    /// At least `words` words.
+    pub fn new(words: usize) -> Result<Self, Error> {
+        let pages = (words * size_of::<u32>()).div_ceil(PAGE_BYTES).max(1);
+        // The handle closes here; the mapping keeps the memory.
+        let mapping = Memory::create(pages as u64)?.map()?;
+        Ok(Self(mapping))
+    }
+
+    /// The memory.
+    pub fn as_mut_slice(&mut self) -> &mut [u32] {
+        let words = self.0.words();
+        // SAFETY: no other handle or mapping of this memory exists (the only handle was closed in `new`) and
+        // `self` is borrowed exclusively, so this is the only reference.
+        unsafe { core::slice::from_raw_parts_mut(words.as_ptr().cast_mut().cast(), words.len()) }
+    }
+}

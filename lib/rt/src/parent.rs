@@ -1,0 +1,92 @@
+//! `init`, as the processes it started see it, with owned objects in place of handles.
+
+use nonos_abi::{Handle, Message, Name, start};
+use nonos_proto::init::{Client, Screen};
+use nonos_proto::{CallError, Refusal, Transport};
+
+use crate::object::{
+    Endpoint, Interrupt, KernelLayout, Log, Memory, Ports, Power, Process, SystemInfo,
+};
+use crate::syscall;
+
+/// Calls go through [`start::PARENT`], which this process holds as long as it runs.
+#[derive(Debug)]
+struct ToParent;
+
+impl Transport for ToParent {
+    fn call(&self, request: &Message) -> Result<Message, nonos_abi::Error> {
+        syscall::call(start::PARENT, request)
+    }
+
+    fn close(&self, handle: Handle) {
+        let _ = syscall::handle_close(handle);
+    }
+}
+
+const INIT: Client<ToParent> = Client(ToParent);
+
+fn name(text: &str) -> Result<Name, CallError> {
+    Name::new(text).ok_or(CallError::Refused(Refusal::Malformed))
+}
+
+/// The endpoint of a service.
+pub fn connect(service: &str) -> Result<Endpoint, CallError> {
+    INIT.connect(name(service)?).map(Endpoint::from_handle)
+}
+
+/// The endpoint on which this process serves.
+pub fn serve(service: &str) -> Result<Endpoint, CallError> {
+    INIT.serve(name(service)?).map(Endpoint::from_handle)
+}
+
+/// Starts a module: the process and its number.
+pub fn spawn(module: Name) -> Result<(Process, u64), CallError> {
+    let spawned = INIT.spawn(module)?;
+    Ok((Process::from_handle(spawned.process), spawned.id))
+}
+
+/// State of the system.
+pub fn system_info() -> Result<SystemInfo, CallError> {
+    INIT.system_info().map(SystemInfo::from_handle)
+}
+
+/// Where the kernel lies.
+pub fn kernel_layout() -> Result<KernelLayout, CallError> {
+    INIT.kernel_layout().map(KernelLayout::from_handle)
+}
+
+/// Power of the machine.
+pub fn power() -> Result<Power, CallError> {
+    INIT.power().map(Power::from_handle)
+}
+
+/// The kernel's log.
+pub fn log() -> Result<Log, CallError> {
+    INIT.log().map(Log::from_handle)
+}
+
+/// The first serial port.
+pub fn serial() -> Result<(Ports, Interrupt), CallError> {
+    let serial = INIT.serial()?;
+    Ok((
+        Ports::from_handle(serial.ports),
+        Interrupt::from_handle(serial.interrupt),
+    ))
+}
+
+/// The PS/2 controller: data port, control port, interrupt of the keyboard.
+pub fn ps2() -> Result<(Ports, Ports, Interrupt), CallError> {
+    let ps2 = INIT.ps2()?;
+    let interrupt = Interrupt::from_handle(ps2.interrupt);
+    Ok((
+        Ports::from_handle(ps2.data),
+        Ports::from_handle(ps2.control),
+        interrupt,
+    ))
+}
+
+/// The frame buffer: its memory, and where the pixels lie.
+pub fn screen() -> Result<(Memory, Screen), CallError> {
+    let screen = INIT.screen()?;
+    Ok((Memory::from_handle(screen.memory), screen))
+}

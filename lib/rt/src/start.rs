@@ -1,0 +1,64 @@
+//! From the kernel's entry to `main`, and what happens at a panic.
+
+use crate::syscall;
+
+/// Exit code of a program that panicked.
+pub const PANIC_CODE: u64 = 101;
+
+/// What `main` may return.
+pub trait Outcome {
+    /// The exit code.
+    fn code(self) -> u64;
+}
+
+impl Outcome for () {
+    fn code(self) -> u64 {
+        0
+    }
+}
+
+impl Outcome for u64 {
+    fn code(self) -> u64 {
+        self
+    }
+}
+
+/// Runs a program's `main` and ends the process with what it returns.
+pub fn run<T: Outcome>(main: impl FnOnce() -> T) -> ! {
+    syscall::exit(main().code())
+}
+
+/// Defines the program's entry: aligns the stack and runs the given function, which takes nothing and
+/// returns `()` or the exit code.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        const _: () = {
+            extern "C" fn start() -> ! {
+                $crate::start::run($main)
+            }
+
+            core::arch::global_asm!(
+                ".pushsection .text._start, \"ax\", @progbits",
+                ".global _start",
+                ".type _start, @function",
+                "_start:",
+                "endbr64",
+                "xor ebp, ebp",
+                "and rsp, -16",
+                "call {start}",
+                "ud2",
+                ".size _start, . - _start",
+                ".popsection",
+                start = sym start,
+            );
+        };
+    };
+}
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    crate::log!("{info}");
+    syscall::exit(PANIC_CODE)
+}

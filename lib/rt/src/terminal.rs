@@ -1,0 +1,105 @@
+//! The console, as its clients use it.
+
+use core::fmt;
+
+use nonos_proto::console::Client;
+use nonos_proto::{Bytes, CallError};
+
+use crate::object::{Endpoint, Notification};
+use crate::parent;
+
+/// A connection to the console. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
+#[derive(Debug)]
+pub struct Terminal {
+    client: Client<Endpoint>,
+    pending: [u8; Bytes::MOST],
+    length: usize,
+    failure: Option<CallError>,
+}
+
+impl Terminal {
+    /// Connects.
+    pub fn connect() -> Result<Self, CallError> {
+        let client = Client(parent::connect("console")?);
+        Ok(Self {
+            client,
+            pending: [0; Bytes::MOST],
+            length: 0,
+            failure: None,
+        })
+    }
+
+    /// Shows what was gathered.
+    ///
+    /// # Errors
+    /// The first failure since the last call; text was lost.
+    pub fn flush(&mut self) -> Result<(), CallError> {
+        self.send();
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Sends what was gathered, again once when the console restarts meanwhile.
+    fn send(&mut self) {
+        if self.length == 0 {
+            return;
+        }
+        let text = Bytes::prefix_of(&self.pending[..self.length]);
+        self.length = 0;
+        let sent = match self.client.write(text) {
+            Err(CallError::Unreachable(_)) => self.client.write(text),
+            sent => sent,
+        };
+        if let Err(error) = sent {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Starts a new line unless the cursor stands at the beginning of one.
+    pub fn fresh_line(&mut self) -> Result<(), CallError> {
+        self.flush()?;
+        self.client.fresh_line()
+    }
+
+    /// Waits for input.
+    pub fn read(&mut self) -> Result<Bytes, CallError> {
+        self.flush()?;
+        self.client.read()
+    }
+
+    /// Takes the input that is there.
+    pub fn poll(&mut self) -> Result<Bytes, CallError> {
+        self.flush()?;
+        self.client.poll()
+    }
+
+    /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
+    pub fn watch(&mut self, notification: &Notification, bits: u64) -> Result<(), CallError> {
+        use nonos_abi::Rights;
+        let send_only = Rights::WRITE.or(Rights::GRANT);
+        let copy = notification
+            .copy(send_only)
+            .map_err(CallError::Unreachable)?;
+        self.client.watch(copy.handle(), bits)
+    }
+
+    /// Columns and rows of the screen.
+    pub fn size(&mut self) -> Result<(u64, u64), CallError> {
+        self.client.size().map(|size| (size.columns, size.rows))
+    }
+}
+
+impl fmt::Write for Terminal {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while !text.is_empty() {
+            let fits = text.floor_char_boundary(Bytes::MOST - self.length);
+            let (now, rest) = text.split_at(fits);
+            self.pending[self.length..self.length + fits].copy_from_slice(now.as_bytes());
+            self.length += fits;
+            text = rest;
+            if !text.is_empty() {
+                self.send();
+            }
+        }
+        Ok(())
+    }
+}
