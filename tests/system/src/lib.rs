@@ -1,1 +1,13 @@
-//! Placeholder while the workspace is laid out.
+//! What the tests on booted images share: machines, and ways to look at them from outside.
+//!
+//! The tests themselves are in `tests/`, one file per subject. They believe only what they see from outside:
+//! the serial line, the screen, the monitor, guest memory. A tool that is missing fails them, none is skipped.
+#![forbid(unsafe_code)]
+
+pub mod cpu;
+pub mod machine;
+pub mod paging;
+pub mod qmp;
+pub mod scratch;
+pub mod screen;
+pub mod serial;

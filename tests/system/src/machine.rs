@@ -1,0 +1,495 @@
+//! A running machine, seen from outside: serial line, monitor, keyboard, memory, power.
+//!
+//! Waiting is always for a condition (a text, an event, a state), never for time; [`LIMIT`] only ends a test
+//! that hangs. Whatever fails ends the test with the reason and the end of the machine's transcript. QEMU and
+//! the TPM end with the value.
+
+use crate::cpu::Registers;
+use crate::paging::{self, Mapping, PhysicalMemory};
+use crate::qmp::{Qmp, QmpError};
+use crate::scratch::Scratch;
+use crate::screen::Picture;
+use crate::serial::{Missed, Serial};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+use xtask::qemu::{MachineConfig, TpmKind};
+use xtask::swtpm::Swtpm;
+
+/// Ends a hung test. Far above what the slowest machine needs; no test's result depends on it.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
+/// The shell's prompt on the serial line.
+pub const PROMPT: &str = "nonos> ";
+
+/// What says that a boot will not reach the prompt.
+const BOOT_FAILURES: [&str; 5] = [
+    "REFUSED",
+    "Access Denied",
+    "BdsDxe: No bootable",
+    "Shell>",
+    "kernel panic",
+];
+
+/// A machine. It is removed, with its files, when the value is dropped.
+pub struct Machine {
+    // Fields are dropped in this order: QEMU before its TPM, its files last.
+    qemu: Running,
+    _tpm: Swtpm,
+    serial: Serial,
+    qmp: Qmp,
+    config: MachineConfig,
+    scratch: Scratch,
+}
+
+/// QEMU's process, killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Machine {
+    /// Turns a machine on with a disk image and a variable store. `adjust` may change it before.
+    pub fn start(disk: &Path, vars: &Path, adjust: impl FnOnce(&mut MachineConfig)) -> Self {
+        let scratch = Scratch::new();
+        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
+        adjust(&mut config);
+        Self::launch(config, scratch, &[], None)
+    }
+
+    /// As [`Self::start`], with further arguments for QEMU.
+    pub fn start_with(
+        disk: &Path,
+        vars: &Path,
+        arguments: &[&str],
+        adjust: impl FnOnce(&mut MachineConfig),
+    ) -> Self {
+        let scratch = Scratch::new();
+        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
+        adjust(&mut config);
+        Self::launch(config, scratch, arguments, None)
+    }
+
+    /// Goes on where [`Self::save`] left a machine with the same description. Its disk may differ.
+    pub fn restore(
+        disk: &Path,
+        vars: &Path,
+        saved: &Path,
+        adjust: impl FnOnce(&mut MachineConfig),
+    ) -> Self {
+        let scratch = Scratch::new();
+        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
+        adjust(&mut config);
+        Self::launch(config, scratch, &[], Some(saved))
+    }
+
+    /// Turns a machine that is off on again, with its UEFI variables and its TPM as they are and another disk.
+    pub fn start_again(self, disk: &Path) -> Self {
+        let Self {
+            qemu,
+            _tpm: tpm,
+            mut config,
+            scratch,
+            ..
+        } = self;
+        drop(qemu);
+        drop(tpm);
+        config.disk = disk.to_owned();
+        Self::launch(config, scratch, &[], None)
+    }
+
+    fn launch(
+        config: MachineConfig,
+        scratch: Scratch,
+        arguments: &[&str],
+        saved: Option<&Path>,
+    ) -> Self {
+        let run = scratch.path();
+        if let Err(error) = config.prepare(run) {
+            panic!("the machine cannot be made: {error:#}");
+        }
+        let tpm = config
+            .start_swtpm(run)
+            .unwrap_or_else(|error| panic!("the TPM does not start: {error:#}"));
+        let log = File::create(scratch.file("qemu.log")).expect("the scratch folder is writable");
+        let mut command = config.command(run);
+        command.arg("-S").args(arguments);
+        if saved.is_some() {
+            command.args(["-incoming", "defer"]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut qemu = Running(
+            command
+                .spawn()
+                .expect("QEMU (Debian package qemu-system-x86) can be started"),
+        );
+        let sockets = || {
+            let qmp = Qmp::connect(&scratch.file("qmp.sock"), LIMIT).ok()?;
+            Some((qmp, Serial::connect(&scratch.file("serial.sock")).ok()?))
+        };
+        let end = Instant::now() + LIMIT;
+        let (qmp, serial) = loop {
+            let ended = qemu.0.try_wait().expect("QEMU is a child of this process");
+            if ended.is_some() || Instant::now() > end {
+                let log = fs::read_to_string(scratch.file("qemu.log")).unwrap_or_default();
+                panic!("QEMU does not run: {ended:?}\n{log}");
+            }
+            if let Some(connected) = sockets() {
+                break connected;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut machine = Self {
+            qemu,
+            _tpm: tpm,
+            serial,
+            qmp,
+            config,
+            scratch,
+        };
+        if let Some(saved) = saved {
+            machine.monitor(
+                "migrate-incoming",
+                json!({ "uri": format!("exec:cat '{}'", saved.display()) }),
+            );
+            machine.wait_for_migration();
+        }
+        machine.go_on();
+        machine
+    }
+
+    /// Its description.
+    pub fn config(&self) -> &MachineConfig {
+        &self.config
+    }
+
+    /// The folder with its files.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Ends the test, with the transcript's end.
+    #[track_caller]
+    pub fn fail(&self, what: &str) -> ! {
+        let log = fs::read_to_string(self.scratch.file("qemu.log")).unwrap_or_default();
+        panic!(
+            "{what}\n--- end of the serial transcript ---\n{}\n--- QEMU ---\n{log}",
+            self.serial.tail()
+        );
+    }
+
+    /// Ends the test unless `holds`.
+    #[track_caller]
+    pub fn check(&self, holds: bool, what: &str) {
+        if !holds {
+            self.fail(what);
+        }
+    }
+
+    /// Ends the test unless two values are equal.
+    #[track_caller]
+    pub fn check_equal<T: PartialEq + std::fmt::Debug>(&self, found: T, expected: T, what: &str) {
+        if found != expected {
+            self.fail(&format!("{what}: found {found:?}, expected {expected:?}"));
+        }
+    }
+
+    /// Ends the test unless `text` contains `part`.
+    #[track_caller]
+    pub fn check_contains(&self, text: &str, part: &str) {
+        if !text.contains(part) {
+            self.fail(&format!("expected to find {part:?} in:\n{text}"));
+        }
+    }
+
+    /// Everything the machine said.
+    pub fn transcript(&self) -> String {
+        self.serial.transcript()
+    }
+
+    /// Waits for a text on the serial line, after what was waited for before; returns what came before it.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> String {
+        self.expect_any(&[text]).1
+    }
+
+    /// Waits for whichever of several texts comes first; returns its index and what came before it.
+    #[track_caller]
+    pub fn expect_any(&mut self, texts: &[&str]) -> (usize, String) {
+        match self.serial.wait_for_any(texts, LIMIT) {
+            Ok(found) => found,
+            Err(Missed::Closed) => self.fail(&format!(
+                "the machine went off before it said one of {texts:?}"
+            )),
+            Err(Missed::TimeOver) => self.fail(&format!("the machine never said one of {texts:?}")),
+        }
+    }
+
+    /// Waits for the shell's first prompt; returns what was said before it. A refusal or panic ends the test at once.
+    #[track_caller]
+    pub fn expect_prompt(&mut self) -> String {
+        let mut texts = vec![PROMPT];
+        texts.extend(BOOT_FAILURES);
+        match self.expect_any(&texts) {
+            (0, before) => before,
+            (failure, _) => self.fail(&format!(
+                "the boot ended in {:?} instead of the prompt",
+                texts[failure]
+            )),
+        }
+    }
+
+    /// Types on the serial line.
+    #[track_caller]
+    pub fn send(&mut self, text: &str) {
+        if let Err(error) = self.serial.send(text.as_bytes()) {
+            self.fail(&format!("the serial line is closed: {error}"));
+        }
+    }
+
+    /// Types a command on the serial line, waits for its echo, enters it; returns its output up to the next prompt.
+    #[track_caller]
+    pub fn command(&mut self, line: &str) -> String {
+        self.serial.forget();
+        self.send(line);
+        self.expect(line);
+        self.send("\r");
+        self.expect(&format!("\n{PROMPT}"))
+    }
+
+    /// As [`Self::command`], for one after which no prompt comes.
+    #[track_caller]
+    pub fn last_command(&mut self, line: &str) {
+        self.serial.forget();
+        self.send(line);
+        self.expect(line);
+        self.send("\r");
+    }
+
+    /// Types a command on the PS/2 keyboard, each key when the one before shows on the serial line.
+    #[track_caller]
+    pub fn keyboard_command(&mut self, line: &str) -> String {
+        self.serial.forget();
+        for c in line.chars() {
+            self.press(&keys_for(c));
+            self.expect(&c.to_string());
+        }
+        self.press(&["ret"]);
+        self.expect(&format!("\n{PROMPT}"))
+    }
+
+    /// Presses keys together on the PS/2 keyboard. Names are QEMU's key codes (QMP `QKeyCode`).
+    #[track_caller]
+    pub fn press(&mut self, keys: &[&str]) {
+        let event = |key: &&str, down: bool| {
+            let key = json!({ "type": "qcode", "data": key });
+            json!({ "type": "key", "data": { "down": down, "key": key } })
+        };
+        let down = keys.iter().map(|key| event(key, true));
+        let up = keys.iter().rev().map(|key| event(key, false));
+        let events: Vec<Value> = down.chain(up).collect();
+        self.monitor("input-send-event", json!({ "events": events }));
+    }
+
+    /// Runs a monitor command.
+    #[track_caller]
+    pub fn monitor(&mut self, command: &str, arguments: Value) -> Value {
+        let result = self.qmp.run(command, arguments);
+        self.answered(result)
+    }
+
+    #[track_caller]
+    fn answered<T>(&self, result: Result<T, QmpError>) -> T {
+        result.unwrap_or_else(|error| self.fail(&error.to_string()))
+    }
+
+    /// Stops the machine's CPUs.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.monitor("stop", json!({}));
+    }
+
+    /// Lets a stopped machine go on.
+    #[track_caller]
+    pub fn go_on(&mut self) {
+        self.monitor("cont", json!({}));
+    }
+
+    /// Sends a non-maskable interrupt.
+    #[track_caller]
+    pub fn inject_nmi(&mut self) {
+        self.monitor("inject-nmi", json!({}));
+    }
+
+    /// Registers of the first CPU, now.
+    #[track_caller]
+    pub fn registers(&mut self) -> Registers {
+        let result = self.qmp.human("info registers");
+        let text = self.answered(result);
+        Registers::parse(&text)
+            .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
+    }
+
+    /// What the screen shows.
+    #[track_caller]
+    pub fn picture(&mut self) -> Picture {
+        let file = self.scratch.file("screen.ppm");
+        self.monitor("screendump", json!({ "filename": file }));
+        let picture = fs::read(&file)
+            .ok()
+            .and_then(|bytes| Picture::parse(&bytes));
+        picture.unwrap_or_else(|| self.fail("the monitor's screen dump is no picture"))
+    }
+
+    /// Physical memory from `address` on.
+    #[track_caller]
+    pub fn read_memory(&mut self, address: u64, bytes: u64) -> Vec<u8> {
+        let file = self.scratch.file("memory");
+        self.monitor(
+            "pmemsave",
+            json!({ "val": address, "size": bytes, "filename": file }),
+        );
+        fs::read(&file)
+            .unwrap_or_else(|error| self.fail(&format!("the monitor's memory dump: {error}")))
+    }
+
+    /// All of the RAM. These machines have no more than 2 GiB, so it starts at 0 and has no holes but the VGA window.
+    #[track_caller]
+    pub fn dump_memory(&mut self) -> Vec<u8> {
+        self.read_memory(0, u64::from(self.config.memory_mb) << 20)
+    }
+
+    /// Every mapping of the address space whose top-level table lies at `cr3`.
+    #[track_caller]
+    pub fn mappings(&mut self, dump: &[u8], cr3: u64) -> Vec<Mapping> {
+        match paging::walk(&mut Dump(dump), cr3) {
+            Ok(mappings) => mappings,
+            Err(error) => self.fail(&format!(
+                "page table at {:#x} lies outside RAM",
+                error.physical
+            )),
+        }
+    }
+
+    /// Stops the machine and writes its state to a file, for [`Self::restore`].
+    #[track_caller]
+    pub fn save(&mut self, file: &Path) {
+        self.stop();
+        self.monitor(
+            "migrate",
+            json!({ "uri": format!("exec:cat > '{}'", file.display()) }),
+        );
+        self.wait_for_migration();
+    }
+
+    #[track_caller]
+    fn wait_for_migration(&mut self) {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let state = self.monitor("query-migrate", json!({}));
+            match state["status"].as_str() {
+                Some("completed") => return,
+                Some("failed" | "cancelled") => {
+                    self.fail(&format!("the machine's state cannot be moved: {state}"))
+                }
+                _ if Instant::now() > end => {
+                    self.fail(&format!("moving the machine's state hangs: {state}"))
+                }
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Waits until `holds` is true of the machine, looking again and again.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !holds(self) {
+            self.check(Instant::now() < end, &format!("never came: {what}"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes a reset restart the machine; without this it ends it.
+    #[track_caller]
+    pub fn allow_restart(&mut self) {
+        self.monitor("set-action", json!({ "reboot": "reset" }));
+    }
+
+    /// Makes power-off stop the CPUs instead of ending QEMU, so that memory can be looked at afterwards.
+    #[track_caller]
+    pub fn keep_after_power_off(&mut self) {
+        self.monitor("set-action", json!({ "shutdown": "pause" }));
+    }
+
+    /// Waits for a monitor event; returns its data.
+    #[track_caller]
+    pub fn expect_event(&mut self, name: &str) -> Value {
+        let result = self.qmp.wait_for_event(name);
+        self.answered(result)["data"].take()
+    }
+
+    /// Waits until the guest turns the machine off (or resets it, without [`Self::allow_restart`]) and QEMU has
+    /// ended; returns QEMU's reason: `guest-shutdown`, `guest-reset`.
+    #[track_caller]
+    pub fn expect_end(&mut self) -> String {
+        let data = self.expect_event("SHUTDOWN");
+        if self.serial.wait_for_close(LIMIT).is_err() {
+            self.fail("QEMU says that the machine is off but does not end");
+        }
+        match self.qemu.0.wait() {
+            Ok(status) if status.success() => {}
+            ended => self.fail(&format!("QEMU ended with {ended:?}")),
+        }
+        data["reason"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A dump of memory from address 0 on.
+struct Dump<'a>(&'a [u8]);
+
+impl PhysicalMemory for Dump<'_> {
+    fn table(&mut self, physical: u64) -> Option<[u64; 512]> {
+        let start = usize::try_from(physical).ok()?;
+        let bytes = self.0.get(start..start.checked_add(4096)?)?;
+        let mut table = [0; 512];
+        for (entry, bytes) in table.iter_mut().zip(bytes.as_chunks().0) {
+            *entry = u64::from_le_bytes(*bytes);
+        }
+        Some(table)
+    }
+}
+
+/// Whether a machine of this kind has a TPM.
+pub fn has_tpm(config: &MachineConfig) -> bool {
+    config.tpm != TpmKind::None
+}
+
+/// The keys of a US keyboard that give a character.
+///
+/// # Panics
+/// For characters that no test types.
+fn keys_for(c: char) -> Vec<&'static str> {
+    const LETTERS: [&str; 26] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
+        "s", "t", "u", "v", "w", "x", "y", "z",
+    ];
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    match c {
+        'a'..='z' => vec![LETTERS[c as usize - 'a' as usize]],
+        'A'..='Z' => vec!["shift", LETTERS[c as usize - 'A' as usize]],
+        '0'..='9' => vec![DIGITS[c as usize - '0' as usize]],
+        ' ' => vec!["spc"],
+        '-' => vec!["minus"],
+        _ => panic!("no key for {c:?}"),
+    }
+}

@@ -1,0 +1,76 @@
+//! What the machine's screen shows: a picture that the monitor takes.
+
+use std::collections::HashMap;
+
+/// A picture, as QEMU's `screendump` writes it (PPM, binary, 8 bits a colour).
+#[derive(Debug)]
+pub struct Picture {
+    /// Pixels in a line.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    /// Reads a PPM file; `None` when it is not one.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let mut word = || {
+            let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
+            let length = rest[start..].iter().position(u8::is_ascii_whitespace)?;
+            let word = &rest[start..start + length];
+            rest = &rest[start + length..];
+            Some(word)
+        };
+        if word()? != b"P6" {
+            return None;
+        }
+        let mut number = || std::str::from_utf8(word()?).ok()?.parse::<usize>().ok();
+        let (width, height, depth) = (number()?, number()?, number()?);
+        let (pixels, tail) = rest.get(1..)?.as_chunks::<3>();
+        let whole = depth == 255 && tail.is_empty() && pixels.len() == width.checked_mul(height)?;
+        whole.then(|| Self {
+            width,
+            height,
+            pixels: pixels.to_vec(),
+        })
+    }
+
+    /// How many pixels differ from the most frequent colour, the background.
+    pub fn drawn_pixels(&self) -> usize {
+        let mut counts = HashMap::new();
+        for pixel in &self.pixels {
+            *counts.entry(pixel).or_insert(0) += 1;
+        }
+        self.pixels.len() - counts.into_values().max().unwrap_or(0)
+    }
+
+    /// How many pixels differ between two pictures of the same size; `None` for different sizes.
+    pub fn changed_pixels(&self, other: &Self) -> Option<usize> {
+        let same_size = (self.width, self.height) == (other.width, other.height);
+        same_size.then(|| {
+            self.pixels
+                .iter()
+                .zip(&other.pixels)
+                .filter(|(a, b)| a != b)
+                .count()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_other_than_the_background_count_as_drawn() {
+        let blank = Picture::parse(b"P6\n2 2\n255\n\0\0\0\0\0\0\0\0\0\0\0\0").unwrap();
+        let dot = Picture::parse(b"P6\n2 2\n255\n\0\0\0\0\0\0\0\xff\0\0\0\0").unwrap();
+        assert_eq!(blank.drawn_pixels(), 0);
+        assert_eq!(dot.drawn_pixels(), 1);
+        assert_eq!(blank.changed_pixels(&dot), Some(1));
+        assert!(Picture::parse(b"P6\n2 2\n255\n\0\0\0").is_none());
+        assert!(Picture::parse(b"P5\n1 1\n255\n\0").is_none());
+    }
+}

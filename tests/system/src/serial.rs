@@ -1,0 +1,264 @@
+//! The serial line of a machine: everything it said, and waiting for what it says next.
+//!
+//! A thread reads the socket as long as the machine lives, so nothing is lost and the machine never waits for
+//! the test. The transcript is what a reader would see: terminal control sequences and carriage returns are
+//! taken out. A cursor separates what was already waited for from what comes next.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Bytes of the transcript's end that a failure shows.
+const TAIL_BYTES: usize = 3000;
+
+/// Why waiting for a text ended without it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missed {
+    /// The machine closed the line: it is off.
+    Closed,
+    /// The time that ends a hung test is over.
+    TimeOver,
+}
+
+#[derive(Default)]
+struct Transcript {
+    text: Vec<u8>,
+    escape: Escape,
+    closed: bool,
+}
+
+/// Where the reader stands in a terminal control sequence (ECMA-48).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    None,
+    Started,
+    Control,
+    Text,
+}
+
+impl Transcript {
+    fn push(&mut self, byte: u8) {
+        self.escape = match (self.escape, byte) {
+            (Escape::None, 0x1B) => Escape::Started,
+            (Escape::None, b'\r' | 0 | 7) => Escape::None,
+            (Escape::None, 8) => {
+                if self.text.last().is_some_and(|last| *last != b'\n') {
+                    self.text.pop();
+                }
+                Escape::None
+            }
+            (Escape::None, _) => {
+                self.text.push(byte);
+                Escape::None
+            }
+            (Escape::Started, b'[') => Escape::Control,
+            (Escape::Started, b']') => Escape::Text,
+            (Escape::Control, 0x20..=0x3F) => Escape::Control,
+            (Escape::Text, 7) | (Escape::Started | Escape::Control, _) => Escape::None,
+            (Escape::Text, 0x1B) => Escape::Started,
+            (Escape::Text, _) => Escape::Text,
+        };
+    }
+}
+
+struct Shared {
+    transcript: Mutex<Transcript>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Transcript> {
+        self.transcript
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A serial line.
+pub struct Serial {
+    socket: UnixStream,
+    shared: Arc<Shared>,
+    cursor: usize,
+}
+
+impl Serial {
+    /// Connects to the socket of QEMU's serial port.
+    ///
+    /// # Errors
+    /// When nothing listens there.
+    pub fn connect(path: &Path) -> std::io::Result<Self> {
+        let socket = UnixStream::connect(path)?;
+        let mut reader = socket.try_clone()?;
+        let shared = Arc::new(Shared {
+            transcript: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let writer = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let count = reader.read(&mut buffer).unwrap_or(0);
+                let mut transcript = writer.lock();
+                for byte in &buffer[..count] {
+                    transcript.push(*byte);
+                }
+                transcript.closed = count == 0;
+                writer.changed.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            socket,
+            shared,
+            cursor: 0,
+        })
+    }
+
+    /// Waits until `text` stands in the transcript after the cursor; returns what came before it and moves the cursor behind it.
+    ///
+    /// # Errors
+    /// When the machine went off or `limit` is over before it came.
+    pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<String, Missed> {
+        self.wait_for_any(&[text], limit).map(|(_, before)| before)
+    }
+
+    /// As [`Self::wait_for`], for whichever of several texts comes first; returns its index, too.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn wait_for_any(
+        &mut self,
+        texts: &[&str],
+        limit: Duration,
+    ) -> Result<(usize, String), Missed> {
+        let end = Instant::now() + limit;
+        let mut transcript = self.shared.lock();
+        loop {
+            let new = &transcript.text[self.cursor..];
+            let first = (0..texts.len())
+                .filter_map(|index| find(new, texts[index].as_bytes()).map(|at| (at, index)))
+                .min();
+            if let Some((at, index)) = first {
+                let before = String::from_utf8_lossy(&new[..at]).into_owned();
+                self.cursor += at + texts[index].len();
+                return Ok((index, before));
+            }
+            if transcript.closed {
+                return Err(Missed::Closed);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Missed::TimeOver);
+            }
+            transcript = self
+                .shared
+                .changed
+                .wait_timeout(transcript, left)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits until the machine closes the line.
+    ///
+    /// # Errors
+    /// [`Missed::TimeOver`].
+    pub fn wait_for_close(&mut self, limit: Duration) -> Result<(), Missed> {
+        let transcript = self.shared.lock();
+        let (transcript, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(transcript, limit, |transcript| !transcript.closed)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if transcript.closed {
+            Ok(())
+        } else {
+            Err(Missed::TimeOver)
+        }
+    }
+
+    /// Types bytes.
+    ///
+    /// # Errors
+    /// When the machine is off.
+    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.socket.write_all(bytes)
+    }
+
+    /// Everything the machine said so far.
+    pub fn transcript(&self) -> String {
+        String::from_utf8_lossy(&self.shared.lock().text).into_owned()
+    }
+
+    /// What came after the cursor so far; the cursor stays.
+    pub fn pending(&self) -> String {
+        String::from_utf8_lossy(&self.shared.lock().text[self.cursor..]).into_owned()
+    }
+
+    /// The transcript's end, for a failure's message.
+    pub fn tail(&self) -> String {
+        let transcript = self.shared.lock();
+        let start = transcript.text.len().saturating_sub(TAIL_BYTES);
+        String::from_utf8_lossy(&transcript.text[start..]).into_owned()
+    }
+
+    /// Moves the cursor to the end: what was said before does not count for the next wait.
+    pub fn forget(&mut self) {
+        self.cursor = self.shared.lock().text.len();
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    fn line() -> (Serial, UnixStream, crate::scratch::Scratch) {
+        let scratch = crate::scratch::Scratch::new();
+        let path = scratch.file("serial");
+        let listener = UnixListener::bind(&path).unwrap();
+        let serial = Serial::connect(&path).unwrap();
+        (serial, listener.accept().unwrap().0, scratch)
+    }
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn control_sequences_are_not_part_of_the_transcript() {
+        let (mut serial, mut machine, _scratch) = line();
+        machine
+            .write_all(b"\x1b[2J\x1b[01;01Hnon\x1b[1mos\x1b]0;title\x07> \r\nabc\x08d")
+            .unwrap();
+        drop(machine);
+        serial.wait_for_close(LIMIT).unwrap();
+        assert_eq!(serial.transcript(), "nonos> \nabd");
+    }
+
+    #[test]
+    fn the_first_text_of_several_wins_and_is_not_found_twice() {
+        let (mut serial, mut machine, _scratch) = line();
+        machine.write_all(b"one two one").unwrap();
+        assert_eq!(
+            serial.wait_for_any(&["two", "one"], LIMIT),
+            Ok((1, String::new()))
+        );
+        assert_eq!(
+            serial.wait_for_any(&["two", "one"], LIMIT),
+            Ok((0, " ".into()))
+        );
+        assert_eq!(serial.wait_for("one", LIMIT), Ok(" ".into()));
+        drop(machine);
+        assert_eq!(serial.wait_for("one", LIMIT), Err(Missed::Closed));
+    }
+}
