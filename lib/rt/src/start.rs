@@ -33,30 +33,28 @@ pub fn run<T: Outcome>(main: impl FnOnce() -> T) -> ! {
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
-        const _: () = {
-            extern "C" fn start() -> ! {
-                $crate::start::run($main)
-            }
+        extern "C" fn __start() -> ! {
+            $crate::start::run($main)
+        }
 
-            core::arch::global_asm!(
-                ".pushsection .text._start, \"ax\", @progbits",
-                ".global _start",
-                ".type _start, @function",
-                "_start:",
-                "endbr64",
-                "xor ebp, ebp",
-                "and rsp, -16",
-                "call {start}",
-                "ud2",
-                ".size _start, . - _start",
-                ".popsection",
-                start = sym start,
-            );
-        };
+        core::arch::global_asm!(
+            ".pushsection .text._start, \"ax\", @progbits",
+            ".global _start",
+            ".type _start, @function",
+            "_start:",
+            "endbr64",
+            "xor ebp, ebp",
+            "and rsp, -16",
+            "call {start}",
+            "ud2",
+            ".size _start, . - _start",
+            ".popsection",
+            start = sym __start,
+        );
     };
 }
 
-#[cfg(target_os = "none")]
+#[cfg(target_os = "nonos")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     crate::log!("{info}");

@@ -1,0 +1,58 @@
+//! The processes that live. A child's slot is the bit that signals its end.
+
+use crate::child::Child;
+
+/// Most processes beside `init`; at most 64, the bits of a notification.
+pub const MOST: usize = 32;
+
+/// Table of children.
+pub struct Children {
+    slots: [Option<Child>; MOST],
+    last_badge: u64,
+}
+
+impl Children {
+    /// No children.
+    pub const fn new() -> Self {
+        Self {
+            slots: [const { None }; MOST],
+            last_badge: 0,
+        }
+    }
+
+    /// A free slot.
+    pub fn free_slot(&self) -> Option<usize> {
+        self.slots.iter().position(Option::is_none)
+    }
+
+    /// A badge that no process ever had.
+    pub fn next_badge(&mut self) -> u64 {
+        self.last_badge += 1;
+        self.last_badge
+    }
+
+    /// Fills a slot.
+    pub fn insert(&mut self, slot: usize, child: Child) {
+        self.slots[slot] = Some(child);
+    }
+
+    /// The child with this badge.
+    pub fn by_badge(&self, badge: u64) -> Option<&Child> {
+        self.slots
+            .iter()
+            .flatten()
+            .find(|child| child.badge == badge)
+    }
+
+    /// Empties the slots whose bits are set, one at each call.
+    pub fn take(&mut self, bits: &mut u64) -> Option<Child> {
+        while *bits != 0 {
+            let slot = bits.trailing_zeros() as usize;
+            *bits &= *bits - 1;
+            if let Some(child) = self.slots.get_mut(slot).and_then(Option::take) {
+                return Some(child);
+            }
+        }
+        None
+    }
+}
