@@ -8,9 +8,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bench;
+pub mod build;
+pub mod check;
+pub mod console;
+pub mod disk;
+pub mod elf;
+pub mod image;
+pub mod keys;
+pub mod modules;
 pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod run;
+pub mod size;
+pub mod status;
 pub mod swtpm;
+pub mod test;
 pub mod toolchain;
+pub mod vars;

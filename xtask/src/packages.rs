@@ -36,13 +36,18 @@ const ALWAYS: [(&str, Shown); 8] = [
 const DEBIAN_RUST: [(&str, Shown); 4] = [
     ("rustc-web", Shown::File("/usr/bin/rustc")),
     ("cargo-web", Shown::File("/usr/bin/cargo")),
-    ("rust-web-src", Shown::File("/usr/lib/rustlib/src/rust/library/core/Cargo.toml")),
+    (
+        "rust-web-src",
+        Shown::File("/usr/lib/rustlib/src/rust/library/core/Cargo.toml"),
+    ),
     ("rust-web-clippy", Shown::File("/usr/bin/cargo-clippy")),
 ];
 
 /// What QEMU's window needs.
-const WINDOW: (&str, Shown) =
-    ("qemu-system-gui", Shown::File("/usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so"));
+const WINDOW: (&str, Shown) = (
+    "qemu-system-gui",
+    Shown::File("/usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so"),
+);
 
 /// Installs what is missing, and says which compiler was taken.
 ///
@@ -64,7 +69,11 @@ fn missing(window: bool) -> Vec<&'static str> {
     if Toolchain::rustup().is_none() && has_debian_rust() {
         needed.extend(&DEBIAN_RUST);
     }
-    needed.into_iter().filter(|(_, shown)| !shown.is_there()).map(|(package, _)| *package).collect()
+    needed
+        .into_iter()
+        .filter(|(_, shown)| !shown.is_there())
+        .map(|(package, _)| *package)
+        .collect()
 }
 
 impl Shown {
@@ -78,7 +87,8 @@ impl Shown {
 
 /// Debian 12 has a recent compiler under the names of [`DEBIAN_RUST`]; later releases do not need these packages.
 fn has_debian_rust() -> bool {
-    fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "VERSION_CODENAME=bookworm"))
+    fs::read_to_string("/etc/os-release")
+        .is_ok_and(|text| text.lines().any(|line| line == "VERSION_CODENAME=bookworm"))
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -103,18 +113,29 @@ fn install(packages: &[&str]) -> Result<()> {
 fn privilege() -> Option<&'static [&'static str]> {
     let effective_user = fs::read_to_string("/proc/self/status").ok()?;
     let root = effective_user.lines().any(|line| {
-        line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
+        line.strip_prefix("Uid:")
+            .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
     });
     if root {
         return Some(&[]);
     }
     let mut sudo = Command::new(find_program("sudo")?);
-    sudo.args(["-n", "true"]).output().is_ok_and(|output| output.status.success()).then_some(&["sudo", "-n"])
+    sudo.args(["-n", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+        .then_some(&["sudo", "-n"])
 }
 
 fn apt(prefix: &[&str], words: &[&str]) -> Command {
     let mut line: Vec<&str> = prefix.to_vec();
-    line.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "-o", "Dpkg::Use-Pty=0"]);
+    line.extend([
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "--quiet",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
     line.extend(words);
     let mut command = Command::new(line[0]);
     command.args(&line[1..]).stdin(std::process::Stdio::null());
@@ -123,5 +144,7 @@ fn apt(prefix: &[&str], words: &[&str]) -> Command {
 
 /// Whether QEMU can open a window here.
 pub fn has_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }

@@ -2,11 +2,17 @@
 //!
 //! Nothing outside `target/` is ever written. `root` is fixed when xtask is compiled, so commands work from any directory.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 
 /// The repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
 }
 
 /// Everything that is made.
@@ -37,4 +43,12 @@ pub fn run() -> PathBuf {
 /// Python environment with virt-firmware.
 pub fn venv() -> PathBuf {
     target().join("venv")
+}
+
+/// A file's contents.
+///
+/// # Errors
+/// When it cannot be read; the error names it.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
 }

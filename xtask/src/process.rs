@@ -20,7 +20,10 @@ pub fn progress(text: impl std::fmt::Display) {
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(system).map(|folder| folder.join(name)).find(|file| is_executable(file))
+    env::split_paths(&path)
+        .chain(system)
+        .map(|folder| folder.join(name))
+        .find(|file| is_executable(file))
 }
 
 /// A command for a program that [`crate::packages`] sees to.
@@ -36,7 +39,8 @@ pub fn program(name: &str) -> Result<Command> {
 
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Runs a command with this process's input and output.
@@ -58,15 +62,27 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// When it cannot be started or fails.
 pub fn capture(command: &mut Command) -> Result<String> {
     let name = name_of(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {name}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("start {name}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{name} failed ({}): {} {}", output.status, text.trim(), said.trim());
+        bail!(
+            "{name} failed ({}): {} {}",
+            output.status,
+            text.trim(),
+            said.trim()
+        );
     }
     Ok(text)
 }
 
 fn name_of(command: &Command) -> String {
-    Path::new(command.get_program()).file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned()
+    Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy()
+        .into_owned()
 }

@@ -25,7 +25,7 @@ pub const FIRMWARE_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const QEMU: &str = "qemu-system-x86_64";
 
 /// How the machine's TPM 2.0 is attached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum TpmKind {
     /// No TPM.
     None,
@@ -80,6 +80,8 @@ pub struct MachineConfig {
     pub display: Display,
     /// Directory of the TPM's state; `None`: `tpm` in the run's directory.
     pub tpm_state: Option<PathBuf>,
+    /// Whether a restart of the machine ends QEMU instead.
+    pub ends_on_reboot: bool,
 }
 
 impl MachineConfig {
@@ -97,14 +99,16 @@ impl MachineConfig {
             qmp: None,
             display: Display::None,
             tpm_state: None,
+            ends_on_reboot: false,
         }
     }
 
-    /// The machine for a test: as [`Self::new`], with serial port and QMP on sockets in `run_dir`.
+    /// The machine for a test: as [`Self::new`], with serial port and QMP on sockets in `run_dir`; a restart ends QEMU.
     pub fn for_test(disk: impl Into<PathBuf>, vars: impl Into<PathBuf>, run_dir: &Path) -> Self {
         Self {
             serial: Serial::Socket(run_dir.join("serial.sock")),
             qmp: Some(run_dir.join("qmp.sock")),
+            ends_on_reboot: true,
             ..Self::new(disk, vars)
         }
     }
@@ -116,7 +120,9 @@ impl MachineConfig {
 
     /// Where the TPM keeps its state.
     pub fn tpm_state_dir(&self, run_dir: &Path) -> PathBuf {
-        self.tpm_state.clone().unwrap_or_else(|| run_dir.join("tpm"))
+        self.tpm_state
+            .clone()
+            .unwrap_or_else(|| run_dir.join("tpm"))
     }
 
     /// The socket between QEMU and the TPM emulator.
@@ -130,7 +136,11 @@ impl MachineConfig {
     /// When a file of the machine is missing or a socket's path is longer than the system allows.
     pub fn prepare(&self, run_dir: &Path) -> Result<()> {
         for (what, file) in [("disk image", &self.disk), ("variable store", &self.vars)] {
-            ensure!(file.exists(), "{what} {} does not exist: run `cargo xtask image` first", file.display());
+            ensure!(
+                file.exists(),
+                "{what} {} does not exist: run `cargo xtask image` first",
+                file.display()
+            );
         }
         let mut sockets = vec![Self::tpm_socket(run_dir)];
         sockets.extend(self.qmp.clone());
@@ -138,7 +148,11 @@ impl MachineConfig {
             sockets.push(path.clone());
         }
         for socket in sockets {
-            ensure!(socket.as_os_str().len() < SOCKET_PATH_LIMIT, "the path of socket {} is too long", socket.display());
+            ensure!(
+                socket.as_os_str().len() < SOCKET_PATH_LIMIT,
+                "the path of socket {} is too long",
+                socket.display()
+            );
         }
         fs::create_dir_all(run_dir).with_context(|| format!("make {}", run_dir.display()))?;
         let vars = Self::run_vars(run_dir);
@@ -156,7 +170,9 @@ impl MachineConfig {
     pub fn start_swtpm(&self, run_dir: &Path) -> Result<Swtpm> {
         match self.tpm {
             TpmKind::None => Ok(Swtpm::none()),
-            TpmKind::Crb | TpmKind::Tis => Swtpm::start(&self.tpm_state_dir(run_dir), &Self::tpm_socket(run_dir)),
+            TpmKind::Crb | TpmKind::Tis => {
+                Swtpm::start(&self.tpm_state_dir(run_dir), &Self::tpm_socket(run_dir))
+            }
         }
     }
 
@@ -164,17 +180,40 @@ impl MachineConfig {
     pub fn command(&self, run_dir: &Path) -> Command {
         let mut args = Arguments(Command::new(QEMU));
         args.add("-name nonos -machine q35,smm=on -global ICH9-LPC.disable_s3=1");
-        args.add("-global driver=cfi.pflash01,property=secure,value=on -nodefaults -no-user-config -no-reboot");
-        args.add(&format!("-cpu {} -smp {} -m {}", self.cpu_model, self.cpus, self.memory_mb));
-        args.path("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=", Path::new(FIRMWARE_CODE), "");
-        args.path("-drive", "if=pflash,format=raw,unit=1,file=", &Self::run_vars(run_dir), "");
-        args.path("-drive", "if=none,id=disk,format=raw,snapshot=on,file=", &self.disk, "");
+        args.add(
+            "-global driver=cfi.pflash01,property=secure,value=on -nodefaults -no-user-config",
+        );
+        args.add(&format!(
+            "-cpu {} -smp {} -m {}",
+            self.cpu_model, self.cpus, self.memory_mb
+        ));
+        args.path(
+            "-drive",
+            "if=pflash,format=raw,unit=0,readonly=on,file=",
+            Path::new(FIRMWARE_CODE),
+            "",
+        );
+        args.path(
+            "-drive",
+            "if=pflash,format=raw,unit=1,file=",
+            &Self::run_vars(run_dir),
+            "",
+        );
+        args.path(
+            "-drive",
+            "if=none,id=disk,format=raw,snapshot=on,file=",
+            &self.disk,
+            "",
+        );
         args.add("-device virtio-blk-pci,drive=disk,bootindex=0 -device VGA");
         args.add("-object rng-builtin,id=rng -device virtio-rng-pci,rng=rng");
         self.add_tpm(&mut args, run_dir);
         self.add_serial(&mut args);
         if let Some(socket) = &self.qmp {
             args.path("-qmp", "unix:", socket, ",server=on,wait=off");
+        }
+        if self.ends_on_reboot {
+            args.add("-no-reboot");
         }
         if self.icount {
             args.add("-icount shift=0,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm -seed 1");
@@ -192,7 +231,12 @@ impl MachineConfig {
             TpmKind::Crb => "-device tpm-crb,tpmdev=tpm",
             TpmKind::Tis => "-device tpm-tis,tpmdev=tpm",
         };
-        args.path("-chardev", "socket,id=tpm-socket,path=", &Self::tpm_socket(run_dir), "");
+        args.path(
+            "-chardev",
+            "socket,id=tpm-socket,path=",
+            &Self::tpm_socket(run_dir),
+            "",
+        );
         args.add("-tpmdev emulator,id=tpm,chardev=tpm-socket");
         args.add(device);
     }
@@ -200,10 +244,17 @@ impl MachineConfig {
     fn add_serial(&self, args: &mut Arguments) {
         match &self.serial {
             Serial::Stdio => {
-                args.add("-chardev stdio,id=serial,mux=on,signal=off -mon chardev=serial,mode=readline");
+                args.add(
+                    "-chardev stdio,id=serial,mux=on,signal=off -mon chardev=serial,mode=readline",
+                );
             }
             Serial::File(path) => args.path("-chardev", "file,id=serial,path=", path, ""),
-            Serial::Socket(path) => args.path("-chardev", "socket,id=serial,path=", path, ",server=on,wait=off"),
+            Serial::Socket(path) => args.path(
+                "-chardev",
+                "socket,id=serial,path=",
+                path,
+                ",server=on,wait=off",
+            ),
         }
         args.add("-serial chardev:serial");
     }
@@ -231,12 +282,20 @@ impl Arguments {
 /// A command as a line for a POSIX shell.
 pub fn shell_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| quote(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| quote(&word.to_string_lossy()))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-fn quote(word: &str) -> String {
+/// A word for a POSIX shell.
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -247,13 +306,22 @@ mod tests {
     fn paths_with_commas_and_quotes_reach_qemu_whole() {
         let machine = MachineConfig::new("/a,b/it's.img", "/v.fd");
         let line = shell_line(&machine.command(Path::new("/run dir")));
-        assert!(line.contains(r"'if=none,id=disk,format=raw,snapshot=on,file=/a,,b/it'\''s.img'"), "{line}");
-        assert!(line.contains("'if=pflash,format=raw,unit=1,file=/run dir/vars.fd'"), "{line}");
+        assert!(
+            line.contains(r"'if=none,id=disk,format=raw,snapshot=on,file=/a,,b/it'\''s.img'"),
+            "{line}"
+        );
+        assert!(
+            line.contains("'if=pflash,format=raw,unit=1,file=/run dir/vars.fd'"),
+            "{line}"
+        );
     }
 
     #[test]
     fn a_machine_without_tpm_mentions_none() {
-        let machine = MachineConfig { tpm: TpmKind::None, ..MachineConfig::new("/d", "/v") };
+        let machine = MachineConfig {
+            tpm: TpmKind::None,
+            ..MachineConfig::new("/d", "/v")
+        };
         assert!(!shell_line(&machine.command(Path::new("/r"))).contains("tpm"));
     }
 
@@ -265,7 +333,13 @@ mod tests {
             ..MachineConfig::new("/d", "/v")
         };
         let line = shell_line(&machine.command(Path::new("/r")));
-        assert!(line.contains("-chardev file,id=serial,path=/s.txt"), "{line}");
-        assert!(line.contains("-qmp unix:/q.sock,server=on,wait=off"), "{line}");
+        assert!(
+            line.contains("-chardev file,id=serial,path=/s.txt"),
+            "{line}"
+        );
+        assert!(
+            line.contains("-qmp unix:/q.sock,server=on,wait=off"),
+            "{line}"
+        );
     }
 }

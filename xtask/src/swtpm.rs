@@ -36,7 +36,10 @@ impl Swtpm {
         let mut command = Command::new("swtpm");
         command.args(["socket", "--tpm2", "--terminate", "--tpmstate"]);
         command.arg(format!("dir={},mode=0600", state_dir.display()));
-        command.args(["--ctrl", &format!("type=unixio,path={},mode=0600", socket.display())]);
+        command.args([
+            "--ctrl",
+            &format!("type=unixio,path={},mode=0600", socket.display()),
+        ]);
         command
     }
 
@@ -52,7 +55,8 @@ impl Swtpm {
             fs::remove_file(&socket).with_context(|| format!("remove {}", socket.display()))?;
         }
         let log_path = socket.with_extension("log");
-        let log = fs::File::create(&log_path).with_context(|| format!("make {}", log_path.display()))?;
+        let log =
+            fs::File::create(&log_path).with_context(|| format!("make {}", log_path.display()))?;
         let mut child = Self::command(&state_dir, &socket)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -68,7 +72,10 @@ impl Swtpm {
             if start.elapsed() > START_LIMIT {
                 let _ = child.kill();
                 let _ = child.wait();
-                bail!("swtpm did not listen on {} within {START_LIMIT:?}", socket.display());
+                bail!(
+                    "swtpm did not listen on {} within {START_LIMIT:?}",
+                    socket.display()
+                );
             }
             sleep(Duration::from_millis(5));
         }

@@ -73,10 +73,15 @@ impl Toolchain {
         let rustc = bin.join("rustc");
         // Library paths that rustup or a surrounding cargo set are for another compiler.
         let mut asks = Command::new(&rustc);
-        let answer = capture(asks.args(["--version", "--print", "sysroot"]).env_remove("LD_LIBRARY_PATH")).ok()?;
+        let answer = capture(
+            asks.args(["--version", "--print", "sysroot"])
+                .env_remove("LD_LIBRARY_PATH"),
+        )
+        .ok()?;
         let (version, sysroot) = answer.trim().split_once('\n')?;
         let source = Path::new(sysroot).join("lib/rustlib/src/rust");
-        let usable = minor_version(version)? >= OLDEST_MINOR && source.join("library/core/Cargo.toml").exists();
+        let usable = minor_version(version)? >= OLDEST_MINOR
+            && source.join("library/core/Cargo.toml").exists();
         let toolchain = Self {
             cargo: bin.join("cargo"),
             rustdoc: bin.join("rustdoc"),
@@ -93,16 +98,24 @@ impl Toolchain {
         matches!(self.origin, Origin::Debian)
     }
 
-    /// A `cargo` command with an environment that holds nothing of the cargo or rustup around it and nothing that
+    /// A cargo command with an environment that holds nothing of the cargo or rustup around it and nothing that
     /// would change what is built.
-    pub fn cargo(&self) -> Command {
-        let mut command = Command::new(&self.cargo);
+    pub fn cargo(&self, subcommand: &str) -> Command {
+        // Cargo would look for its subcommand on the user's path and find another compiler's.
+        let mut command = match subcommand {
+            "clippy" => Command::new(self.cargo.with_file_name("cargo-clippy")),
+            _ => Command::new(&self.cargo),
+        };
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(|name| !is_harmless(name)) {
                 command.env_remove(name);
             }
         }
-        command.env("RUSTC", &self.rustc).env("RUSTDOC", &self.rustdoc).env("RUSTC_BOOTSTRAP", "1");
+        command
+            .env("CARGO", &self.cargo)
+            .env("RUSTC", &self.rustc)
+            .env("RUSTDOC", &self.rustdoc);
+        command.env("RUSTC_BOOTSTRAP", "1").arg(subcommand);
         command
     }
 }
@@ -110,7 +123,11 @@ impl Toolchain {
 impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::Rustup(name) => write!(f, "{} (rustup toolchain {name} with rust-src)", self.version),
+            Origin::Rustup(name) => write!(
+                f,
+                "{} (rustup toolchain {name} with rust-src)",
+                self.version
+            ),
             Origin::Debian => write!(f, "{} (Debian, rust-web-src)", self.version),
         }
     }
@@ -118,9 +135,16 @@ impl fmt::Display for Toolchain {
 
 /// Whether an environment variable may stay for a build of the system.
 fn is_harmless(name: &str) -> bool {
-    const KEPT: [&str; 4] = ["CARGO_HOME", "CARGO_BUILD_JOBS", "RUSTUP_HOME", "RUST_BACKTRACE"];
+    const KEPT: [&str; 4] = [
+        "CARGO_HOME",
+        "CARGO_BUILD_JOBS",
+        "RUSTUP_HOME",
+        "RUST_BACKTRACE",
+    ];
     const KEPT_PREFIXES: [&str; 4] = ["CARGO_HTTP_", "CARGO_NET_", "CARGO_TERM_", "CARGO_REGISTR"];
-    let of_rust = ["CARGO", "RUST", "CLIPPY", "LD_LIBRARY_PATH"].iter().any(|prefix| name.starts_with(prefix));
+    let of_rust = ["CARGO", "RUST", "CLIPPY", "LD_LIBRARY_PATH"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix));
     !of_rust || KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -135,12 +159,20 @@ fn parse_rustup_line(line: &str) -> Option<RustupEntry> {
     let (name, rest) = line.split_once(char::is_whitespace)?;
     let folder = &rest[rest.find('/')?..];
     let active = rest.contains("(active") || rest.contains("(default");
-    Some(RustupEntry { name: name.to_owned(), folder: folder.trim().into(), active })
+    Some(RustupEntry {
+        name: name.to_owned(),
+        folder: folder.trim().into(),
+        active,
+    })
 }
 
 /// The 95 of `rustc 1.95.0 (…)`.
 fn minor_version(text: &str) -> Option<u32> {
-    text.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
+    text.strip_prefix("rustc 1.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -149,23 +181,38 @@ mod tests {
 
     #[test]
     fn rustup_lines_are_understood() {
-        let entry = parse_rustup_line("stable-x86_64-unknown-linux-gnu (active, default) /root/.rustup/toolchains/s").unwrap();
+        let entry = parse_rustup_line(
+            "stable-x86_64-unknown-linux-gnu (active, default) /root/.rustup/toolchains/s",
+        )
+        .unwrap();
         assert!(entry.active);
         assert_eq!(entry.folder, Path::new("/root/.rustup/toolchains/s"));
         let entry = parse_rustup_line("nightly-x86_64-unknown-linux-gnu\t/home/a b/n").unwrap();
         assert!(!entry.active);
-        assert_eq!((entry.name.as_str(), entry.folder.as_path()), ("nightly-x86_64-unknown-linux-gnu", Path::new("/home/a b/n")));
+        assert_eq!(
+            (entry.name.as_str(), entry.folder.as_path()),
+            ("nightly-x86_64-unknown-linux-gnu", Path::new("/home/a b/n"))
+        );
     }
 
     #[test]
     fn versions_are_understood() {
-        assert_eq!(minor_version("rustc 1.96.0 (ac68faa20 2026-05-25)"), Some(96));
+        assert_eq!(
+            minor_version("rustc 1.96.0 (ac68faa20 2026-05-25)"),
+            Some(96)
+        );
         assert_eq!(minor_version("clang 19"), None);
     }
 
     #[test]
     fn flags_of_the_surrounding_cargo_do_not_reach_the_build() {
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTC_WRAPPER", "CARGO_PROFILE_RELEASE_LTO"] {
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_TARGET_DIR",
+            "RUSTC_WRAPPER",
+            "CARGO_PROFILE_RELEASE_LTO",
+        ] {
             assert!(!is_harmless(name), "{name}");
         }
         for name in ["PATH", "HOME", "CARGO_HOME", "CARGO_HTTP_CAINFO"] {

@@ -1,0 +1,327 @@
+//! Cross builds of boot loader, kernel and modules, with the standard library from source.
+//!
+//! This file owns the compiler's and linker's flags. The same flags reach `core` and `alloc`, so no object is left
+//! out of a protection. Paths are remapped, so that what comes out does not depend on where it was built. Cargo's
+//! own freshness check makes a second build with nothing changed a matter of seconds; everything lands in one
+//! target directory apart from that of the host programs.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::paths;
+use crate::process::{progress, run};
+use crate::toolchain::Toolchain;
+
+/// What is built for which machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// UEFI application.
+    BootLoader,
+    /// Static-PIE ELF without floating point.
+    Kernel,
+    /// Static-PIE ELF of a process.
+    User,
+}
+
+/// Code generation, all targets. Indirect branches land on `endbr64` and never go through jump tables, which would
+/// need `notrack` (CET, SDM vol. 1, chapter 17); no unwind tables, a panic aborts.
+const HARDENING: [&str; 3] = [
+    "-Zcf-protection=full",
+    "-Cjump-tables=no",
+    "-Cforce-unwind-tables=no",
+];
+
+/// ELF targets. `-Zplt=yes` calls `memcpy` and its kin directly instead of through memory. Speculation past `ret` and
+/// indirect `jmp` is stopped by features in the target files. Segments never share a page, neither in
+/// memory nor in the file, so the loader maps each with its own access.
+const ELF: [&str; 5] = [
+    "-Zplt=yes",
+    "-Clink-arg=-zseparate-loadable-segments",
+    "-Clink-arg=-zmax-page-size=4096",
+    "-Clink-arg=-znow",
+    "-Clink-arg=--build-id=none",
+];
+
+/// PE target: no debug directory, which would hold a path.
+const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
+
+/// The small implementations of the cryptography, and formally verified field arithmetic.
+const CRYPTOGRAPHY: [&str; 9] = [
+    r#"curve25519_dalek_backend="fiat""#,
+    r#"sha2_backend="soft""#,
+    r#"sha2_backend_soft="compact""#,
+    r#"keccak_backend="soft""#,
+    r#"keccak_backend_soft="compact""#,
+    r#"aes_backend="soft""#,
+    r#"aes_backend_soft="compact""#,
+    r#"chacha20_backend="soft""#,
+    r#"poly1305_backend="soft""#,
+];
+
+impl Target {
+    /// All targets.
+    pub const ALL: [Self; 3] = [Self::BootLoader, Self::Kernel, Self::User];
+
+    /// For a person.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::BootLoader => "boot loader",
+            Self::Kernel => "kernel",
+            Self::User => "modules",
+        }
+    }
+
+    /// Name of the folder with what was built.
+    fn triple(self) -> &'static str {
+        match self {
+            Self::BootLoader => "x86_64-unknown-uefi",
+            Self::Kernel => "x86_64-nonos-kernel",
+            Self::User => "x86_64-nonos-user",
+        }
+    }
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::BootLoader => &PE,
+            Self::Kernel | Self::User => &ELF,
+        }
+    }
+}
+
+/// A program of the workspace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    /// Package.
+    pub package: String,
+    /// Binary in the package.
+    pub binary: String,
+}
+
+impl Program {
+    /// The binary that has its package's name.
+    pub fn of_package(name: &str) -> Self {
+        Self {
+            package: name.to_owned(),
+            binary: name.to_owned(),
+        }
+    }
+}
+
+/// Package of the boot loader.
+pub const BOOT_LOADER: &str = "nonos-boot";
+/// Package of the kernel.
+pub const KERNEL: &str = "nonos-kernel";
+
+/// Where the sources are and where the results go.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// A checkout.
+    pub root: PathBuf,
+    /// Cargo's target directory.
+    pub target: PathBuf,
+}
+
+impl Tree {
+    /// This checkout.
+    pub fn here() -> Self {
+        Self {
+            root: paths::root(),
+            target: paths::system_target(),
+        }
+    }
+
+    /// A copy of this checkout in another folder, as it is now, without what was built; it builds below itself.
+    ///
+    /// # Errors
+    /// When a file cannot be copied.
+    pub fn copy_to(folder: &Path) -> Result<Self> {
+        copy_sources(&paths::root(), folder)?;
+        Ok(Self {
+            root: folder.to_path_buf(),
+            target: folder.join("target/system"),
+        })
+    }
+}
+
+/// Builds programs of one checkout.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    toolchain: Toolchain,
+    tree: Tree,
+}
+
+impl Builder {
+    /// A builder. Fetches the dependencies when this machine has none yet: flags depend on where they lie.
+    ///
+    /// # Errors
+    /// When they cannot be fetched.
+    pub fn new(toolchain: Toolchain, tree: Tree) -> Result<Self> {
+        let builder = Self { toolchain, tree };
+        if registries().is_empty() {
+            progress("fetching dependencies");
+            run(builder
+                .toolchain
+                .cargo("fetch")
+                .current_dir(&builder.tree.root))?;
+        }
+        Ok(builder)
+    }
+
+    /// The checkout.
+    pub fn root(&self) -> &Path {
+        &self.tree.root
+    }
+
+    /// A cargo command for a target, with all flags; the caller adds packages.
+    pub fn cargo(&self, subcommand: &str, target: Target) -> Command {
+        let mut cargo = self.toolchain.cargo(subcommand);
+        cargo
+            .current_dir(&self.tree.root)
+            .env("CARGO_TARGET_DIR", &self.tree.target);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.flags(target).join("\x1f"));
+        cargo.args(["--release", "-Zbuild-std=core,alloc,compiler_builtins"]);
+        cargo.args([
+            "-Zbuild-std-features=compiler-builtins-mem,optimize_for_size",
+            "--target",
+        ]);
+        match target {
+            // A PE names its debug file by path and time.
+            Target::BootLoader => cargo
+                .arg(target.triple())
+                .env("CARGO_PROFILE_RELEASE_DEBUG", "false"),
+            Target::Kernel | Target::User => cargo
+                .arg(format!("targets/{}.json", target.triple()))
+                .arg("-Zjson-target-spec"),
+        };
+        cargo
+    }
+
+    /// Builds the boot loader with these image keys compiled in.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn boot_loader(&self, image_keys: &Path) -> Result<PathBuf> {
+        progress("building the boot loader");
+        let mut cargo = self.cargo("build", Target::BootLoader);
+        run(cargo
+            .args(["--package", BOOT_LOADER])
+            .env("NONOS_IMAGE_KEYS", image_keys))
+        .context("build the boot loader")?;
+        self.result(Target::BootLoader, "nonos-boot.efi")
+    }
+
+    /// Builds the kernel, with its symbols.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn kernel(&self) -> Result<PathBuf> {
+        progress("building the kernel");
+        run(self
+            .cargo("build", Target::Kernel)
+            .args(["--package", KERNEL]))
+        .context("build the kernel")?;
+        self.result(Target::Kernel, KERNEL)
+    }
+
+    /// Builds modules, with their symbols; one file for each program.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn modules(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
+        let names: Vec<_> = programs
+            .iter()
+            .map(|program| program.binary.as_str())
+            .collect();
+        progress(format!("building modules: {}", names.join(", ")));
+        let mut cargo = self.cargo("build", Target::User);
+        for program in programs {
+            cargo.args(["--package", &program.package, "--bin", &program.binary]);
+        }
+        run(&mut cargo).context("build the modules")?;
+        names
+            .iter()
+            .map(|name| self.result(Target::User, name))
+            .collect()
+    }
+
+    fn result(&self, target: Target, file: &str) -> Result<PathBuf> {
+        let path = self
+            .tree
+            .target
+            .join(target.triple())
+            .join("release")
+            .join(file);
+        ensure!(path.exists(), "the build left no {}", path.display());
+        Ok(path)
+    }
+
+    fn flags(&self, target: Target) -> Vec<String> {
+        let mut flags: Vec<String> = HARDENING
+            .iter()
+            .chain(target.flags())
+            .map(ToString::to_string)
+            .collect();
+        for setting in CRYPTOGRAPHY {
+            flags.extend(["--cfg".to_owned(), setting.to_owned()]);
+        }
+        flags.extend(
+            self.remapped_paths()
+                .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())),
+        );
+        flags
+    }
+
+    /// Paths that would tell where this was built. The last prefix that matches counts.
+    fn remapped_paths(&self) -> impl Iterator<Item = (PathBuf, &'static str)> {
+        let source = &self.toolchain.source;
+        let real_source = source.canonicalize().unwrap_or_else(|_| source.clone());
+        let standard = [source.clone(), real_source].map(|path| (path, "/rust"));
+        let registries = registries().into_iter().map(|path| (path, "/registry"));
+        let own = [
+            (self.tree.root.clone(), "/nonos"),
+            (self.tree.target.clone(), "/nonos/target"),
+        ];
+        standard.into_iter().chain(registries).chain(own)
+    }
+}
+
+/// Folders in which cargo unpacks the crates of each registry.
+fn registries() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let Some(sources) = home.map(|home| home.join("registry/src")) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<_> = fs::read_dir(sources)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// Copies a folder without `target` and what starts with a dot, except `.cargo`.
+fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".") && name != ".cargo";
+        if hidden || name == "target" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy_sources(&entry.path(), &to.join(&name))?;
+        } else {
+            fs::copy(entry.path(), to.join(&name))
+                .with_context(|| format!("copy {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! From programs to a bootable disk image: modules are signed, everything is put into an archive, the archive is
+//! packed and signed, the boot loader is signed for Secure Boot, keys are enrolled in a variable store.
+//!
+//! Each result is kept with the hash of what it was made from, and made again only when that changes. The same
+//! code makes the image that `cargo xtask run` boots and the images of the system tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use nonos_image::{anchors, archive, image};
+
+use crate::build::{Builder, Tree};
+use crate::keys::{Keys, PUBLISHER, SecureBootKey, Signer};
+use crate::modules::{self, ModuleSpec, name};
+use crate::process::progress;
+use crate::{disk, elf, packages, paths, qemu, vars};
+
+/// An image to build.
+#[derive(Clone, Debug)]
+pub struct ImageSpec {
+    /// Security version in the signed header.
+    pub security_version: u64,
+    /// Modules beside those of `system.toml`.
+    pub extra_modules: Vec<ModuleSpec>,
+    /// Entries of the archive as they are, in place of the built ones of the same name: for images with broken modules.
+    pub raw_entries: Vec<Entry>,
+    /// Where the files go.
+    pub out_dir: PathBuf,
+}
+
+/// Security version of the system in this checkout. Raised when an older system must no longer boot.
+pub const SECURITY_VERSION: u64 = 1;
+
+impl ImageSpec {
+    /// The image of this checkout.
+    pub fn new(out_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            security_version: SECURITY_VERSION,
+            extra_modules: Vec::new(),
+            raw_entries: Vec::new(),
+            out_dir: out_dir.into(),
+        }
+    }
+}
+
+/// What [`build_image`] wrote.
+#[derive(Clone, Debug)]
+pub struct ImageFiles {
+    /// Bootable disk.
+    pub disk: PathBuf,
+    /// Variable store with the keys enrolled.
+    pub vars: PathBuf,
+    /// Boot loader, signed for Secure Boot.
+    pub boot_loader: PathBuf,
+    /// Boot loader as it was linked.
+    pub boot_loader_unsigned: PathBuf,
+    /// Signed system image.
+    pub system_image: PathBuf,
+    /// The archive in it, not packed and not signed.
+    pub archive: PathBuf,
+    /// Stripped kernel.
+    pub kernel: PathBuf,
+    /// The kernel with symbols and debug information.
+    pub kernel_debug: PathBuf,
+    /// Signed modules, by name.
+    pub modules: Vec<(String, PathBuf)>,
+}
+
+/// Builds the image of this checkout with the developer's keys.
+///
+/// # Errors
+/// When a tool is missing or a step fails.
+pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
+    let toolchain = packages::ensure(false)?;
+    let keys = Keys::developer()?;
+    let builder = Builder::new(toolchain, Tree::here())?;
+    let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
+    let programs = Programs::build(&builder, &spec.extra_modules)?;
+    assemble(spec, &keys, &boot_loader, &programs)
+}
+
+/// What the image of a checkout holds before it is signed: packed, with signed modules. Depends on the sources and on
+/// the publisher's keys alone, not on where the checkout lies.
+///
+/// # Errors
+/// When a tool is missing or a build fails.
+pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
+    let builder = Builder::new(packages::ensure(false)?, tree)?;
+    let (archive, _) = build_archive(keys, &Programs::build(&builder, &[])?, &[])?;
+    Ok(image::pack(&archive))
+}
+
+/// The programs of an image, as they were linked.
+struct Programs {
+    kernel: PathBuf,
+    modules: Vec<(ModuleSpec, PathBuf)>,
+}
+
+impl Programs {
+    fn build(builder: &Builder, extra_modules: &[ModuleSpec]) -> Result<Self> {
+        let mut modules = modules::of_system(builder.root())?;
+        modules.extend_from_slice(extra_modules);
+        let programs: Vec<_> = modules
+            .iter()
+            .map(|module| module.program.clone())
+            .collect();
+        let kernel = builder.kernel()?;
+        let built = builder.modules(&programs)?;
+        Ok(Self {
+            kernel,
+            modules: modules.into_iter().zip(built).collect(),
+        })
+    }
+}
+
+/// An entry of the archive: name and contents.
+pub type Entry = (String, Vec<u8>);
+
+/// Signs programs and puts an image together.
+fn assemble(
+    spec: &ImageSpec,
+    keys: &Keys,
+    boot_loader: &Path,
+    programs: &Programs,
+) -> Result<ImageFiles> {
+    let out = &spec.out_dir;
+    fs::create_dir_all(out.join("modules")).with_context(|| format!("make {}", out.display()))?;
+    let (archive, entries) = build_archive(keys, programs, &spec.raw_entries)?;
+    let mut files = ImageFiles {
+        disk: out.join("disk.img"),
+        vars: out.join("vars.fd"),
+        boot_loader: out.join("BOOTX64.EFI"),
+        boot_loader_unsigned: out.join("boot-unsigned.efi"),
+        system_image: out.join("system.img"),
+        archive: out.join("payload.archive"),
+        kernel: out.join("kernel.elf"),
+        kernel_debug: out.join("kernel.debug"),
+        modules: Vec::new(),
+    };
+    for (name, contents) in &entries {
+        if name == archive::KERNEL {
+            write_if_changed(&files.kernel, contents)?;
+        } else if !archive::RESERVED.contains(&name.as_str()) {
+            let path = out.join("modules").join(format!("{name}.module"));
+            write_if_changed(&path, contents)?;
+            files.modules.push((name.clone(), path));
+        }
+    }
+    write_if_changed(&files.kernel_debug, &paths::read(&programs.kernel)?)?;
+    write_if_changed(&files.archive, &archive)?;
+    sign_image(&archive, spec.security_version, keys, &files.system_image)?;
+
+    write_if_changed(&files.boot_loader_unsigned, &paths::read(boot_loader)?)?;
+    make(
+        &files.boot_loader,
+        &[
+            &files.boot_loader_unsigned,
+            &keys.certificate(SecureBootKey::Db),
+        ],
+        || {
+            progress("signing the boot loader for Secure Boot");
+            keys.sign_boot_loader(&files.boot_loader_unsigned, &files.boot_loader)
+        },
+    )?;
+    write_if_changed(
+        &files.vars,
+        &vars::enrol(&paths::read(Path::new(qemu::FIRMWARE_VARS))?, keys)?,
+    )?;
+    make(
+        &files.disk,
+        &[&files.boot_loader, &files.system_image],
+        || {
+            progress("writing the disk image");
+            disk::write(&files.disk, &files.boot_loader, Some(&files.system_image))
+        },
+    )?;
+    Ok(files)
+}
+
+/// Kernel, its symbols, trust anchors, signed modules: the archive and what it was made of.
+fn build_archive(keys: &Keys, programs: &Programs, raw: &[Entry]) -> Result<(Vec<u8>, Vec<Entry>)> {
+    let linked_kernel = paths::read(&programs.kernel)?;
+    let kernel = elf::strip(&linked_kernel)?;
+    elf::check("kernel", &kernel)?;
+    let trusted = [(name(PUBLISHER)?, keys.public(Signer::Publisher)?)];
+    let mut entries = vec![
+        (archive::KERNEL.to_owned(), kernel),
+        (
+            archive::KERNEL_SYMBOLS.to_owned(),
+            elf::symbols(&linked_kernel)?,
+        ),
+        (
+            archive::ANCHORS.to_owned(),
+            anchors::build(&trusted).map_err(|error| anyhow!("{error}"))?,
+        ),
+    ];
+    let secret = keys.secret(Signer::Publisher)?;
+    for (module, linked) in &programs.modules {
+        let program = elf::strip(&paths::read(linked)?)?;
+        elf::check(&module.name, &program)?;
+        entries.push((module.name.clone(), module.sign(&program, &secret)?));
+    }
+    for (name, contents) in raw {
+        entries.retain(|(other, _)| other != name);
+        entries.push((name.clone(), contents.clone()));
+    }
+    let named: Vec<_> = entries
+        .iter()
+        .map(|(text, bytes)| Ok((name(text)?, bytes.as_slice())))
+        .collect::<Result<_>>()?;
+    let archive = archive::build(&named).map_err(|error| anyhow!("{error}"))?;
+    Ok((archive, entries))
+}
+
+/// Packs and signs an archive with the image key.
+///
+/// # Errors
+/// When a key or the file cannot be used.
+pub fn sign_image(archive: &[u8], security_version: u64, keys: &Keys, file: &Path) -> Result<()> {
+    let version = concat!("NONOS-", env!("CARGO_PKG_VERSION"));
+    let mut inputs = blake3::Hasher::new();
+    inputs
+        .update(archive)
+        .update(&security_version.to_le_bytes())
+        .update(version.as_bytes());
+    inputs.update(&keys.public(Signer::Image)?.to_bytes());
+    if is_fresh(file, &inputs) {
+        return Ok(());
+    }
+    progress("packing and signing the system image");
+    let signed = image::build(
+        name(version)?,
+        security_version,
+        archive,
+        &keys.secret(Signer::Image)?,
+    );
+    write_if_changed(file, &signed)?;
+    mark_fresh(file, &inputs)
+}
+
+/// Makes `file` with `how` unless it was made from the same inputs before.
+fn make(file: &Path, inputs: &[&Path], how: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut hasher = blake3::Hasher::new();
+    for input in inputs {
+        let contents = paths::read(input)?;
+        hasher
+            .update(&(contents.len() as u64).to_le_bytes())
+            .update(&contents);
+    }
+    if is_fresh(file, &hasher) {
+        return Ok(());
+    }
+    how()?;
+    mark_fresh(file, &hasher)
+}
+
+fn is_fresh(file: &Path, inputs: &blake3::Hasher) -> bool {
+    let stamp = fs::read_to_string(stamp_path(file)).unwrap_or_default();
+    file.exists() && stamp == inputs.finalize().to_hex().as_str()
+}
+
+fn mark_fresh(file: &Path, inputs: &blake3::Hasher) -> Result<()> {
+    let stamp = stamp_path(file);
+    fs::write(&stamp, inputs.finalize().to_hex().as_str())
+        .with_context(|| format!("write {}", stamp.display()))
+}
+
+fn stamp_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".made-from");
+    name.into()
+}
+
+/// Leaves the file alone when it has these contents, so that its date says when it changed.
+fn write_if_changed(file: &Path, contents: &[u8]) -> Result<()> {
+    if fs::read(file).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    fs::write(file, contents).with_context(|| format!("write {}", file.display()))
+}
+
+impl ImageFiles {
+    /// The files with their titles, in the order of the boot.
+    pub fn list(&self) -> Vec<(String, &Path)> {
+        let mut list: Vec<(String, &Path)> = vec![
+            ("boot loader".to_owned(), &self.boot_loader),
+            ("system image".to_owned(), &self.system_image),
+            ("  payload, unpacked".to_owned(), &self.archive),
+            ("  kernel".to_owned(), &self.kernel),
+        ];
+        list.extend(
+            self.modules
+                .iter()
+                .map(|(name, path)| (format!("  module {name}"), path.as_path())),
+        );
+        list.push(("disk image".to_owned(), &self.disk));
+        list.push(("variable store".to_owned(), &self.vars));
+        list
+    }
+
+    /// A table of all files: size and BLAKE3.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn table(&self) -> Result<String> {
+        let mut table = String::new();
+        for (title, path) in self.list() {
+            let contents = paths::read(path)?;
+            let shown = path.strip_prefix(paths::root()).unwrap_or(path);
+            table += &format!(
+                "{title:<20} {:>10} bytes  {}  {}\n",
+                contents.len(),
+                blake3::hash(&contents),
+                shown.display()
+            );
+        }
+        Ok(table)
+    }
+}

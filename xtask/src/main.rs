@@ -1,0 +1,119 @@
+//! The command line of [`xtask`].
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand};
+use xtask::image::{self, ImageFiles, ImageSpec};
+use xtask::qemu::TpmKind;
+use xtask::size::Sizes;
+use xtask::{bench, check, packages, paths, process, run, test};
+
+/// Build, sign, run, test and measure NØNOS
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the system, boot it in QEMU with Secure Boot and a TPM, and end in its shell
+    Run(run::Options),
+    /// Run all tests, on the host and on booted machines
+    Test,
+    /// Write the bootable disk image and its parts, print their sizes and BLAKE3 sums
+    Image,
+    /// Print the shell lines that start the machine of `run`; QEMU's command line is the last
+    QemuCommand(run::Options),
+    /// Print what each part of the system takes
+    Size {
+        /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count the instructions of a boot
+    Bench {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// How the machine's TPM is attached
+        #[arg(long, value_enum, default_value_t = TpmKind::Crb)]
+        tpm: TpmKind,
+    },
+    /// Check format, lints for every target, dependencies and documentation
+    Check,
+    /// Install what is missing, make the developer keys, and stop
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match execute(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::progress(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(task: Task) -> Result<()> {
+    match task {
+        Task::Run(options) => run::run(&build(options.window())?, &options),
+        Task::Test => test::run(),
+        Task::Image => {
+            print!("{}", build(false)?.table()?);
+            Ok(())
+        }
+        Task::QemuCommand(options) => {
+            run::commands(&build(options.window())?, &options)?
+                .iter()
+                .for_each(|line| println!("{line}"));
+            Ok(())
+        }
+        Task::Size { json } => {
+            let sizes = Sizes::of(&build(false)?)?;
+            print_figures(json, &sizes, &sizes.table())?;
+            ensure!(sizes.within_limits(), "a part is larger than its limit");
+            Ok(())
+        }
+        Task::Bench { json, tpm } => {
+            let cost = bench::boot(&build(false)?, tpm)?;
+            print_figures(json, &cost, &cost.table())?;
+            ensure!(
+                cost.within_goals(),
+                "a boot takes more instructions than its goal"
+            );
+            Ok(())
+        }
+        Task::Check => check::all(),
+        Task::Setup => {
+            let toolchain = packages::ensure(packages::has_display())?;
+            process::progress(format!("compiler: {toolchain}"));
+            xtask::keys::Keys::developer().map(|_| ())
+        }
+    }
+}
+
+/// The image of this checkout, and which compiler builds it.
+fn build(window: bool) -> Result<ImageFiles> {
+    let toolchain = packages::ensure(window)?;
+    process::progress(format!("compiler: {toolchain}"));
+    image::build_image(&ImageSpec::new(paths::image()))
+}
+
+fn print_figures(json: bool, figures: &impl serde::Serialize, table: &str) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(figures)?);
+    } else {
+        print!("{table}");
+    }
+    Ok(())
+}
