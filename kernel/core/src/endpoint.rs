@@ -1,12 +1,196 @@
 //! Endpoints: synchronous calls.
+//!
+//! A caller waits on the endpoint's queue until a receiver takes its message, then for the answer, which comes
+//! through a reply handle in the receiver's table. That handle answers once. Whoever waits for someone who
+//! cannot come any more is told so ([`Error::PeerGone`]): callers when the last handle that can receive is closed, and
+//! when the reply handle is closed unused.
+//!
+//! Invariants: of the two queues at most one has threads. For each thread that awaits a reply there is exactly one
+//! reply handle, in the slot its state names, and the reverse; reply handles are never copied or moved.
 
-use crate::arena::Empty;
+use nonos_abi::{Error, Handle, Rights};
+
+use crate::arena::{Empty, EndpointId, ProcessId, ThreadId};
+use crate::handle::Capability;
+use crate::kernel::{Caller, Kernel};
+use crate::message;
+use crate::object::Object;
+use crate::scheduler::Queue;
+use crate::thread::ThreadState;
 
 /// Where calls arrive.
 pub struct Endpoint {
-    pub(crate) receivers: u32,
+    /// Threads whose calls were not received yet.
+    pub(crate) callers: Queue,
+    /// Threads that wait for a call.
+    pub(crate) receivers: Queue,
+    /// Handles with READ.
+    pub(crate) receiving_handles: u32,
 }
 
 impl Empty for Endpoint {
-    const EMPTY: Self = Self { receivers: 0 };
+    const EMPTY: Self = Self {
+        callers: Queue::EMPTY,
+        receivers: Queue::EMPTY,
+        receiving_handles: 0,
+    };
+}
+
+impl Kernel {
+    /// Makes an endpoint with one reference, which the caller gives to a handle with READ.
+    pub(crate) fn create_endpoint(&mut self, payer: ProcessId) -> Result<EndpointId, Error> {
+        self.check_object_quota(payer)?;
+        let endpoint = Endpoint {
+            receiving_handles: 1,
+            ..Endpoint::EMPTY
+        };
+        let id = self
+            .endpoints
+            .insert(endpoint, Some(payer))
+            .ok_or(Error::OutOfObjects)?;
+        self.charge_object(payer);
+        Ok(id)
+    }
+
+    /// Sends the message in the caller's registers. On success the caller is blocked.
+    pub(crate) fn call(
+        &mut self,
+        caller: Caller,
+        endpoint: EndpointId,
+        badge: u64,
+    ) -> Result<(), Error> {
+        self.check_message(caller.thread, caller.process)?;
+        if self.endpoints[endpoint].receiving_handles == 0 {
+            return Err(Error::PeerGone);
+        }
+        self.threads[caller.thread].badge = badge;
+        if let Some(receiver) = self.endpoints[endpoint].receivers.head {
+            let state = self.deliver_call(caller.thread, caller.process, receiver)?;
+            self.endpoints[endpoint]
+                .receivers
+                .remove(&mut self.threads, receiver);
+            self.scheduler.block(&mut self.threads, state);
+            self.scheduler.wake(&mut self.threads, receiver);
+        } else {
+            let state = ThreadState::Calling(endpoint);
+            self.scheduler.block(&mut self.threads, state);
+            self.endpoints[endpoint]
+                .callers
+                .push_back(&mut self.threads, caller.thread);
+        }
+        Ok(())
+    }
+
+    /// Moves a call to a receiver's registers; returns the state of the caller from then on. On errors nothing has changed.
+    fn deliver_call(
+        &mut self,
+        caller: ThreadId,
+        from: ProcessId,
+        receiver: ThreadId,
+    ) -> Result<ThreadState, Error> {
+        let to = self.threads[receiver].process.ok_or(Error::PeerGone)?;
+        if !self.processes[to].table.has_free_reply() {
+            return Err(Error::OutOfHandles);
+        }
+        let mut arrival = self.transfer(caller, from, to)?;
+        let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
+        let reply = self.table(to).insert(reply)?;
+        arrival.info = arrival.info.with_reply(reply);
+        arrival.sender = self.threads[caller].badge;
+        message::arrive(&mut self.threads[receiver].context, &arrival);
+        Ok(ThreadState::AwaitingReply {
+            server: to,
+            slot: reply.index(),
+        })
+    }
+
+    /// Takes the next call, or the bits of the bound notification, to the caller's registers, or blocks it.
+    pub(crate) fn receive(&mut self, receiver: Caller, endpoint: EndpointId) -> Result<(), Error> {
+        if let Some(id) = self.threads[receiver.thread].bound
+            && self.notifications[id].bits != 0
+        {
+            self.arrive_signalled(receiver.thread, id);
+            return Ok(());
+        }
+        if !self.processes[receiver.process].table.has_free_reply() {
+            return Err(Error::OutOfHandles);
+        }
+        while let Some(caller) = self.endpoints[endpoint]
+            .callers
+            .pop_front(&mut self.threads)
+        {
+            let from = self.threads[caller].process.ok_or(Error::PeerGone);
+            match from.and_then(|from| self.deliver_call(caller, from, receiver.thread)) {
+                Ok(state) => {
+                    self.threads[caller].state = state;
+                    return Ok(());
+                }
+                Err(error) => self.wake_with_error(caller, error),
+            }
+        }
+        let state = ThreadState::Receiving(endpoint);
+        self.scheduler.block(&mut self.threads, state);
+        self.endpoints[endpoint]
+            .receivers
+            .push_back(&mut self.threads, receiver.thread);
+        Ok(())
+    }
+
+    /// Answers a call with the message in the server's registers. Uses up the handle, unless the message cannot be
+    /// delivered; then both sides are as before.
+    pub(crate) fn reply(
+        &mut self,
+        server: Caller,
+        handle: Handle,
+        waiting: Option<ThreadId>,
+    ) -> Result<(), Error> {
+        let Some(thread) = waiting else {
+            self.table(server.process).take(handle.index());
+            return Err(Error::PeerGone);
+        };
+        let to = self.threads[thread].process.ok_or(Error::PeerGone)?;
+        let arrival = self.transfer(server.thread, server.process, to)?;
+        message::arrive(&mut self.threads[thread].context, &arrival);
+        self.table(server.process).take(handle.index());
+        self.scheduler.wake(&mut self.threads, thread);
+        Ok(())
+    }
+
+    /// The last handle that could receive is gone.
+    pub(crate) fn fail_callers(&mut self, endpoint: EndpointId) {
+        while let Some(caller) = self.endpoints[endpoint]
+            .callers
+            .pop_front(&mut self.threads)
+        {
+            self.wake_with_error(caller, Error::PeerGone);
+        }
+    }
+
+    /// Drops a reference; with the last one, the endpoint is gone.
+    pub(crate) fn release_endpoint(&mut self, id: EndpointId, rights: Rights) {
+        if rights.contains(Rights::READ) {
+            self.endpoints[id].receiving_handles -= 1;
+            if self.endpoints[id].receiving_handles == 0 {
+                self.fail_callers(id);
+            }
+        }
+        if self.endpoints.release(id) > 0 {
+            return;
+        }
+        while let Some(thread) = self.endpoints[id].receivers.pop_front(&mut self.threads) {
+            self.wake_with_error(thread, Error::PeerGone);
+        }
+        let payer = self.endpoints.payer(id);
+        self.endpoints.remove(id);
+        self.uncharge_object(payer);
+    }
+
+    /// Ends the wait of a thread that was taken off its queue.
+    pub(crate) fn wake_with_error(&mut self, thread: ThreadId, error: Error) {
+        if let Some(process) = self.threads[thread].process {
+            self.processes[process].count_denial(error);
+        }
+        self.threads[thread].fail(error);
+        self.scheduler.wake(&mut self.threads, thread);
+    }
 }

@@ -1,11 +1,32 @@
 //! The kernel as one value: all objects, and what happens at each event.
 
 use nonos_abi::boot::BootInfo;
+use nonos_abi::{Error, Name, Rights};
+use nonos_image::anchors::Anchors;
+use nonos_image::archive::{self, Archive};
 
-use crate::arena::{Arena, ThreadId};
+use crate::arena::{
+    Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
+    WatchId,
+};
+use crate::endpoint::Endpoint;
+use crate::frame::Frames;
+use crate::handle::{Capability, Slot};
+use crate::interrupt::Interrupt;
+use crate::log::Log;
 use crate::machine::{AddressSpace, Event, Machine, UserContext};
+use crate::memory::Memory;
+use crate::module::Module;
+use crate::notification::Notification;
+use crate::object::Object;
+use crate::process::{Exit, Process, Watch};
+use crate::random::Random;
+use crate::region::Region;
+use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
-use crate::thread::Thread;
+
+/// Name of the first module.
+const INIT: &str = "init";
 
 /// What the boot loader left for the kernel's logic.
 #[derive(Clone, Copy)]
@@ -22,27 +43,64 @@ pub struct BootRecord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StartError {
     /// The payload is no archive.
-    Archive,
-    /// The archive has no valid list of trusted publishers.
-    Anchors,
-    /// The archive has no module `init`, or it was refused or could not be loaded.
-    Init(nonos_abi::Error),
+    Archive(archive::ArchiveError),
+    /// The archive has no list of trusted publishers.
+    NoAnchors,
+    /// The list of trusted publishers is malformed.
+    Anchors(nonos_image::anchors::AnchorsError),
+    /// The module `init` is missing, was refused or could not be loaded.
+    Init(Error),
 }
 
 impl core::fmt::Display for StartError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Archive => f.write_str("the payload of the system image is malformed"),
-            Self::Anchors => f.write_str("the list of trusted publishers is missing or malformed"),
+            Self::Archive(error) => write!(f, "system image: {error}"),
+            Self::NoAnchors => f.write_str("system image: no list of trusted publishers"),
+            Self::Anchors(error) => write!(f, "system image: {error}"),
             Self::Init(error) => write!(f, "init cannot be started: {error}"),
         }
     }
 }
 
+impl core::error::Error for StartError {}
+
 /// All state of the kernel.
 pub struct Kernel {
-    threads: Arena<ThreadId, Thread>,
-    current: Option<ThreadId>,
+    pub(crate) boot: BootRecord,
+    pub(crate) anchors: Anchors<'static>,
+    pub(crate) random: Random,
+    pub(crate) log: Log,
+    pub(crate) frames: Frames,
+    pub(crate) scheduler: Scheduler,
+
+    pub(crate) processes: Arena<ProcessId, Process>,
+    pub(crate) threads: Threads,
+    pub(crate) memories: Arena<MemoryId, Memory>,
+    pub(crate) endpoints: Arena<EndpointId, Endpoint>,
+    pub(crate) notifications: Arena<NotificationId, Notification>,
+    pub(crate) interrupts: Arena<InterruptId, Interrupt>,
+    pub(crate) modules: Arena<ModuleId, Module>,
+    pub(crate) watches: Arena<WatchId, Watch>,
+
+    pub(crate) slots: &'static mut [Slot],
+    pub(crate) handles_per_process: usize,
+    pub(crate) regions: &'static mut [Region],
+    pub(crate) regions_per_process: usize,
+    /// Most kernel objects charged to one process.
+    pub(crate) objects_per_process: u32,
+
+    pub(crate) next_process_number: u64,
+    pub(crate) init: Option<ProcessId>,
+    /// Processes that have ended and are not cleaned up; none while user space runs.
+    pub(crate) ended: Option<ProcessId>,
+}
+
+/// Who makes a system call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Caller {
+    pub thread: ThreadId,
+    pub process: ProcessId,
 }
 
 impl Kernel {
@@ -56,11 +114,51 @@ impl Kernel {
         arenas: Arenas,
         machine: &mut impl Machine,
     ) -> Result<Self, StartError> {
-        let _ = (boot, machine);
-        Ok(Self {
+        let archive = Archive::parse(boot.payload).map_err(StartError::Archive)?;
+        let anchors = archive.get(archive::ANCHORS).ok_or(StartError::NoAnchors)?;
+        let anchors = Anchors::parse(anchors).map_err(StartError::Anchors)?;
+        let processes = arenas.processes.len().max(1);
+        let objects = arenas.endpoints.len().min(arenas.notifications.len());
+        let mut kernel = Self {
+            boot,
+            anchors,
+            random: Random::new(&boot.info.seed),
+            log: Log::new(arenas.log),
+            frames: Frames::new(arenas.frames, boot.info),
+            scheduler: Scheduler::EMPTY,
+            processes: Arena::new(arenas.processes),
             threads: Arena::new(arenas.threads),
-            current: None,
-        })
+            memories: Arena::new(arenas.memories),
+            endpoints: Arena::new(arenas.endpoints),
+            notifications: Arena::new(arenas.notifications),
+            interrupts: Arena::new(arenas.interrupts),
+            modules: Arena::new(arenas.modules),
+            watches: Arena::new(arenas.watches),
+            handles_per_process: arenas.slots.len() / processes,
+            slots: arenas.slots,
+            regions_per_process: arenas.regions.len() / processes,
+            regions: arenas.regions,
+            objects_per_process: u32::try_from(objects / 4).unwrap_or(u32::MAX),
+            next_process_number: 1,
+            init: None,
+            ended: None,
+        };
+        let left_out = kernel.list_modules(&archive);
+        if left_out > 0 {
+            kernel.log(
+                format_args!("{left_out} modules of the image left out"),
+                machine,
+            );
+        }
+        let (frames, unused) = (kernel.frames.total(), kernel.frames.unmanaged());
+        kernel.log(format_args!("{} MiB for programs", frames / 256), machine);
+        if unused > 0 {
+            kernel.log(
+                format_args!("{} MiB of memory left unused", unused / 256),
+                machine,
+            );
+        }
+        Ok(kernel)
     }
 
     /// Admits the module `init`, makes its process and starts it with the handles of [`nonos_abi::start`].
@@ -68,24 +166,63 @@ impl Kernel {
     /// # Errors
     /// When the module is missing, refused or cannot be loaded.
     pub fn start_init(&mut self, machine: &mut impl Machine) -> Result<(), StartError> {
-        let _ = machine;
-        Err(StartError::Init(nonos_abi::Error::NotFound))
+        self.try_start_init(machine).map_err(StartError::Init)
+    }
+
+    fn try_start_init(&mut self, machine: &mut impl Machine) -> Result<(), Error> {
+        let name = Name::new(INIT).ok_or(Error::NotFound)?;
+        let module = self.admit_module(name, machine)?;
+        let process = self.create_process(None, module, u64::MAX, u64::MAX, machine)?;
+        self.init = Some(process);
+        // In the order of `nonos_abi::start`.
+        let objects = [
+            Object::Archive,
+            Object::Hardware,
+            Object::SystemInfo,
+            Object::KernelLayout,
+            Object::Power,
+            Object::Log,
+        ];
+        for object in objects {
+            self.insert_copy(process, Capability::new(object, Rights::ALL))?;
+        }
+        self.start_process(process, [0, 0])?;
+        self.scheduler.settle(&mut self.threads, machine);
+        Ok(())
     }
 
     /// The thread to run: its registers and address space. `None` when there is nothing to run until the next event.
+    #[inline]
     pub fn current(&mut self) -> Option<(&mut UserContext, AddressSpace)> {
-        let id = self.current?;
-        let _ = &mut self.threads[id].context;
-        None
+        let thread = &mut self.threads[self.scheduler.running()?];
+        Some((&mut thread.context, thread.space))
     }
 
     /// Deals with what ended the last stay in user space or the last idle wait.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
-        let _ = (event, machine);
+        match event {
+            Event::Syscall => self.syscall(machine),
+            Event::Timer => self.scheduler.timer(&mut self.threads, machine.now_ns()),
+            Event::Interrupt(global) => self.interrupt(global),
+            Event::Fault(fault) => {
+                if let Some(Caller { process, .. }) = self.caller() {
+                    self.end_process(process, Exit::Fault(fault), machine);
+                }
+            }
+            Event::Spurious => {}
+        }
+        if self.ended.is_some() {
+            self.clean_up(machine);
+        }
+        self.scheduler.settle(&mut self.threads, machine);
     }
 
-    /// Adds a line of the machine's to the kernel's log.
-    pub fn log(&mut self, text: core::fmt::Arguments<'_>, machine: &mut impl Machine) {
-        let _ = (text, machine);
+    /// Who runs.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        let thread = self.scheduler.running()?;
+        Some(Caller {
+            thread,
+            process: self.threads[thread].process?,
+        })
     }
 }

@@ -1,22 +1,46 @@
-//! The kernel's logic in safe Rust.
+//! The kernel's logic: capabilities, processes, memory, calls, scheduling, module admission, every system call.
+//!
+//! [`Kernel`] is a deterministic state machine. The machine runs user space until something happens and reports it as an
+//! [`machine::Event`]; [`Kernel::handle`] changes the state, and [`Kernel::current`] says who runs next. It knows the
+//! hardware through [`machine::Machine`] only, so all of it runs, and is tested, on a host.
+//!
+//! Where to look: `syscall` decodes and checks arguments, one file per family; then one file per kind of object
+//! (`process`, `thread`, `memory`, `endpoint`, `notification`, `interrupt`, `module`); `handle` is the way from a process
+//! to an object; `arena` is where objects live; `frame` is physical memory, `region` is address spaces, `loader` makes
+//! programs of modules, `user` copies from and to user space; `invariants` is what must hold after every event.
+//!
+//! Invariants of the whole: no `unsafe`; no heap; no input from user space makes it panic; every object is charged to
+//! the process that made it; when a process has ended, nothing of it is left but a record.
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 mod arena;
 mod endpoint;
+mod fault;
 mod frame;
 mod handle;
 mod interrupt;
 mod kernel;
+mod loader;
+mod log;
 pub mod machine;
 mod memory;
+mod message;
 mod module;
 mod notification;
 mod object;
 mod process;
+mod random;
+mod reference;
 mod region;
+mod scheduler;
 mod sizes;
+mod syscall;
 mod thread;
+mod user;
 
 pub use arena::{Empty, Entry};
 pub use endpoint::Endpoint;

@@ -99,6 +99,8 @@ pub struct UserContext {
     pub rflags: u64,
     /// FXSAVE image (SDM vol. 1, 10.5.1).
     pub fpu: [u8; 512],
+    /// The machine's: which load of the FPU registers this image belongs to, 0 for none. Whoever changes `fpu` sets it to 0.
+    pub fpu_state: u64,
 }
 
 impl UserContext {

@@ -1,12 +1,121 @@
-//! Notifications: 64 signal bits.
+//! Notifications: 64 signal bits, set by one side, taken and cleared by the other.
+//!
+//! A notification can be bound to one thread, whose `Receive` then ends when a bit is set. The binding is a reference.
+//! Invariant: while a thread waits (or a bound thread receives), no bit is set.
 
-use crate::arena::Empty;
+use nonos_abi::{Error, MessageInfo};
+
+use crate::arena::{Empty, NotificationId, ProcessId, ThreadId};
+use crate::kernel::Kernel;
+use crate::message::{self, Arrival};
+use crate::scheduler::Queue;
+use crate::thread::ThreadState;
 
 /// Signal bits, and who waits for them.
 pub struct Notification {
     pub(crate) bits: u64,
+    pub(crate) waiters: Queue,
+    pub(crate) bound: Option<ThreadId>,
 }
 
 impl Empty for Notification {
-    const EMPTY: Self = Self { bits: 0 };
+    const EMPTY: Self = Self {
+        bits: 0,
+        waiters: Queue::EMPTY,
+        bound: None,
+    };
+}
+
+/// Bits to set in a notification. Whoever stores one holds a reference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Signal {
+    pub notification: NotificationId,
+    pub bits: u64,
+}
+
+impl Kernel {
+    /// Makes a notification with one reference.
+    pub(crate) fn create_notification(
+        &mut self,
+        payer: ProcessId,
+    ) -> Result<NotificationId, Error> {
+        self.check_object_quota(payer)?;
+        let id = self.notifications.insert(Notification::EMPTY, Some(payer));
+        let id = id.ok_or(Error::OutOfObjects)?;
+        self.charge_object(payer);
+        Ok(id)
+    }
+
+    /// Sets bits, or hands them to a thread that waits for them.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        let notification = &mut self.notifications[signal.notification];
+        notification.bits |= signal.bits;
+        if notification.bits == 0 {
+            return;
+        }
+        if let Some(bound) = notification.bound
+            && let ThreadState::Receiving(endpoint) = self.threads[bound].state
+        {
+            self.endpoints[endpoint]
+                .receivers
+                .remove(&mut self.threads, bound);
+            self.arrive_signalled(bound, signal.notification);
+            self.scheduler.wake(&mut self.threads, bound);
+        } else if let Some(waiter) = notification.waiters.pop_front(&mut self.threads) {
+            let context = &mut self.threads[waiter].context;
+            context.rax = 0;
+            context.rdi = core::mem::take(&mut notification.bits);
+            self.scheduler.wake(&mut self.threads, waiter);
+        }
+    }
+
+    /// Ends the `Receive` of a thread with the bits of its notification.
+    pub(crate) fn arrive_signalled(&mut self, thread: ThreadId, id: NotificationId) {
+        let bits = core::mem::take(&mut self.notifications[id].bits);
+        let arrival = Arrival {
+            sender: bits,
+            ..Arrival::new(MessageInfo::NOTIFICATION)
+        };
+        message::arrive(&mut self.threads[thread].context, &arrival);
+    }
+
+    /// Binds a notification to a thread, in place of the one bound before.
+    pub(crate) fn bind_notification(
+        &mut self,
+        thread: ThreadId,
+        id: NotificationId,
+    ) -> Result<(), Error> {
+        match self.notifications[id].bound {
+            Some(bound) if bound == thread => return Ok(()),
+            Some(_) => return Err(Error::Busy),
+            None => {}
+        }
+        self.unbind_notification(thread);
+        self.notifications.retain(id);
+        self.notifications[id].bound = Some(thread);
+        self.threads[thread].bound = Some(id);
+        Ok(())
+    }
+
+    /// Undoes a binding.
+    pub(crate) fn unbind_notification(&mut self, thread: ThreadId) {
+        if let Some(id) = self.threads[thread].bound.take() {
+            self.notifications[id].bound = None;
+            self.release_notification(id);
+        }
+    }
+
+    /// Drops a reference; with the last one, the notification is gone and threads that wait for it find out.
+    pub(crate) fn release_notification(&mut self, id: NotificationId) {
+        if self.notifications.release(id) > 0 {
+            return;
+        }
+        while let Some(waiter) = self.notifications[id].waiters.pop_front(&mut self.threads) {
+            self.threads[waiter].fail(Error::PeerGone);
+            self.scheduler.wake(&mut self.threads, waiter);
+        }
+        let payer = self.notifications.payer(id);
+        self.notifications.remove(id);
+        self.uncharge_object(payer);
+    }
 }

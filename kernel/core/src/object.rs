@@ -44,7 +44,52 @@ pub enum Object {
     Log,
 }
 
+/// `Some` of what is in an object of this kind.
+macro_rules! select {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident => $id:ty,)+) => {
+        impl Object { $(
+            $(#[$doc])*
+            pub(crate) const fn $name(self) -> Option<$id> {
+                match self {
+                    Self::$variant(id) => Some(id),
+                    _ => None,
+                }
+            }
+        )+ }
+    };
+}
+
+select! {
+    /// A process.
+    process: Process => ProcessId,
+    /// A memory object.
+    memory: Memory => MemoryId,
+    /// An endpoint.
+    endpoint: Endpoint => EndpointId,
+    /// The thread that waits for a reply, or that it has ended.
+    reply: Reply => Option<ThreadId>,
+    /// A notification.
+    notification: Notification => NotificationId,
+    /// An interrupt line.
+    interrupt: Interrupt => InterruptId,
+    /// A module.
+    module: Module => ModuleId,
+}
+
 impl Object {
+    /// Lowest and highest port of a range.
+    pub(crate) const fn io_ports(self) -> Option<(u16, u16)> {
+        match self {
+            Self::IoPorts { first, last } => Some((first, last)),
+            _ => None,
+        }
+    }
+
+    /// `Some` when it is this object; for those that exist once.
+    pub(crate) fn only(self, object: Self) -> Option<()> {
+        (self == object).then_some(())
+    }
+
     /// Its kind.
     pub(crate) const fn kind(self) -> ObjectKind {
         match self {

@@ -1,11 +1,26 @@
-//! Processes: an address space, a handle table, a quota.
+//! Processes: an address space, a handle table, a quota, and a thread.
+//!
+//! A process lives until it exits, faults or is killed. Then, before the kernel goes back to user space, all it had is
+//! freed: handles, mappings, frames, page tables, its thread. The record stays while anyone refers to it: a handle, or an object
+//! that is charged to it. Its references are: one while it is alive, one per handle, one per object charged.
+//!
+//! A process that was never started ends when nobody can start it any more: when the last handle outside is closed, or
+//! when the process that made it ends.
 
-use nonos_abi::Name;
+use nonos_abi::info::{ProcessInfo, exit_kind, process_state};
+use nonos_abi::{Error, Name};
 
-use crate::arena::ModuleId;
-use crate::arena::{Empty, ProcessId, ThreadId, WatchId};
+use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
 use crate::frame::FrameList;
-use crate::machine::{AddressSpace, Fault};
+use crate::handle::TableState;
+use crate::kernel::Kernel;
+use crate::machine::{AddressSpace, Fault, Machine};
+use crate::notification::Signal;
+use crate::region::Backing;
+use crate::thread::ThreadState;
+
+/// Reasons of denials: handle does not exist, kind, revoked, expired, rights. They are the first error numbers.
+const DENIALS: usize = Error::MissingRight as usize;
 
 /// A process. Its slots and regions lie in their own arenas, at its position.
 pub struct Process {
@@ -14,18 +29,43 @@ pub struct Process {
     pub(crate) name: Name,
     pub(crate) thread: Option<ThreadId>,
     pub(crate) space: Option<AddressSpace>,
+    /// The program; holds a reference.
     pub(crate) module: Option<ModuleId>,
+    /// Private frames: data and stack.
     pub(crate) frames: FrameList,
+    pub(crate) table: TableState,
+    /// Used regions.
+    pub(crate) regions: u16,
+    /// Where its memory objects start.
+    pub(crate) memory_base: u64,
+    /// Pages charged: private frames, page tables, RAM objects.
+    pub(crate) pages: u64,
+    /// Of these, page tables.
+    pub(crate) table_pages: u64,
+    pub(crate) quota_pages: u64,
+    /// Kernel objects charged.
+    pub(crate) objects: u32,
+    pub(crate) priority: u8,
+    /// Denied system calls, by reason.
+    pub(crate) denials: [u64; DENIALS],
+    /// CPU time, once it has ended.
+    pub(crate) cpu_ns: u64,
+    /// Who wants to know when it ends.
     pub(crate) watches: Option<WatchId>,
-    pub(crate) next_ended: Option<ProcessId>,
+    /// How it ended.
     pub(crate) exit: Option<Exit>,
+    /// Next on the list of those that have ended and are not cleaned up.
+    pub(crate) next_ended: Option<ProcessId>,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
+    /// It called `Exit`.
     Code(u64),
+    /// It caused an exception.
     Fault(Fault),
+    /// It was ended by a holder of its handle.
     Killed,
 }
 
@@ -37,17 +77,311 @@ impl Empty for Process {
         space: None,
         module: None,
         frames: FrameList::EMPTY,
+        table: TableState::EMPTY,
+        regions: 0,
+        memory_base: 0,
+        pages: 0,
+        table_pages: 0,
+        quota_pages: 0,
+        objects: 0,
+        priority: 0,
+        denials: [0; DENIALS],
+        cpu_ns: 0,
         watches: None,
-        next_ended: None,
         exit: None,
+        next_ended: None,
     };
+}
+
+impl Process {
+    /// Counts an error if it is a denial.
+    pub fn count_denial(&mut self, error: Error) {
+        if let Some(count) = self.denials.get_mut(error as usize - 1) {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 /// A request to be told when a process ends.
 pub struct Watch {
+    /// What to signal; holds a reference.
+    pub(crate) signal: Option<Signal>,
+    /// The next of the same process.
     pub(crate) next: Option<WatchId>,
 }
 
 impl Empty for Watch {
-    const EMPTY: Self = Self { next: None };
+    const EMPTY: Self = Self {
+        signal: None,
+        next: None,
+    };
+}
+
+impl Kernel {
+    /// Checks that a process may use so many pages more.
+    pub(crate) fn check_quota(&self, process: ProcessId, pages: u64) -> Result<(), Error> {
+        let Some(sum) = self.processes[process].pages.checked_add(pages) else {
+            return Err(Error::QuotaExceeded);
+        };
+        if sum <= self.processes[process].quota_pages {
+            Ok(())
+        } else {
+            Err(Error::QuotaExceeded)
+        }
+    }
+
+    /// Checks that a process may make another kernel object.
+    pub(crate) fn check_object_quota(&self, process: ProcessId) -> Result<(), Error> {
+        let allowed = self.processes[process].objects < self.objects_per_process;
+        if allowed {
+            Ok(())
+        } else {
+            Err(Error::QuotaExceeded)
+        }
+    }
+
+    /// Charges a new kernel object.
+    pub(crate) fn charge_object(&mut self, process: ProcessId) {
+        self.processes[process].objects += 1;
+        self.processes.retain(process);
+    }
+
+    /// A kernel object is gone: whoever paid for it does not any more.
+    pub(crate) fn uncharge_object(&mut self, payer: Option<ProcessId>) {
+        if let Some(payer) = payer {
+            self.processes[payer].objects -= 1;
+            self.release_process(payer);
+        }
+    }
+
+    /// Drops a reference to a process; with the last one, its record is gone, which can be the last that another waits for.
+    pub(crate) fn release_process(&mut self, process: ProcessId) {
+        let mut next = Some(process);
+        while let Some(id) = next {
+            if self.processes.release(id) > 0 {
+                return;
+            }
+            next = self.processes.payer(id);
+            self.processes.remove(id);
+            if let Some(payer) = next {
+                self.processes[payer].objects -= 1;
+            }
+        }
+    }
+
+    /// Starts a process.
+    pub(crate) fn start_process(
+        &mut self,
+        id: ProcessId,
+        arguments: [u64; 2],
+    ) -> Result<(), Error> {
+        let thread = self.processes[id].thread.ok_or(Error::PeerGone)?;
+        if self.threads[thread].state != ThreadState::New {
+            return Err(Error::Busy);
+        }
+        let context = &mut self.threads[thread].context;
+        [context.rdi, context.rsi] = arguments;
+        self.scheduler.wake(&mut self.threads, thread);
+        Ok(())
+    }
+
+    /// Whether a process was made and not started.
+    pub(crate) fn is_new(&self, id: ProcessId) -> bool {
+        let thread = self.processes[id].thread;
+        thread.is_some_and(|thread| self.threads[thread].state == ThreadState::New)
+    }
+
+    /// Has `signal` sent when a process ends, at once when it has ended.
+    pub(crate) fn watch_process(
+        &mut self,
+        watcher: ProcessId,
+        id: ProcessId,
+        signal: Signal,
+    ) -> Result<(), Error> {
+        if self.processes[id].exit.is_some() {
+            self.signal(signal);
+            return Ok(());
+        }
+        self.check_object_quota(watcher)?;
+        let watch = Watch {
+            signal: Some(signal),
+            next: self.processes[id].watches,
+        };
+        let watch = self
+            .watches
+            .insert(watch, Some(watcher))
+            .ok_or(Error::OutOfObjects)?;
+        self.charge_object(watcher);
+        self.notifications.retain(signal.notification);
+        self.processes[id].watches = Some(watch);
+        Ok(())
+    }
+
+    /// Ends a process. Its thread does not run any more; the rest is cleaned up by [`Self::clean_up`].
+    pub(crate) fn end_process(&mut self, id: ProcessId, exit: Exit, machine: &mut impl Machine) {
+        if self.processes[id].exit.is_some() {
+            return;
+        }
+        self.processes[id].exit = Some(exit);
+        self.processes[id].next_ended = self.ended.replace(id);
+        if let Some(thread) = self.processes[id].thread {
+            self.end_thread(thread, machine.now_ns());
+        }
+        let name = self.processes[id].name;
+        let number = self.processes[id].number;
+        match exit {
+            Exit::Fault(fault) => {
+                self.log(format_args!("{name} ({number}) ended: {fault}"), machine)
+            }
+            _ if self.init == Some(id) => self.log(format_args!("init ended"), machine),
+            _ => {}
+        }
+    }
+
+    /// Takes a thread out of whatever it does.
+    fn end_thread(&mut self, id: ThreadId, now_ns: u64) {
+        match self.threads[id].state {
+            ThreadState::Calling(endpoint) => {
+                self.endpoints[endpoint]
+                    .callers
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::Receiving(endpoint) => {
+                self.endpoints[endpoint]
+                    .receivers
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::Waiting(notification) => {
+                self.notifications[notification]
+                    .waiters
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
+            _ => {}
+        }
+        self.scheduler.forget(&mut self.threads, id, now_ns);
+        self.threads[id].state = ThreadState::Ended;
+        self.unbind_notification(id);
+    }
+
+    /// Frees all that ended processes had. Cleaning up one can end others.
+    pub(crate) fn clean_up(&mut self, machine: &mut impl Machine) {
+        while let Some(id) = self.ended {
+            self.ended = self.processes[id].next_ended.take();
+            self.end_children(id, machine);
+            self.notify_watchers(id);
+            self.close_all_handles(id, machine);
+            self.free_address_space(id, machine);
+            if let Some(thread) = self.processes[id].thread.take() {
+                self.processes[id].cpu_ns = self.threads[thread].cpu_ns;
+                self.threads.remove(thread);
+            }
+            self.release_process(id);
+        }
+    }
+
+    /// Processes that the ended one made and did not start will never start.
+    fn end_children(&mut self, id: ProcessId, machine: &mut impl Machine) {
+        for position in 0..self.processes.capacity() {
+            if let Some(child) = self.processes.id_at(position)
+                && self.processes.payer(child) == Some(id)
+                && self.is_new(child)
+            {
+                self.end_process(child, Exit::Killed, machine);
+            }
+        }
+    }
+
+    fn notify_watchers(&mut self, id: ProcessId) {
+        let mut next = self.processes[id].watches.take();
+        while let Some(watch) = next {
+            next = self.watches[watch].next;
+            let signal = self.watches[watch].signal;
+            let payer = self.watches.payer(watch);
+            self.watches.remove(watch);
+            if let Some(signal) = signal {
+                self.signal(signal);
+                self.release_notification(signal.notification);
+            }
+            self.uncharge_object(payer);
+        }
+    }
+
+    fn close_all_handles(&mut self, id: ProcessId, machine: &mut impl Machine) {
+        for index in 0..self.handles_per_process as u16 {
+            if let Some(capability) = self.table(id).take(index) {
+                self.release(&capability, machine);
+            }
+        }
+    }
+
+    /// Frees address space and private frames, in this order: no frame is freed while it is mapped.
+    pub(crate) fn free_address_space(&mut self, id: ProcessId, machine: &mut impl Machine) {
+        if let Some(space) = self.processes[id].space.take() {
+            machine.space_destroy(space);
+        }
+        for at in 0..usize::from(self.processes[id].regions) {
+            if let Backing::Memory(memory) = self.regions_of(id)[at].backing {
+                self.release_memory(memory, machine);
+            }
+        }
+        let process = &mut self.processes[id];
+        process.regions = 0;
+        let frames = core::mem::replace(&mut process.frames, FrameList::EMPTY);
+        process.pages -= u64::from(frames.count()) + process.table_pages;
+        process.table_pages = 0;
+        let module = process.module.take();
+        self.frames.free(frames, machine);
+        if let Some(module) = module {
+            self.release_module(module, machine);
+        }
+    }
+
+    /// What a process is and does.
+    pub(crate) fn process_info(&self, id: ProcessId, now_ns: u64) -> ProcessInfo {
+        let process = &self.processes[id];
+        let thread = process.thread.filter(|_| process.exit.is_none());
+        let state = match thread.map(|thread| self.threads[thread].state) {
+            None | Some(ThreadState::Ended) => process_state::ENDED,
+            Some(ThreadState::New) => process_state::NEW,
+            Some(ThreadState::Ready | ThreadState::Running) => process_state::READY,
+            Some(_) => process_state::BLOCKED,
+        };
+        let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));
+        let info = ProcessInfo {
+            id: process.number,
+            name: process.name,
+            state,
+            priority: process.priority.into(),
+            pages: process.pages,
+            quota_pages: process.quota_pages,
+            handles: process.table.used().into(),
+            cpu_ns: running.unwrap_or(process.cpu_ns),
+            denials: process
+                .denials
+                .iter()
+                .fold(0, |sum, &count| sum.saturating_add(count)),
+            ..ProcessInfo::default()
+        };
+        match process.exit {
+            None => info,
+            Some(Exit::Killed) => ProcessInfo {
+                exit_kind: exit_kind::KILLED,
+                ..info
+            },
+            Some(Exit::Code(code)) => ProcessInfo {
+                exit_kind: exit_kind::EXIT,
+                exit_code: code,
+                ..info
+            },
+            Some(Exit::Fault(fault)) => ProcessInfo {
+                exit_kind: exit_kind::FAULT,
+                exit_code: fault.vector.into(),
+                fault_error: fault.error,
+                fault_address: fault.address,
+                fault_instruction: fault.instruction,
+                ..info
+            },
+        }
+    }
 }

@@ -1,6 +1,32 @@
-//! Regions: what is mapped in an address space.
+//! Regions: what is mapped in an address space, and where.
+//!
+//! The lower half is divided in three: programs, memory objects, stacks. In each, a process starts at a random page out of
+//! 2^32. Memory objects go to the first gap that fits, after a random number of guard pages, so that page tables
+//! stay few.
+//!
+//! Invariants: the regions of a process are sorted by address, do not overlap, and at least one unmapped page lies between
+//! any two.
 
-use crate::arena::{Empty, MemoryId};
+use nonos_abi::{Error, PAGE_BYTES};
+
+use crate::arena::{Empty, Id, MemoryId, ProcessId};
+use crate::kernel::Kernel;
+use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
+use crate::memory::MemoryKind;
+use crate::random::Random;
+
+const PAGE: u64 = PAGE_BYTES as u64;
+
+/// Programs start from here on, up to 2^32 pages higher.
+pub(crate) const IMAGE_AREA: u64 = 16 << 40;
+/// Memory objects are mapped from here on, up to 2^32 pages higher.
+const MEMORY_AREA: u64 = 40 << 40;
+/// Bytes of address space for the memory objects of one process, from its random start on.
+const MEMORY_SPAN: u64 = 1 << 40;
+/// Stacks lie from here on, up to 2^32 pages higher.
+pub(crate) const STACK_AREA: u64 = 64 << 40;
+/// Most additional guard pages between memory objects: a mask for a random number.
+const GAP_PAGES: u8 = 15;
 
 /// A run of mapped pages of a process, with unmapped guard pages below and above.
 #[derive(Clone, Copy)]
@@ -17,7 +43,7 @@ pub(crate) enum Backing {
     Image,
     /// The stack: frames of the process.
     Stack,
-    /// A memory object.
+    /// A memory object, held by a reference.
     Memory(MemoryId),
 }
 
@@ -27,4 +53,202 @@ impl Empty for Region {
         pages: 0,
         backing: Backing::Image,
     };
+}
+
+impl Region {
+    /// First byte after it.
+    pub fn end(&self) -> u64 {
+        self.address + u64::from(self.pages) * PAGE
+    }
+}
+
+/// A random page of an area.
+pub(crate) fn random_address(area: u64, random: &mut Random) -> u64 {
+    area + u64::from(random.word()) * PAGE
+}
+
+/// Where memory objects of a new process start.
+pub(crate) fn random_memory_base(random: &mut Random) -> u64 {
+    random_address(MEMORY_AREA, random)
+}
+
+impl Kernel {
+    /// The regions of a process.
+    pub(crate) fn regions_of(&self, process: ProcessId) -> &[Region] {
+        let start = process.position() * self.regions_per_process;
+        &self.regions[start..start + usize::from(self.processes[process].regions)]
+    }
+
+    /// Whether another region can be added.
+    pub(crate) fn has_free_region(&self, process: ProcessId) -> bool {
+        usize::from(self.processes[process].regions) < self.regions_per_process
+    }
+
+    /// Adds a region at its place in the order. There is a free one.
+    pub(crate) fn insert_region(&mut self, process: ProcessId, region: Region) {
+        let start = process.position() * self.regions_per_process;
+        let count = usize::from(self.processes[process].regions);
+        let regions = &mut self.regions[start..start + count + 1];
+        let at = regions[..count].partition_point(|other| other.address < region.address);
+        regions.copy_within(at..count, at + 1);
+        regions[at] = region;
+        self.processes[process].regions += 1;
+    }
+
+    fn remove_region(&mut self, process: ProcessId, at: usize) {
+        let start = process.position() * self.regions_per_process;
+        let count = usize::from(self.processes[process].regions);
+        self.regions[start + at..start + count].rotate_left(1);
+        self.processes[process].regions -= 1;
+    }
+
+    /// The first gap for a memory object of so many pages, with guard pages around it.
+    fn place(&mut self, process: ProcessId, pages: u32) -> Result<u64, Error> {
+        let base = self.processes[process].memory_base;
+        let bytes = u64::from(pages) * PAGE;
+        let guard = PAGE * (1 + u64::from(self.random.byte() & GAP_PAGES));
+        let mut address = base + guard;
+        for region in self
+            .regions_of(process)
+            .iter()
+            .filter(|region| region.address >= base)
+        {
+            if address + bytes + PAGE <= region.address {
+                break;
+            }
+            address = region.end() + guard;
+        }
+        if address + bytes > base + MEMORY_SPAN {
+            return Err(Error::OutOfMemory);
+        }
+        Ok(address)
+    }
+
+    /// Maps all of a memory object; returns the address. The region holds a reference.
+    pub(crate) fn map_memory(
+        &mut self,
+        process: ProcessId,
+        memory: MemoryId,
+        access: Access,
+        machine: &mut impl Machine,
+    ) -> Result<u64, Error> {
+        if !self.has_free_region(process) {
+            return Err(Error::OutOfObjects);
+        }
+        let space = self.processes[process].space.ok_or(Error::PeerGone)?;
+        let pages = self.memories[memory].pages;
+        let address = self.place(process, pages)?;
+        self.check_quota(process, table_pages_max(pages))?;
+
+        let before = machine.table_frames().0;
+        let mapped = self.map_frames(space, address, memory, access, machine);
+        self.charge_tables(process, before, machine);
+        if let Err(error) = mapped {
+            unmap_pages(space, address, pages, machine);
+            return Err(error);
+        }
+        self.memories.retain(memory);
+        let region = Region {
+            address,
+            pages,
+            backing: Backing::Memory(memory),
+        };
+        self.insert_region(process, region);
+        Ok(address)
+    }
+
+    fn map_frames(
+        &self,
+        space: AddressSpace,
+        address: u64,
+        memory: MemoryId,
+        access: Access,
+        machine: &mut impl Machine,
+    ) -> Result<(), Error> {
+        let memory = &self.memories[memory];
+        match &memory.kind {
+            MemoryKind::Ram(frames) => {
+                let frames = self.frames.iter(frames);
+                map_pages(space, address, frames, access, Caching::WriteBack, machine)
+            }
+            &MemoryKind::Device(first, caching) => {
+                let frames = (0..memory.pages).map(|page| FrameNumber(first.0 + page));
+                map_pages(space, address, frames, access, caching, machine)
+            }
+        }
+    }
+
+    /// Unmaps the memory object at an address.
+    pub(crate) fn unmap_memory(
+        &mut self,
+        process: ProcessId,
+        address: u64,
+        machine: &mut impl Machine,
+    ) -> Result<(), Error> {
+        let space = self.processes[process].space.ok_or(Error::PeerGone)?;
+        let regions = self.regions_of(process);
+        let at = regions.iter().position(|region| region.address == address);
+        let at = at.ok_or(Error::BadAddress)?;
+        let Region {
+            pages,
+            backing: Backing::Memory(memory),
+            ..
+        } = regions[at]
+        else {
+            return Err(Error::BadAddress);
+        };
+        let before = machine.table_frames().0;
+        unmap_pages(space, address, pages, machine);
+        self.charge_tables(process, before, machine);
+        self.remove_region(process, at);
+        self.release_memory(memory, machine);
+        Ok(())
+    }
+
+    /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.
+    pub(crate) fn charge_tables(
+        &mut self,
+        process: ProcessId,
+        before: u64,
+        machine: &impl Machine,
+    ) {
+        let now = machine.table_frames().0;
+        let process = &mut self.processes[process];
+        let tables = (process.table_pages + before).saturating_sub(now);
+        process.pages = process.pages - process.table_pages + tables;
+        process.table_pages = tables;
+    }
+}
+
+/// Most page tables that mapping so many pages in a row can take (SDM vol. 3, 4.5: 512 entries each).
+fn table_pages_max(pages: u32) -> u64 {
+    let levels_above = 4;
+    u64::from(pages).div_ceil(512) + levels_above
+}
+
+/// Maps frames one after the other. Stops at the first error.
+pub(crate) fn map_pages(
+    space: AddressSpace,
+    address: u64,
+    frames: impl Iterator<Item = FrameNumber>,
+    access: Access,
+    caching: Caching,
+    machine: &mut impl Machine,
+) -> Result<(), Error> {
+    for (address, frame) in (address..).step_by(PAGE_BYTES).zip(frames) {
+        let page = UserPage::new(address).ok_or(Error::BadAddress)?;
+        machine
+            .map(space, page, frame, access, caching)
+            .map_err(|_| Error::OutOfMemory)?;
+    }
+    Ok(())
+}
+
+/// Unmaps what is mapped of these pages.
+fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
+    for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
+        if let Some(page) = UserPage::new(address) {
+            machine.unmap(space, page);
+        }
+    }
 }

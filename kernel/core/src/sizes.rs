@@ -50,7 +50,7 @@ impl Sizes {
     /// as many are used as fit in a quarter of the region.
     pub fn for_memory(region_bytes: usize, frames: usize) -> Self {
         let frames = frames.min(region_bytes / 4 / size_of::<FrameInfo>());
-        let mut sizes = Self {
+        let sizes = Self {
             processes: 0,
             handles_per_process: 256,
             regions_per_process: 32,

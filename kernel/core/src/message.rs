@@ -1,0 +1,177 @@
+//! Messages in registers: how they are read from a sender and written to a receiver, and how handles travel.
+//!
+//! Nothing is buffered: a message stays in the registers of the blocked sender until it is delivered. Delivery is
+//! atomic: it checks everything first, and a delivery that fails leaves both handle tables as they were.
+
+use nonos_abi::message::{MESSAGE_HANDLES, MESSAGE_WORDS};
+use nonos_abi::{Error, Handle, MessageInfo, Rights};
+
+use crate::arena::{ProcessId, ThreadId};
+use crate::handle::Capability;
+use crate::kernel::Kernel;
+use crate::machine::UserContext;
+
+/// What a receiver finds in its registers.
+pub(crate) struct Arrival {
+    /// Badge of the caller, or bits of a notification.
+    pub sender: u64,
+    pub info: MessageInfo,
+    pub words: [u64; MESSAGE_WORDS],
+    pub handles: [Handle; MESSAGE_HANDLES],
+}
+
+impl Arrival {
+    /// Without words and handles.
+    pub fn new(info: MessageInfo) -> Self {
+        Self {
+            sender: 0,
+            info,
+            words: [0; MESSAGE_WORDS],
+            handles: [Handle::NONE; MESSAGE_HANDLES],
+        }
+    }
+}
+
+/// Writes an arrival to the receiver's registers.
+pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
+    let pair = |low: Handle, high: Handle| u64::from(low.raw()) | u64::from(high.raw()) << 32;
+    let [h0, h1, h2, h3] = arrival.handles;
+    context.rax = 0;
+    context.rdi = arrival.sender;
+    context.rsi = arrival.info.0;
+    [
+        context.rdx,
+        context.r10,
+        context.r8,
+        context.r9,
+        context.r12,
+        context.r13,
+        context.r14,
+        context.r15,
+    ] = arrival.words;
+    context.rbx = pair(h0, h1);
+    context.rbp = pair(h2, h3);
+}
+
+/// The words of a message in the sender's registers; those beyond the count are zero.
+fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
+    let mut words = [
+        context.rdx,
+        context.r10,
+        context.r8,
+        context.r9,
+        context.r12,
+        context.r13,
+        context.r14,
+        context.r15,
+    ];
+    words
+        .iter_mut()
+        .skip(info.words())
+        .for_each(|word| *word = 0);
+    words
+}
+
+/// The raw handles in the sender's registers; those beyond the count mean nothing.
+fn handles(context: &UserContext) -> [u64; MESSAGE_HANDLES] {
+    let low = |register| register & u64::from(u32::MAX);
+    [
+        low(context.rbx),
+        context.rbx >> 32,
+        low(context.rbp),
+        context.rbp >> 32,
+    ]
+}
+
+impl Kernel {
+    /// Checks the message in a sender's registers: its counts, and that its handles exist and may be passed on.
+    pub(crate) fn check_message(
+        &self,
+        sender: ThreadId,
+        process: ProcessId,
+    ) -> Result<MessageInfo, Error> {
+        let context = &self.threads[sender].context;
+        let info = MessageInfo(context.rsi);
+        if info.words() > MESSAGE_WORDS || info.handles() > MESSAGE_HANDLES {
+            return Err(Error::InvalidArgument);
+        }
+        if info.handles() > 0 {
+            self.check_handles(process, info, &handles(context))?;
+        }
+        Ok(info)
+    }
+
+    fn check_handles(
+        &self,
+        process: ProcessId,
+        info: MessageInfo,
+        raw: &[u64; MESSAGE_HANDLES],
+    ) -> Result<(), Error> {
+        for (i, &handle) in raw.iter().take(info.handles()).enumerate() {
+            let (_, capability) = self.look_up_any(process, handle)?;
+            capability.require(Rights::GRANT)?;
+            // A handle that is moved is in the message once.
+            let twice = raw[..i].iter().position(|&other| other == handle);
+            if twice.is_some_and(|other| info.moves(i) || info.moves(other)) {
+                return Err(Error::InvalidArgument);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a message once more and moves it from the sender's registers to an arrival: the handles go to the
+    /// receiving process.
+    pub(crate) fn transfer(
+        &mut self,
+        sender: ThreadId,
+        from: ProcessId,
+        to: ProcessId,
+    ) -> Result<Arrival, Error> {
+        let info = self.check_message(sender, from)?;
+        let context = &self.threads[sender].context;
+        let mut arrival =
+            Arrival::new(MessageInfo::new(info.label(), info.words(), info.handles()));
+        arrival.words = words(context, info);
+        if info.handles() > 0 {
+            let raw = handles(context);
+            arrival.handles = self.transfer_handles(from, to, info, &raw)?;
+        }
+        Ok(arrival)
+    }
+
+    /// The handles were checked; only room in the receiver's table can be missing.
+    fn transfer_handles(
+        &mut self,
+        from: ProcessId,
+        to: ProcessId,
+        info: MessageInfo,
+        raw: &[u64; MESSAGE_HANDLES],
+    ) -> Result<[Handle; MESSAGE_HANDLES], Error> {
+        if usize::from(self.processes[to].table.free_count()) < info.handles() {
+            return Err(Error::OutOfHandles);
+        }
+        let mut arrived = [Handle::NONE; MESSAGE_HANDLES];
+        for (i, new) in arrived.iter_mut().take(info.handles()).enumerate() {
+            let (handle, capability) = self.look_up_any(from, raw[i])?;
+            if info.moves(i) {
+                // The reference moves along.
+                self.table(from).take(handle.index());
+            } else {
+                self.retain(&capability);
+            }
+            *new = self.table(to).insert(capability)?;
+        }
+        Ok(arrived)
+    }
+
+    /// Makes a copy of a capability in a process's table.
+    pub(crate) fn insert_copy(
+        &mut self,
+        process: ProcessId,
+        capability: Capability,
+    ) -> Result<Handle, Error> {
+        let handle = self.table(process).insert(capability)?;
+        self.retain(&capability);
+        Ok(handle)
+    }
+}

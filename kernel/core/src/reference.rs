@@ -1,0 +1,72 @@
+//! References from handles: what happens when a handle comes and goes.
+
+use nonos_abi::{Error, Rights};
+
+use crate::arena::ProcessId;
+use crate::handle::Capability;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use crate::object::Object;
+use crate::process::Exit;
+
+impl Kernel {
+    /// Another handle has this capability. Reply handles are never copied.
+    pub(crate) fn retain(&mut self, capability: &Capability) {
+        match capability.object {
+            Object::Process(id) => self.processes.retain(id),
+            Object::Memory(id) => self.memories.retain(id),
+            Object::Endpoint(id) => {
+                self.endpoints.retain(id);
+                if capability.rights.contains(Rights::READ) {
+                    self.endpoints[id].receiving_handles += 1;
+                }
+            }
+            Object::Notification(id) => self.notifications.retain(id),
+            Object::Interrupt(id) => self.interrupts.retain(id),
+            Object::Module(id) => self.modules.retain(id),
+            Object::Reply(_)
+            | Object::IoPorts { .. }
+            | Object::Hardware
+            | Object::Archive
+            | Object::SystemInfo
+            | Object::KernelLayout
+            | Object::Power
+            | Object::Log => {}
+        }
+    }
+
+    /// A handle with this capability is gone.
+    pub(crate) fn release(&mut self, capability: &Capability, machine: &mut impl Machine) {
+        match capability.object {
+            Object::Process(id) => self.release_process_handle(id, machine),
+            Object::Memory(id) => self.release_memory(id, machine),
+            Object::Endpoint(id) => self.release_endpoint(id, capability.rights),
+            Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone),
+            Object::Notification(id) => self.release_notification(id),
+            Object::Interrupt(id) => self.release_interrupt(id, machine),
+            Object::Module(id) => self.release_module(id, machine),
+            Object::Reply(None)
+            | Object::IoPorts { .. }
+            | Object::Hardware
+            | Object::Archive
+            | Object::SystemInfo
+            | Object::KernelLayout
+            | Object::Power
+            | Object::Log => {}
+        }
+    }
+
+    fn release_process_handle(&mut self, id: ProcessId, machine: &mut impl Machine) {
+        // Left: that it is alive, and its handle to itself.
+        if self.is_new(id) && self.processes.references(id) == 3 {
+            self.end_process(id, Exit::Killed, machine);
+        }
+        self.release_process(id);
+    }
+
+    /// The thread that a reply handle would answer has ended.
+    pub(crate) fn orphan_reply(&mut self, server: ProcessId, slot: u16) {
+        let orphan = Capability::new(Object::Reply(None), Rights::NONE);
+        self.table(server).replace(slot, orphan);
+    }
+}

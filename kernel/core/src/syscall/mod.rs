@@ -1,0 +1,140 @@
+//! System calls: from registers to the object and back. One file per family.
+//!
+//! Every argument is hostile. A call checks all it needs before it changes anything; its result goes to `rax`, `rdi` and
+//! `rsi` here and nowhere else, but for calls that block or carry a message, whose registers are written by
+//! whoever completes them.
+
+mod handle;
+mod hardware;
+mod ipc;
+mod memory;
+mod notification;
+mod process;
+mod system;
+mod time;
+
+use nonos_abi::{Error, Syscall};
+
+use crate::kernel::{Caller, Kernel};
+use crate::machine::Machine;
+
+/// What a system call leaves in registers when it succeeds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// Success, no results.
+    Done,
+    /// One result.
+    One(u64),
+    /// Two results.
+    Two(u64, u64),
+    /// The registers are written already, or will be when the thread goes on, or never.
+    Written,
+}
+
+/// The argument registers.
+type Arguments = [u64; 6];
+
+impl Kernel {
+    /// The running thread executed `syscall`.
+    pub(crate) fn syscall(&mut self, machine: &mut impl Machine) {
+        let Some(caller) = self.caller() else { return };
+        let context = &mut self.threads[caller.thread].context;
+        if context.rax == Syscall::Null as u64 {
+            // `rax` is 0 already: success.
+            return;
+        }
+        let arguments = [
+            context.rdi,
+            context.rsi,
+            context.rdx,
+            context.r10,
+            context.r8,
+            context.r9,
+        ];
+        let outcome = match Syscall::from_raw(context.rax) {
+            Some(call) => self.dispatch(caller, call, arguments, machine),
+            None => Err(Error::UnknownSyscall),
+        };
+        self.finish(caller, outcome);
+    }
+
+    fn finish(&mut self, caller: Caller, outcome: Result<Outcome, Error>) {
+        let context = &mut self.threads[caller.thread].context;
+        match outcome {
+            Ok(Outcome::Written) => {}
+            Ok(Outcome::Done) => context.rax = 0,
+            Ok(Outcome::One(first)) => {
+                context.rax = 0;
+                context.rdi = first;
+            }
+            Ok(Outcome::Two(first, second)) => {
+                context.rax = 0;
+                context.rdi = first;
+                context.rsi = second;
+            }
+            Err(error) => {
+                context.rax = error.raw();
+                self.processes[caller.process].count_denial(error);
+            }
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        caller: Caller,
+        call: Syscall,
+        arguments: Arguments,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let [a, b, c, d, e, _] = arguments;
+        let process = caller.process;
+        match call {
+            Syscall::Call => self.sys_call(caller, a),
+            Syscall::Receive => self.sys_receive(caller, a),
+            Syscall::Reply => self.sys_reply(caller, a),
+            Syscall::ReplyReceive => self.sys_reply_receive(caller, a),
+
+            Syscall::NotificationCreate => self.sys_notification_create(process),
+            Syscall::NotificationSignal => self.sys_notification_signal(process, a, b),
+            Syscall::NotificationWait => self.sys_notification_wait(caller, a),
+            Syscall::NotificationBind => self.sys_notification_bind(caller, a),
+            Syscall::EndpointCreate => self.sys_endpoint_create(process),
+            Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c),
+
+            Syscall::Null => Ok(Outcome::Done),
+            Syscall::Yield => self.sys_yield(caller),
+            Syscall::ClockRead => Ok(Outcome::One(machine.now_ns())),
+            Syscall::Sleep => self.sys_sleep(caller, a, machine),
+            Syscall::Exit => self.sys_exit(caller, a, machine),
+
+            Syscall::HandleClose => self.sys_handle_close(process, a, machine),
+            Syscall::HandleCopy => self.sys_handle_copy(process, a, b),
+            Syscall::HandleInfo => self.sys_handle_info(process, a),
+
+            Syscall::MemoryCreate => self.sys_memory_create(process, a, machine),
+            Syscall::MemoryMap => self.sys_memory_map(process, a, b, machine),
+            Syscall::MemoryUnmap => self.sys_memory_unmap(process, a, machine),
+
+            Syscall::ModuleAdmit => self.sys_module_admit(process, a, b, c, machine),
+            Syscall::ProcessCreate => self.sys_process_create(process, a, b, c, machine),
+            Syscall::ProcessGrant => self.sys_process_grant(process, a, b, c),
+            Syscall::ProcessStart => self.sys_process_start(process, a, [b, c]),
+            Syscall::ProcessKill => self.sys_process_kill(caller, a, machine),
+            Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c),
+            Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),
+
+            Syscall::HardwarePorts => self.sys_hardware_ports(process, a, b, c, machine),
+            Syscall::HardwareInterrupt => self.sys_hardware_interrupt(process, a, b, machine),
+            Syscall::HardwareMemory => self.sys_hardware_memory(process, a, b, c, machine),
+            Syscall::PortRead => self.sys_port_read(process, a, b, c, machine),
+            Syscall::PortWrite => self.sys_port_write(process, a, b, c, d, machine),
+            Syscall::InterruptBind => self.sys_interrupt_bind(process, a, b, c, machine),
+            Syscall::InterruptAcknowledge => self.sys_interrupt_acknowledge(process, a, machine),
+
+            Syscall::SystemRead => self.sys_system_read(process, [a, b, c, d, e], machine),
+            Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
+            Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),
+            Syscall::PowerOff => self.sys_power_off(process, a, b, machine),
+        }
+    }
+}

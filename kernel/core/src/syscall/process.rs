@@ -1,0 +1,132 @@
+//! `ModuleAdmit` and `Process…`: from a verified module to a running program and its end.
+
+use nonos_abi::{Error, Name, Rights};
+
+use super::Outcome;
+use crate::arena::ProcessId;
+use crate::handle::Capability;
+use crate::kernel::{Caller, Kernel};
+use crate::machine::Machine;
+use crate::notification::Signal;
+use crate::object::Object;
+use crate::process::Exit;
+use crate::user::Allegation;
+
+/// What a handle to a module can carry.
+const MODULE_RIGHTS: Rights = Rights::READ
+    .or(Rights::EXECUTE)
+    .or(Rights::GRANT)
+    .or(Rights::REVOKE);
+
+impl Kernel {
+    pub(super) fn sys_module_admit(
+        &mut self,
+        process: ProcessId,
+        archive: u64,
+        name: u64,
+        name_bytes: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        self.look_up(process, archive, Rights::READ, |o| o.only(Object::Archive))?;
+        self.check_free_handle(process)?;
+        let length = usize::try_from(name_bytes).unwrap_or(usize::MAX);
+        let mut bytes = [0; Name::BYTES];
+        let buffer = bytes.get_mut(..length).ok_or(Error::InvalidArgument)?;
+        self.copy_in(process, Allegation::new(name, length)?, buffer, machine)?;
+        let name = core::str::from_utf8(buffer).ok().and_then(Name::new);
+        let id = self.admit_module(name.ok_or(Error::InvalidArgument)?, machine)?;
+        let handle =
+            self.insert_copy(process, Capability::new(Object::Module(id), MODULE_RIGHTS))?;
+        Ok(Outcome::One(handle.raw().into()))
+    }
+
+    pub(super) fn sys_process_create(
+        &mut self,
+        process: ProcessId,
+        module: u64,
+        priority: u64,
+        quota_pages: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let module = self.look_up(process, module, Rights::EXECUTE, Object::module)?;
+        self.check_free_handle(process)?;
+        let id = self.create_process(Some(process), module, priority, quota_pages, machine)?;
+        let handle =
+            self.insert_copy(process, Capability::new(Object::Process(id), Rights::ALL))?;
+        Ok(Outcome::One(handle.raw().into()))
+    }
+
+    pub(super) fn sys_process_grant(
+        &mut self,
+        process: ProcessId,
+        child: u64,
+        handle: u64,
+        rights: u64,
+    ) -> Result<Outcome, Error> {
+        let child = self.look_up(process, child, Rights::WRITE, Object::process)?;
+        let copy = self.narrowed(process, handle, rights)?;
+        if self.processes[child].exit.is_some() {
+            return Err(Error::PeerGone);
+        }
+        if !self.is_new(child) {
+            return Err(Error::Busy);
+        }
+        let handle = self.insert_copy(child, copy)?;
+        Ok(Outcome::One(handle.raw().into()))
+    }
+
+    pub(super) fn sys_process_start(
+        &mut self,
+        process: ProcessId,
+        child: u64,
+        arguments: [u64; 2],
+    ) -> Result<Outcome, Error> {
+        let child = self.look_up(process, child, Rights::WRITE, Object::process)?;
+        self.start_process(child, arguments)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Ending a process that has ended succeeds. A process can end itself.
+    pub(super) fn sys_process_kill(
+        &mut self,
+        caller: Caller,
+        victim: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let victim = self.look_up(caller.process, victim, Rights::EXECUTE, Object::process)?;
+        self.end_process(victim, Exit::Killed, machine);
+        Ok(if victim == caller.process {
+            Outcome::Written
+        } else {
+            Outcome::Done
+        })
+    }
+
+    pub(super) fn sys_process_watch(
+        &mut self,
+        process: ProcessId,
+        watched: u64,
+        notification: u64,
+        bits: u64,
+    ) -> Result<Outcome, Error> {
+        let watched = self.look_up(process, watched, Rights::READ, Object::process)?;
+        let notification =
+            self.look_up(process, notification, Rights::WRITE, Object::notification)?;
+        self.watch_process(process, watched, Signal { notification, bits })?;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn sys_process_read(
+        &mut self,
+        process: ProcessId,
+        read: u64,
+        pointer: u64,
+        words: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let read = self.look_up(process, read, Rights::READ, Object::process)?;
+        let info = self.process_info(read, machine.now_ns());
+        self.copy_record(process, &info, pointer, words, machine)?;
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,237 @@
+//! `SystemRead`, `LogRead`, `LogWrite`, `PowerOff`: the state of the system, as it is at the time of the call.
+
+use nonos_abi::info::{BootStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr, Topic};
+use nonos_abi::{Error, Handle, PAGE_BYTES, Rights};
+
+use super::Outcome;
+use crate::arena::{Arena, Empty, Id, ProcessId};
+use crate::kernel::Kernel;
+use crate::log::{LINE_BYTES_MAX, Printable};
+use crate::machine::{Machine, PowerAction};
+use crate::module::hash_words;
+use crate::object::Object;
+use crate::user::Allegation;
+
+/// Bytes of the log that are copied at a time.
+const LOG_PART_BYTES: usize = 256;
+
+impl Kernel {
+    pub(super) fn sys_system_read(
+        &mut self,
+        process: ProcessId,
+        arguments: [u64; 5],
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let [handle, topic, index, pointer, words] = arguments;
+        let topic = Topic::from_raw(topic).ok_or(Error::InvalidArgument)?;
+        self.look_up(process, handle, Rights::READ, |object| {
+            match (topic, object) {
+                (Topic::Layout, Object::KernelLayout) => Some(()),
+                (Topic::Module, Object::Archive) => Some(()),
+                (Topic::Layout, _) => None,
+                (_, object) => object.only(Object::SystemInfo),
+            }
+        })?;
+        let written = match topic {
+            Topic::Boot => {
+                let record = self.boot_status();
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Cpu => {
+                let record = machine.cpu_status();
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Memory => {
+                let record = self.memory_status(machine);
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Process => {
+                let id = at(&self.processes, index)?;
+                let record = self.process_info(id, machine.now_ns());
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Module => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                let id = self.modules.id_at(index).ok_or(Error::NotFound)?;
+                let record = self.modules[id].info();
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Handle => {
+                let record = self.handle_record(process, index)?;
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Pcr => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                let digest = self
+                    .boot
+                    .info
+                    .pcrs
+                    .get(index)
+                    .ok_or(Error::InvalidArgument)?;
+                let record = Pcr {
+                    digest: hash_words(digest),
+                };
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Framebuffer => {
+                let record = self.framebuffer();
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+            Topic::Layout => {
+                let record = self.layout();
+                self.copy_record(process, &record, pointer, words, machine)?
+            }
+        };
+        Ok(Outcome::One(written))
+    }
+
+    fn boot_status(&self) -> BootStatus {
+        let info = self.boot.info;
+        BootStatus {
+            flags: info.flags,
+            image_security_version: info.image_security_version,
+            rollback_counter: info.rollback_counter,
+            rollback_store: info.rollback_store as u64,
+            payload_hash: hash_words(&info.payload_hash),
+            key_hash: hash_words(&info.key_hash),
+            event_log_bytes: info.event_log_bytes,
+            entropy_sources: info.entropy_sources,
+            loader_ticks: self
+                .boot
+                .tsc_at_kernel_entry
+                .saturating_sub(info.tsc_at_entry),
+        }
+    }
+
+    fn memory_status(&self, machine: &impl Machine) -> MemoryStatus {
+        let info = self.boot.info;
+        let pages = |bytes: u64| bytes.div_ceil(PAGE_BYTES as u64);
+        MemoryStatus {
+            total_pages: self.frames.total(),
+            free_pages: self.frames.available(),
+            kernel_pages: pages(info.region_bytes),
+            kernel_free_pages: machine.table_frames().0,
+            image_pages: pages(info.kernel_bytes).saturating_add(pages(info.payload_bytes)),
+            processes: self.processes.used() as u64,
+            process_limit: self.processes.capacity() as u64,
+        }
+    }
+
+    /// The handle in slot `index & 0xFFFF_FFFF` of the process with number `index >> 32`, 0 for the caller.
+    fn handle_record(&self, caller: ProcessId, index: u64) -> Result<HandleRecord, Error> {
+        let owner = match index >> 32 {
+            0 => caller,
+            number => {
+                let mut processes = self.processes.iter();
+                let found = processes.find(|(_, process)| process.number == number);
+                found.ok_or(Error::NotFound)?.0
+            }
+        };
+        let slot_index = (index & u64::from(u32::MAX)) as usize;
+        let slot = self
+            .slots_of(owner)
+            .get(slot_index)
+            .ok_or(Error::InvalidArgument)?;
+        let capability = slot.capability.ok_or(Error::NotFound)?;
+        Ok(HandleRecord {
+            handle: Handle::new(slot_index as u16, slot.generation).raw().into(),
+            kind: capability.object.kind() as u64,
+            rights: capability.rights.bits(),
+            badge: capability.badge,
+            object: capability.object.number(),
+        })
+    }
+
+    fn framebuffer(&self) -> Framebuffer {
+        let framebuffer = &self.boot.info.framebuffer;
+        Framebuffer {
+            address: framebuffer.physical,
+            bytes: framebuffer.bytes,
+            width: framebuffer.width,
+            height: framebuffer.height,
+            stride_bytes: framebuffer.stride_bytes,
+            format: framebuffer.format,
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        let info = self.boot.info;
+        Layout {
+            kernel_base: info.kernel_base,
+            kernel_physical: info.kernel_physical,
+            kernel_bytes: info.kernel_bytes,
+            region_base: info.region_base,
+        }
+    }
+
+    pub(super) fn sys_log_read(
+        &mut self,
+        process: ProcessId,
+        log: u64,
+        position: u64,
+        pointer: u64,
+        length: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        self.look_up(process, log, Rights::READ, |o| o.only(Object::Log))?;
+        let (mut position, mut done) = (position, 0);
+        let mut part = [0; LOG_PART_BYTES];
+        while done < length {
+            let room = (length - done).min(LOG_PART_BYTES as u64) as usize;
+            let (count, next) = self.log.read(position, &mut part[..room]);
+            position = next;
+            if count == 0 {
+                break;
+            }
+            let address = pointer.checked_add(done).ok_or(Error::BadAddress)?;
+            let to = Allegation::new(address, count)?;
+            self.copy_out(process, to, &part[..count], machine)?;
+            done += count as u64;
+        }
+        Ok(Outcome::Two(done, position))
+    }
+
+    pub(super) fn sys_log_write(
+        &mut self,
+        process: ProcessId,
+        log: u64,
+        pointer: u64,
+        length: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        self.look_up(process, log, Rights::WRITE, |o| o.only(Object::Log))?;
+        let mut bytes = [0; LINE_BYTES_MAX];
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let text = bytes.get_mut(..length).ok_or(Error::InvalidArgument)?;
+        self.copy_in(process, Allegation::new(pointer, length)?, text, machine)?;
+        let name = self.processes[process].name;
+        self.log(format_args!("{name}: {}", Printable(text)), machine);
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn sys_power_off(
+        &mut self,
+        process: ProcessId,
+        power: u64,
+        action: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        self.look_up(process, power, Rights::WRITE, |o| o.only(Object::Power))?;
+        let action = match action {
+            0 => PowerAction::Off,
+            1 => PowerAction::Restart,
+            _ => return Err(Error::InvalidArgument),
+        };
+        machine.power(action);
+        Err(Error::NotSupported)
+    }
+}
+
+/// The object at a position: `NotFound` when there is none, `InvalidArgument` past the last.
+fn at<I: Id, T: Empty>(arena: &Arena<I, T>, index: u64) -> Result<I, Error> {
+    let position = usize::try_from(index).unwrap_or(usize::MAX);
+    if position >= arena.capacity() {
+        return Err(Error::InvalidArgument);
+    }
+    arena.id_at(position).ok_or(Error::NotFound)
+}
