@@ -131,6 +131,7 @@ impl UserContext {
             rsp: 0,
             rflags: 0x202,
             fpu,
+            fpu_state: 0,
         }
     }
 }
