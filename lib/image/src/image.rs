@@ -143,3 +143,112 @@ pub fn build(
 pub fn pack(archive: &[u8]) -> alloc::vec::Vec<u8> {
     crate::pack::pack(archive)
 }
+
+#[cfg(all(test, feature = "sign"))]
+mod tests {
+    use super::*;
+    use crate::keys::SecretKeys;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    fn keys() -> SecretKeys {
+        SecretKeys::from_seeds([1; 32], [2; 32])
+    }
+
+    /// What becomes of a header that is signed but wrong.
+    fn refusal(damage: impl FnOnce(&mut envelope::Header)) -> Refusal {
+        let file = build(Name::new("1").unwrap(), 0, b"archive", &keys());
+        let mut header: envelope::Header = *file.first_chunk().unwrap();
+        damage(&mut header);
+        let file = envelope::seal(&KIND, &header, &file[envelope::ENVELOPE_BYTES..], &keys());
+        verify(&file, &keys().public()).map(|_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn a_signed_header_is_still_checked() {
+        let found = *b"NONOSMOD";
+        assert_eq!(
+            refusal(|header| header[..8].copy_from_slice(&found)),
+            Refusal::Magic {
+                found,
+                expected: MAGIC
+            }
+        );
+        assert_eq!(
+            refusal(|header| header[8] = 2),
+            Refusal::Format { found: 2 }
+        );
+        for offset in [104, 300, 511] {
+            assert_eq!(
+                refusal(|header| header[offset] = 9),
+                Refusal::Reserved { offset, found: 9 }
+            );
+        }
+        assert_eq!(
+            refusal(|header| header[24] = b'\n'),
+            Refusal::Field { field: "version" }
+        );
+        assert_eq!(
+            refusal(|header| header[24] = 0),
+            Refusal::Field { field: "version" }
+        );
+        assert!(matches!(
+            refusal(|header| header[63] = 0xFF),
+            Refusal::BodyLength { .. }
+        ));
+        assert!(matches!(
+            refusal(|header| header[72] ^= 1),
+            Refusal::Hash { .. }
+        ));
+    }
+
+    /// Unpacks a signed body that is not what [`pack`] would have made.
+    fn unpack(body: &[u8], bytes: usize) -> Result<(), UnpackError> {
+        let mut header = envelope::new_header(&KIND);
+        envelope::put::<24, 1>(&mut header, b"1");
+        envelope::put::<56, 8>(&mut header, &(body.len() as u64).to_le_bytes());
+        envelope::put::<64, 8>(&mut header, &(bytes as u64).to_le_bytes());
+        envelope::put::<72, 32>(&mut header, &crate::signature::hash(body));
+        let file = envelope::seal(&KIND, &header, body, &keys());
+        let image = verify(&file, &keys().public()).unwrap();
+        image.unpack(&mut vec![0; bytes])
+    }
+
+    #[test]
+    fn a_body_that_does_not_fill_the_signed_size_exactly_is_an_error() {
+        let archive: Vec<u8> = (0..50_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
+        let (body, bytes) = (pack(&archive), archive.len());
+        assert_eq!(unpack(&body, bytes), Ok(()));
+        assert_eq!(
+            unpack(&body, bytes - 1),
+            Err(UnpackError::Long {
+                expected: bytes - 1
+            })
+        );
+        assert_eq!(
+            unpack(&body, bytes + 1),
+            Err(UnpackError::Short {
+                found: bytes,
+                expected: bytes + 1
+            })
+        );
+        assert_eq!(
+            unpack(&[&body[..], &[0]].concat(), bytes),
+            Err(UnpackError::Trailing { bytes: 1 })
+        );
+        for length in [0, 1, 7, body.len() / 2, body.len() - 1] {
+            assert!(
+                matches!(
+                    unpack(&body[..length], bytes),
+                    Err(UnpackError::Corrupt { .. })
+                ),
+                "{length}"
+            );
+        }
+        for at in (0..body.len()).step_by(body.len() / 50 + 1) {
+            let mut body = body.clone();
+            body[at] ^= 0x55;
+            let _ = unpack(&body, bytes);
+        }
+    }
+}

@@ -170,3 +170,104 @@ pub fn build(
     Manifest::read(&header)?;
     Ok(envelope::seal(&KIND, &header, elf, keys))
 }
+
+#[cfg(all(test, feature = "sign"))]
+mod tests {
+    use super::*;
+    use crate::anchors;
+    use crate::keys::SecretKeys;
+
+    /// What becomes of a manifest that is signed but wrong.
+    fn refusal(damage: impl FnOnce(&mut envelope::Header)) -> Refusal {
+        let keys = SecretKeys::from_seeds([1; 32], [2; 32]);
+        let name = Name::new("a").unwrap();
+        let description = Description {
+            name,
+            publisher: name,
+            version: name,
+            security_version: 0,
+            priority: 0,
+            quota_pages: 0,
+            needs: 0,
+        };
+        let file = build(&description, b"elf", &keys).unwrap();
+        let mut header: envelope::Header = *file.first_chunk().unwrap();
+        damage(&mut header);
+        let file = envelope::seal(&KIND, &header, b"elf", &keys);
+        let anchors = anchors::build(&[(name, keys.public())]).unwrap();
+        verify(&file, &Anchors::parse(&anchors).unwrap())
+            .map(|_| ())
+            .unwrap_err()
+    }
+
+    #[test]
+    fn a_signed_manifest_is_still_checked() {
+        let found = *b"NONOSIMG";
+        assert_eq!(
+            refusal(|header| header[..8].copy_from_slice(&found)),
+            Refusal::Magic {
+                found,
+                expected: MAGIC
+            }
+        );
+        assert_eq!(
+            refusal(|header| header[9] = 1),
+            Refusal::Format { found: 0x101 }
+        );
+        assert_eq!(
+            refusal(|header| header[184] = 1),
+            Refusal::Reserved {
+                offset: 184,
+                found: 1
+            }
+        );
+        for (at, value, field) in [
+            (16, b'/', "name"),
+            (80, 0, "version"),
+            (120, 32, "priority"),
+            (121, 1, "priority"),
+            (137, 8, "set of needs"),
+            (143, 0x80, "set of needs"),
+        ] {
+            assert_eq!(
+                refusal(|header| header[at] = value),
+                Refusal::Field { field }
+            );
+        }
+        assert_eq!(
+            refusal(|header| header[144] = 4),
+            Refusal::BodyLength {
+                found: 3,
+                expected: 4
+            }
+        );
+        assert!(matches!(
+            refusal(|header| header[183] ^= 1),
+            Refusal::Hash { .. }
+        ));
+        let found = [0; 32];
+        assert_eq!(
+            refusal(|header| header[48] = 0),
+            Refusal::Publisher { found }
+        );
+    }
+
+    #[test]
+    fn refusals_become_the_errors_of_the_system_call() {
+        use nonos_abi::Error;
+        assert_eq!(
+            Error::from(refusal(|header| header[48] = b'b')),
+            Error::ModulePublisher
+        );
+        assert_eq!(
+            Error::from(refusal(|header| header[152] ^= 1)),
+            Error::ModuleHash
+        );
+        assert_eq!(Error::from(Refusal::Ed25519), Error::ModuleEd25519);
+        assert_eq!(Error::from(Refusal::MlDsa), Error::ModuleMlDsa);
+        assert_eq!(
+            Error::from(Refusal::Length { found: 0 }),
+            Error::ModuleFormat
+        );
+    }
+}
