@@ -1,0 +1,5 @@
+//! The devices of the console.
+
+pub mod ps2;
+pub mod screen;
+pub mod serial;
