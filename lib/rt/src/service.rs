@@ -31,14 +31,19 @@ pub fn serve(endpoint: &Endpoint, server: &mut impl Server) -> Error {
     let mut answer: Option<(Handle, Message)> = None;
     loop {
         let arrived = match answer.take() {
-            Some((to, message)) => match syscall::reply_receive(endpoint.handle(), to, &message) {
-                // The caller is gone, or a handle could not be passed: the next call matters.
-                Err(_) => {
+            // Handles that are not delivered must be closed here, so that an answer with handles goes alone.
+            Some((to, message)) if message.info.handles() > 0 => {
+                if syscall::reply(to, &message).is_err() {
+                    discard(to, &message);
+                }
+                syscall::receive(endpoint.handle())
+            }
+            Some((to, message)) => {
+                syscall::reply_receive(endpoint.handle(), to, &message).or_else(|_| {
                     discard(to, &message);
                     syscall::receive(endpoint.handle())
-                }
-                arrived => arrived,
-            },
+                })
+            }
             None => syscall::receive(endpoint.handle()),
         };
         let arrived = match arrived {

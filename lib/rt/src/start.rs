@@ -54,7 +54,7 @@ macro_rules! entry {
     };
 }
 
-#[cfg(target_os = "nonos")]
+#[cfg(not(any(unix, windows)))]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     crate::log!("{info}");

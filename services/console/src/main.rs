@@ -42,8 +42,8 @@ fn main() -> u64 {
         log::set(log);
     }
     match run() {
-        Ok(error) => log!("console: cannot serve: {error}"),
-        Err(error) => log!("console: cannot start: {error}"),
+        Ok(error) => log!("cannot serve: {error}"),
+        Err(error) => log!("cannot start: {error}"),
     }
     1
 }
@@ -73,7 +73,5 @@ fn run() -> Result<Error, CallError> {
 
 /// The device, or `None` and a line in the log.
 fn found<T>(what: &str, device: Result<T, CallError>) -> Option<T> {
-    device
-        .inspect_err(|error| log!("console: no {what}: {error}"))
-        .ok()
+    device.inspect_err(|error| log!("no {what}: {error}")).ok()
 }

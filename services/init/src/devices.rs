@@ -17,6 +17,9 @@ const PS2_CONTROL_PORT: u16 = 0x64;
 /// ISA interrupt of the keyboard.
 const KEYBOARD_LINE: u32 = 1;
 
+/// A handle leaves by message, which takes GRANT; `nonos_rt::parent` drops it at the other end.
+const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE).or(Rights::GRANT);
+
 /// Handles to devices, made when first asked for.
 pub struct Devices {
     hardware: Hardware,
@@ -64,7 +67,7 @@ impl Devices {
             ))
         })?;
         let interrupt = lent_interrupt(interrupt)?;
-        let control = control.copy(Rights::READ.or(Rights::WRITE))?;
+        let control = control.copy(READ_WRITE)?;
         let data = lent_ports(data)?;
         Ok(Ps2 {
             data,
@@ -86,7 +89,7 @@ impl Devices {
             Ok((hardware.memory(first, pages)?, frame))
         })?;
         Ok(Screen {
-            memory: memory.copy(Rights::READ.or(Rights::WRITE))?.into_handle(),
+            memory: memory.copy(READ_WRITE)?.into_handle(),
             offset: frame.address % PAGE_BYTES as u64,
             width: frame.width,
             height: frame.height,
@@ -108,11 +111,9 @@ fn made<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T, Error>) -> Res
 }
 
 fn lent_ports(ports: &Ports) -> Result<Handle, Error> {
-    ports
-        .copy(Rights::READ.or(Rights::WRITE))
-        .map(Ports::into_handle)
+    ports.copy(READ_WRITE).map(Ports::into_handle)
 }
 
 fn lent_interrupt(interrupt: &Interrupt) -> Result<Interrupt, Error> {
-    interrupt.copy(Rights::WRITE)
+    interrupt.copy(Rights::WRITE.or(Rights::GRANT))
 }

@@ -27,13 +27,16 @@ impl Directory {
     pub fn client(&mut self, service: Name, badge: u64) -> Result<Handle, Refusal> {
         Ok(self
             .endpoint(service)?
-            .badge(badge, Rights::WRITE)?
+            .badge(badge, Rights::WRITE.or(Rights::GRANT))?
             .into_handle())
     }
 
     /// The server's handle.
     pub fn server(&mut self, service: Name) -> Result<Handle, Refusal> {
-        Ok(self.endpoint(service)?.copy(Rights::READ)?.into_handle())
+        Ok(self
+            .endpoint(service)?
+            .copy(Rights::READ.or(Rights::GRANT))?
+            .into_handle())
     }
 
     /// The service comes back no more: callers that wait are told that it is gone.

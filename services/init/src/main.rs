@@ -6,7 +6,8 @@
 //! [`server`] answers requests, [`supervisor`] says what happens when a process ends.
 //!
 //! Invariants: a caller is known by the badge that `init` put on its handle and by nothing it says; every
-//! handle that leaves has only the rights its operation documents.
+//! handle that leaves has only the rights its operation documents, and GRANT, which the kernel asks for in
+//! whatever travels in a message.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -36,7 +37,7 @@ fn main() -> u64 {
         Ok(never) => match never {},
         Err(error) => error,
     };
-    log!("init: cannot go on: {failure}");
+    log!("cannot go on: {failure}");
     1
 }
 

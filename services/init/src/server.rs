@@ -103,7 +103,9 @@ impl init::Init for Init {
             return Err(Refusal::Reserved);
         }
         let child = self.start(module, policy)?;
-        let process = child.process.copy(Rights::READ.or(Rights::EXECUTE))?;
+        let process = child
+            .process
+            .copy(Rights::READ.or(Rights::EXECUTE).or(Rights::GRANT))?;
         Ok(Spawned {
             process: process.into_handle(),
             id: child.id,
@@ -112,17 +114,26 @@ impl init::Init for Init {
 
     fn system_info(&mut self, caller: Caller) -> Result<Handle, Refusal> {
         self.check(caller, needs::SYSTEM_INFO)?;
-        Ok(self.system.copy(Rights::READ)?.into_handle())
+        Ok(self
+            .system
+            .copy(Rights::READ.or(Rights::GRANT))?
+            .into_handle())
     }
 
     fn kernel_layout(&mut self, caller: Caller) -> Result<Handle, Refusal> {
         self.check(caller, needs::KERNEL_LAYOUT)?;
-        Ok(self.layout.copy(Rights::READ)?.into_handle())
+        Ok(self
+            .layout
+            .copy(Rights::READ.or(Rights::GRANT))?
+            .into_handle())
     }
 
     fn power(&mut self, caller: Caller) -> Result<Handle, Refusal> {
         self.check(caller, needs::POWER)?;
-        Ok(self.power.copy(Rights::WRITE)?.into_handle())
+        Ok(self
+            .power
+            .copy(Rights::WRITE.or(Rights::GRANT))?
+            .into_handle())
     }
 
     fn log(&mut self, caller: Caller) -> Result<Handle, Refusal> {
@@ -139,7 +150,7 @@ impl init::Init for Init {
         if rights == Rights::NONE {
             return Err(Refusal::NotGranted);
         }
-        Ok(self.log.copy(rights)?.into_handle())
+        Ok(self.log.copy(rights.or(Rights::GRANT))?.into_handle())
     }
 
     fn serial(&mut self, caller: Caller) -> Result<Serial, Refusal> {

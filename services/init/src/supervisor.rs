@@ -65,9 +65,9 @@ impl Init {
             return;
         };
         match self.start(name, policy) {
-            Ok(child) => log!("init: started {} as process {}", name, child.id),
+            Ok(child) => log!("started {} as process {}", name, child.id),
             Err(refusal) => {
-                log!("init: cannot start {name}: {refusal}");
+                log!("cannot start {name}: {refusal}");
                 self.give_up(policy);
             }
         }
@@ -89,7 +89,7 @@ impl Init {
                 self.start_at_boot(policy);
             } else {
                 log!(
-                    "init: {} ended {RESTARTS} times within a minute: not started again",
+                    "{} ended {RESTARTS} times within a minute: not started again",
                     policy.name
                 );
                 self.give_up(policy);
@@ -108,7 +108,7 @@ impl Init {
 /// How a process ended, for the log.
 fn report(child: &Child) {
     let Ok(info) = child.process.read() else {
-        log!("init: {} (process {}) ended", child.name, child.id);
+        log!("{} (process {}) ended", child.name, child.id);
         return;
     };
     let ProcessInfo {
@@ -119,12 +119,12 @@ fn report(child: &Child) {
     } = info;
     let who = format_args!("{} (process {})", child.name, child.id);
     match kind {
-        exit_kind::EXIT => log!("init: {who} ended with exit code {exit_code}"),
+        exit_kind::EXIT => log!("{who} ended with exit code {exit_code}"),
         exit_kind::FAULT => log!(
-            "init: {who} ended by exception {exit_code} (error code {fault_error:#x}) accessing {:#x}",
+            "{who} ended by exception {exit_code} (error code {fault_error:#x}) accessing {:#x}",
             info.fault_address
         ),
-        exit_kind::KILLED => log!("init: {who} was ended by request"),
-        _ => log!("init: {who} ended"),
+        exit_kind::KILLED => log!("{who} was ended by request"),
+        _ => log!("{who} ended"),
     }
 }
