@@ -1,2 +1,62 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The kernel: hands the machine (`nonos-hal`) to the logic (`nonos-kernel-core`) and runs the loop.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use nonos_hal::Hal;
+use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
+
+nonos_hal::entry!(main);
+
+fn main(mut machine: Hal) -> ! {
+    let mut kernel = match start(&mut machine) {
+        Ok(kernel) => kernel,
+        Err(error) => panic!("{error}"),
+    };
+    loop {
+        let event = match kernel.current() {
+            Some((context, space)) => machine.enter_user(context, space),
+            None => machine.idle(),
+        };
+        kernel.handle(event, &mut machine);
+    }
+}
+
+fn start(machine: &mut Hal) -> Result<Kernel, StartError> {
+    let boot = BootRecord {
+        info: machine.boot_info(),
+        payload: machine.payload(),
+        tsc_at_kernel_entry: machine.tsc_at_start(),
+    };
+    let arenas = arenas(&Sizes::for_boot(boot.info), machine);
+    let mut kernel = Kernel::new(boot, arenas, machine)?;
+    kernel.start_init(machine)?;
+    Ok(kernel)
+}
+
+fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
+    Arenas {
+        processes: empty(machine, sizes.processes),
+        threads: empty(machine, sizes.processes),
+        slots: empty(machine, sizes.processes * sizes.handles_per_process),
+        regions: empty(machine, sizes.processes * sizes.regions_per_process),
+        memories: empty(machine, sizes.memories),
+        endpoints: empty(machine, sizes.endpoints),
+        notifications: empty(machine, sizes.notifications),
+        interrupts: empty(machine, sizes.interrupts),
+        modules: empty(machine, sizes.modules),
+        watches: empty(machine, sizes.watches),
+        frames: empty(machine, sizes.frames),
+        log: carve(machine, sizes.log_bytes, |_| 0),
+    }
+}
+
+fn empty<T: Empty>(machine: &mut Hal, count: usize) -> &'static mut [T] {
+    carve(machine, count, |_| T::EMPTY)
+}
+
+fn carve<T>(machine: &mut Hal, count: usize, init: impl FnMut(usize) -> T) -> &'static mut [T] {
+    machine
+        .carve(count, init)
+        .expect("the kernel region is too small for the kernel's objects")
+}

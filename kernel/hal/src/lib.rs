@@ -1,2 +1,75 @@
-#![no_std]
-//! Placeholder while the workspace is laid out.
+//! x86_64: all unsafe code of the kernel.
+//!
+//! [`Hal`] implements [`nonos_kernel_core::machine::Machine`] and adds entering user space. From the boot
+//! loader control comes to `_start` in `entry.s`, then to `start.rs`, which checks the hand-over, sets the CPU
+//! up and calls the function named with [`entry!`].
+//!
+//! Soundness: whatever safe code asks of a [`Hal`], the kernel's memory stays the kernel's.
+//!
+//! - Page tables lie in the kernel region and are reached by marked frame number only (`region.rs`), and map
+//!   for user space only RAM that the boot loader left for programs and device memory (`machine.rs`).
+//! - Frames of programs are not mapped in the kernel's half outside the window (`private.rs`), which one
+//!   `&mut` borrow guards.
+//! - One CPU runs, with interrupts off in the kernel; the only asynchronous entries are NMI and machine
+//!   check, and they never return (`entry.s`).
+//! - No page of the kernel's half is both writable and executable; `audit.rs` walks them all at boot.
+//!
+//! What is pure (encodings, checks, arithmetic, page tables) builds for the host and is tested there.
+#![cfg_attr(not(test), no_std)]
+#![warn(missing_docs)]
+#![cfg_attr(not(target_os = "none"), allow(dead_code))]
+
+mod boot_info;
+mod gdt;
+mod memory;
+mod ports;
+mod region;
+mod space;
+mod table;
+mod time;
+
+#[cfg(target_os = "none")]
+mod apic;
+#[cfg(target_os = "none")]
+mod audit;
+#[cfg(target_os = "none")]
+mod clock;
+#[cfg(target_os = "none")]
+mod cpu;
+#[cfg(target_os = "none")]
+mod entry;
+#[cfg(target_os = "none")]
+mod interrupts;
+#[cfg(target_os = "none")]
+mod io_apic;
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
+mod private;
+#[cfg(target_os = "none")]
+mod protection;
+#[cfg(target_os = "none")]
+mod report;
+#[cfg(target_os = "none")]
+mod screen;
+#[cfg(target_os = "none")]
+mod serial;
+#[cfg(target_os = "none")]
+mod start;
+#[cfg(target_os = "none")]
+mod stop;
+
+#[cfg(target_os = "none")]
+pub use machine::Hal;
+
+/// Names the kernel's main function: `fn main(machine: nonos_hal::Hal) -> !`.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        #[unsafe(no_mangle)]
+        fn nonos_kernel_main(machine: $crate::Hal) -> ! {
+            let main: fn($crate::Hal) -> ! = $main;
+            main(machine)
+        }
+    };
+}

@@ -1,0 +1,226 @@
+//! Checks of the boot loader's hand-over before anything relies on it.
+//!
+//! The boot loader is verified code, so a wrong value here is a bug and not an attack; it is still refused
+//! with the name of what is wrong, because everything below (page tables, memory given to programs) trusts it.
+//! Pure, tested on the host.
+
+use core::fmt;
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::boot::{
+    ACPI_ENTRIES, BootInfo, KERNEL_SPACE_START, MAGIC, MEMORY_RANGES, memory_kind,
+};
+
+const PAGE: u64 = PAGE_BYTES as u64;
+
+/// What is wrong with the hand-over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootInfoError {
+    /// It lies outside the kernel's half or is not aligned.
+    Address(u64),
+    /// It starts with another magic number.
+    Magic(u64),
+    /// `rollback_store` is no known value.
+    RollbackStore(u64),
+    /// A list is longer than its room.
+    Count(&'static str, u64),
+    /// An area is empty, not page-aligned or reaches out of the kernel's half.
+    Area(&'static str, u64, u64),
+    /// The boot page tables take more than the region.
+    RegionUsed(u64),
+    /// This memory range is out of order, overlaps the one before or reaches past 16 TiB.
+    Memory(usize),
+    /// No memory is usable.
+    NoMemory,
+}
+
+impl fmt::Display for BootInfoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Address(address) => write!(f, "boot info: bad address {address:#x}"),
+            Self::Magic(magic) => write!(f, "boot info: magic is {magic:#x}, not {MAGIC:#x}"),
+            Self::RollbackStore(value) => write!(f, "boot info: unknown rollback store {value}"),
+            Self::Count(list, count) => write!(f, "boot info: {count} entries in {list}"),
+            Self::Area(name, base, bytes) => {
+                write!(f, "boot info: {name} at {base:#x}, {bytes:#x} bytes")
+            }
+            Self::RegionUsed(bytes) => write!(f, "boot info: page tables take {bytes:#x} bytes"),
+            Self::Memory(index) => write!(f, "boot info: memory range {index} is not valid"),
+            Self::NoMemory => f.write_str("boot info: no usable memory"),
+        }
+    }
+}
+
+/// Checks all values of a hand-over.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
+    if info.magic != MAGIC {
+        return Err(BootInfoError::Magic(info.magic));
+    }
+    check_area("kernel image", info.kernel_base, info.kernel_bytes)?;
+    check_area("stack", info.stack_base, info.stack_bytes)?;
+    check_area("kernel region", info.region_base, info.region_bytes)?;
+    check_area(
+        "payload",
+        info.payload_base,
+        info.payload_bytes.next_multiple_of(PAGE),
+    )?;
+    if info.event_log_bytes > 0 {
+        check_area(
+            "event log",
+            info.event_log_base,
+            info.event_log_bytes.next_multiple_of(PAGE),
+        )?;
+    }
+    if !info.region_physical.is_multiple_of(PAGE) {
+        return Err(BootInfoError::Area(
+            "kernel region (physical)",
+            info.region_physical,
+            info.region_bytes,
+        ));
+    }
+    if info.region_used_bytes >= info.region_bytes || !info.region_used_bytes.is_multiple_of(PAGE) {
+        return Err(BootInfoError::RegionUsed(info.region_used_bytes));
+    }
+    let acpi = &info.acpi;
+    for (list, count, room) in [
+        ("memory map", info.memory_count, MEMORY_RANGES),
+        ("CPUs", acpi.cpu_count, ACPI_ENTRIES),
+        ("I/O APICs", acpi.io_apic_count, ACPI_ENTRIES),
+        ("interrupt overrides", acpi.override_count, ACPI_ENTRIES),
+    ] {
+        if count > room as u64 {
+            return Err(BootInfoError::Count(list, count));
+        }
+    }
+    check_memory(info)
+}
+
+fn check_area(name: &'static str, base: u64, bytes: u64) -> Result<(), BootInfoError> {
+    let aligned = base.is_multiple_of(PAGE) && bytes.is_multiple_of(PAGE);
+    // The last page of the address space stays free, so no end of an area wraps to zero.
+    let inside = base >= KERNEL_SPACE_START
+        && base
+            .checked_add(bytes)
+            .is_some_and(|end| end <= u64::MAX - PAGE);
+    if aligned && inside && bytes > 0 {
+        Ok(())
+    } else {
+        Err(BootInfoError::Area(name, base, bytes))
+    }
+}
+
+fn check_memory(info: &BootInfo) -> Result<(), BootInfoError> {
+    let mut end = 0;
+    let mut usable = false;
+    for (index, range) in info.memory[..info.memory_count as usize].iter().enumerate() {
+        let first = range.physical / PAGE;
+        let next = first.checked_add(range.pages);
+        // Only what can be given to programs must have frame numbers of 32 bits.
+        let limit = if range.kind == memory_kind::USABLE {
+            1 << 32
+        } else {
+            1 << 52
+        };
+        if !range.physical.is_multiple_of(PAGE)
+            || first < end
+            || next.is_none_or(|next| next > limit)
+        {
+            return Err(BootInfoError::Memory(index));
+        }
+        end = first + range.pages;
+        usable |= range.kind == memory_kind::USABLE && range.pages > 0;
+    }
+    if usable {
+        Ok(())
+    } else {
+        Err(BootInfoError::NoMemory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nonos_abi::boot::MemoryRange;
+
+    fn good() -> Box<BootInfo> {
+        // SAFETY: all fields are numbers or arrays of numbers; 0 is `RollbackStore::None`.
+        let mut info: Box<BootInfo> = unsafe { Box::new_zeroed().assume_init() };
+        info.magic = MAGIC;
+        (info.kernel_base, info.kernel_bytes) = (KERNEL_SPACE_START, 0x1000);
+        (info.stack_base, info.stack_bytes) = (KERNEL_SPACE_START + 0x3000, 0x1000);
+        (info.region_base, info.region_bytes) = (KERNEL_SPACE_START + 0x20_0000, 0x20_0000);
+        info.region_used_bytes = 0x4000;
+        (info.payload_base, info.payload_bytes) = (KERNEL_SPACE_START + 0x80_0000, 123);
+        info.memory_count = 2;
+        info.memory[0] = MemoryRange {
+            physical: 0x1000,
+            pages: 4,
+            kind: memory_kind::USABLE,
+        };
+        info.memory[1] = MemoryRange {
+            physical: 0x5000,
+            pages: 4,
+            kind: memory_kind::RESERVED,
+        };
+        info
+    }
+
+    #[test]
+    fn a_good_hand_over_is_accepted() {
+        assert_eq!(check(&good()), Ok(()));
+    }
+
+    #[test]
+    fn each_wrong_value_is_refused_by_its_own_check() {
+        let refused = |change: fn(&mut BootInfo)| {
+            let mut info = good();
+            change(&mut info);
+            check(&info).expect_err("accepted")
+        };
+        assert_eq!(refused(|info| info.magic = 1), BootInfoError::Magic(1));
+        let kernel = refused(|info| info.kernel_base = 0x10_0000);
+        assert_eq!(
+            kernel,
+            BootInfoError::Area("kernel image", 0x10_0000, 0x1000)
+        );
+        assert!(matches!(
+            refused(|info| info.stack_bytes = 0),
+            BootInfoError::Area("stack", ..)
+        ));
+        assert!(matches!(
+            refused(|info| info.stack_base += 8),
+            BootInfoError::Area("stack", ..)
+        ));
+        assert!(matches!(
+            refused(|info| info.region_bytes = u64::MAX - 0xFFF),
+            BootInfoError::Area("kernel region", ..)
+        ));
+        assert_eq!(
+            refused(|info| info.region_used_bytes = 0x20_0000),
+            BootInfoError::RegionUsed(0x20_0000)
+        );
+        assert_eq!(
+            refused(|info| info.memory_count = 513),
+            BootInfoError::Count("memory map", 513)
+        );
+        assert_eq!(
+            refused(|info| info.acpi.io_apic_count = 17),
+            BootInfoError::Count("I/O APICs", 17)
+        );
+        assert_eq!(
+            refused(|info| info.memory[1].physical = 0x4000),
+            BootInfoError::Memory(1)
+        );
+        assert_eq!(
+            refused(|info| info.memory[0].pages = u64::MAX),
+            BootInfoError::Memory(0)
+        );
+        assert_eq!(
+            refused(|info| info.memory[0].kind = memory_kind::KERNEL),
+            BootInfoError::NoMemory
+        );
+    }
+}

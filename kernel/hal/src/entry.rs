@@ -1,0 +1,145 @@
+//! Entering user space and coming back: the Rust side of `entry.s`.
+//!
+//! [`enter_user`] reads like a function call that returns when user space enters the kernel. The one kernel
+//! stack stays where it is; the entry stubs store the user's registers in the context and return from the call.
+
+use core::arch::global_asm;
+use core::mem::{offset_of, size_of};
+
+use nonos_kernel_core::machine::UserContext;
+
+use crate::cpu::rflags;
+use crate::{gdt, report};
+
+/// What the entry stubs find through GS.
+#[repr(C)]
+pub struct PerCpu {
+    /// Kernel stack to return on.
+    kernel_rsp: u64,
+    /// Context of the thread in user space.
+    context: *mut UserContext,
+    /// Holds the user's stack pointer for three instructions.
+    user_rsp: u64,
+}
+
+/// The block of the boot CPU, the only one that runs.
+pub static mut PER_CPU: PerCpu = PerCpu {
+    kernel_rsp: 0,
+    context: core::ptr::null_mut(),
+    user_rsp: 0,
+};
+
+/// Vectors with a stub.
+pub const VECTORS: usize = 112;
+
+/// Bytes of a gate in the IDT.
+pub const GATE_BYTES: usize = 16;
+
+/// First vector that is no exception.
+pub const FIRST_INTERRUPT: u64 = 32;
+
+/// [`Exit::vector`] of a system call.
+pub const SYSCALL: u64 = 256;
+
+/// Why a stay in user space or a wait ended.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Exit {
+    /// Vector, or [`SYSCALL`].
+    pub vector: u64,
+    /// Error code, or 0.
+    pub error: u64,
+}
+
+unsafe extern "C" {
+    fn nonos_enter_user(context: *mut UserContext) -> Exit;
+    fn nonos_idle() -> Exit;
+    fn nonos_on_stack(argument: u64, stack_top: u64, function: extern "C" fn(u64) -> !) -> !;
+    fn nonos_syscall();
+    static nonos_stubs: [[u8; 16]; VECTORS];
+    static nonos_idt: [[u64; 2]; VECTORS];
+}
+
+global_asm!(
+    include_str!("entry.s"),
+    start = sym crate::start::start,
+    fatal = sym report::fatal,
+    kernel_rsp = const offset_of!(PerCpu, kernel_rsp),
+    context = const offset_of!(PerCpu, context),
+    user_rsp = const offset_of!(PerCpu, user_rsp),
+    rax = const offset_of!(UserContext, rax),
+    rbx = const offset_of!(UserContext, rbx),
+    rcx = const offset_of!(UserContext, rcx),
+    rdx = const offset_of!(UserContext, rdx),
+    rsi = const offset_of!(UserContext, rsi),
+    rdi = const offset_of!(UserContext, rdi),
+    rbp = const offset_of!(UserContext, rbp),
+    r8 = const offset_of!(UserContext, r8),
+    r9 = const offset_of!(UserContext, r9),
+    r10 = const offset_of!(UserContext, r10),
+    r11 = const offset_of!(UserContext, r11),
+    r12 = const offset_of!(UserContext, r12),
+    r13 = const offset_of!(UserContext, r13),
+    r14 = const offset_of!(UserContext, r14),
+    r15 = const offset_of!(UserContext, r15),
+    rip = const offset_of!(UserContext, rip),
+    rsp = const offset_of!(UserContext, rsp),
+    rflags = const offset_of!(UserContext, rflags),
+    fpu = const offset_of!(UserContext, fpu),
+    user_code = const gdt::USER_CODE,
+    user_data = const gdt::USER_DATA,
+    syscall = const SYSCALL,
+    first_interrupt = const FIRST_INTERRUPT,
+    clear_flags = const rflags::FIXED,
+    not_trap_flag = const !(rflags::TF as i32),
+    idt_bytes = const VECTORS * GATE_BYTES,
+);
+
+// FXSAVE wants 16 bytes (SDM vol. 1, 10.5.1).
+const _: () =
+    assert!(offset_of!(UserContext, fpu).is_multiple_of(16) && align_of::<UserContext>() >= 16);
+const _: () = assert!(size_of::<Exit>() == 16);
+
+/// Runs a thread until user space enters the kernel.
+///
+/// # Safety
+/// GS.base is [`PER_CPU`], segments and entry points are set up, the thread's address space is loaded, its FPU
+/// state is in the registers, `rip` is below `USER_END`, and `rflags` holds nothing that user space must not set.
+#[inline]
+pub unsafe fn enter_user(context: &mut UserContext) -> Exit {
+    // SAFETY: the caller upholds what `entry.s` needs; the context stays borrowed until user space is left.
+    unsafe { nonos_enter_user(context) }
+}
+
+/// Waits for an interrupt, with interrupts on.
+///
+/// # Safety
+/// As for [`enter_user`], but for the thread.
+pub unsafe fn idle() -> Exit {
+    // SAFETY: the caller upholds what `entry.s` needs.
+    unsafe { nonos_idle() }
+}
+
+/// Goes on in `function` on another stack, for good.
+///
+/// # Safety
+/// `stack_top` is 16-byte aligned and the top of a mapped stack that nobody uses, or whose user never runs again.
+pub unsafe fn on_stack(stack_top: u64, argument: u64, function: extern "C" fn(u64) -> !) -> ! {
+    // SAFETY: the caller answers for the stack.
+    unsafe { nonos_on_stack(argument, stack_top, function) }
+}
+
+/// Address of the system call entry.
+pub fn syscall_entry() -> u64 {
+    nonos_syscall as *const () as u64
+}
+
+/// Address of the stub of a vector.
+pub fn stub(vector: usize) -> u64 {
+    (&raw const nonos_stubs) as u64 + 16 * vector as u64
+}
+
+/// Address of the IDT.
+pub fn idt() -> u64 {
+    (&raw const nonos_idt) as u64
+}

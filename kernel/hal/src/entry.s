@@ -1,0 +1,289 @@
+// Every way into the kernel and out of it.
+//
+// Invariants:
+// - In the kernel GS.base is the per-CPU block; in user space it is the user's, and KERNEL_GS_BASE holds the
+//   kernel's. `swapgs` runs exactly once on each crossing of the privilege boundary, decided by the CPL in the
+//   interrupt frame, never by guessing.
+// - Double fault, NMI and machine check never return and never use GS, so they may hit anywhere, also between
+//   `syscall` and `swapgs` or between `swapgs` and `sysretq`.
+// - A debug exception in the kernel (the kernel sets no breakpoints and never TF) is cleared and dropped without GS.
+// - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there does not
+//   return to it but ends it, as an interrupt in user space ends `nonos_enter_user`.
+// - No Rust code runs with user RFLAGS: SFMASK clears them for `syscall`, `popfq` for all others.
+
+.section .text.nonos_entry, "ax", @progbits
+
+// From the boot loader: rdi BootInfo, rsi CR3, rdx stack (nonos_abi::boot). The first instruction drops the
+// firmware's identity map: the loader maps this page at the same address in both tables.
+.globl _start
+.type _start, @function
+_start:
+    mov cr3, rsi
+    mov rsp, rdx
+    xor ebp, ebp
+    cld
+    call {start}
+    ud2
+.size _start, . - _start
+
+// nonos_enter_user(rdi: context) -> (rax: vector or SYSCALL, rdx: error code)
+.globl nonos_enter_user
+.type nonos_enter_user, @function
+nonos_enter_user:
+    endbr64
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov gs:[{kernel_rsp}], rsp
+    mov gs:[{context}], rdi
+    mov rcx, [rdi + {rip}]
+    mov r11, [rdi + {rflags}]
+    // sysretq gives rcx = rip and r11 = rflags: right after a system call, and wherever else that is so.
+    cmp rcx, [rdi + {rcx}]
+    jne 2f
+    cmp r11, [rdi + {r11}]
+    jne 2f
+    mov rax, [rdi + {rax}]
+    mov rbx, [rdi + {rbx}]
+    mov rdx, [rdi + {rdx}]
+    mov rsi, [rdi + {rsi}]
+    mov rbp, [rdi + {rbp}]
+    mov r8, [rdi + {r8}]
+    mov r9, [rdi + {r9}]
+    mov r10, [rdi + {r10}]
+    mov r12, [rdi + {r12}]
+    mov r13, [rdi + {r13}]
+    mov r14, [rdi + {r14}]
+    mov r15, [rdi + {r15}]
+    mov rsp, [rdi + {rsp}]
+    mov rdi, [rdi + {rdi}]
+    swapgs
+    sysretq
+    int3
+2:
+    push {user_data}
+    push qword ptr [rdi + {rsp}]
+    push r11
+    push {user_code}
+    push rcx
+    mov rax, [rdi + {rax}]
+    mov rbx, [rdi + {rbx}]
+    mov rcx, [rdi + {rcx}]
+    mov rdx, [rdi + {rdx}]
+    mov rsi, [rdi + {rsi}]
+    mov rbp, [rdi + {rbp}]
+    mov r8, [rdi + {r8}]
+    mov r9, [rdi + {r9}]
+    mov r10, [rdi + {r10}]
+    mov r11, [rdi + {r11}]
+    mov r12, [rdi + {r12}]
+    mov r13, [rdi + {r13}]
+    mov r14, [rdi + {r14}]
+    mov r15, [rdi + {r15}]
+    mov rdi, [rdi + {rdi}]
+    swapgs
+    iretq
+    int3
+.size nonos_enter_user, . - nonos_enter_user
+
+// nonos_idle() -> (rax: vector, rdx: 0): waits for an interrupt.
+.globl nonos_idle
+.type nonos_idle, @function
+nonos_idle:
+    endbr64
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov gs:[{kernel_rsp}], rsp
+1:
+    sti
+    hlt
+    jmp 1b
+.size nonos_idle, . - nonos_idle
+
+// `syscall` (LSTAR). rcx = rip and r11 = rflags of the user; the stack is still the user's.
+.globl nonos_syscall
+.type nonos_syscall, @function
+nonos_syscall:
+    endbr64
+    swapgs
+    mov gs:[{user_rsp}], rsp
+    mov rsp, gs:[{context}]
+    mov [rsp + {rax}], rax
+    mov rax, gs:[{user_rsp}]
+    mov [rsp + {rbx}], rbx
+    mov [rsp + {rcx}], rcx
+    mov [rsp + {rdx}], rdx
+    mov [rsp + {rsi}], rsi
+    mov [rsp + {rdi}], rdi
+    mov [rsp + {rbp}], rbp
+    mov [rsp + {r8}], r8
+    mov [rsp + {r9}], r9
+    mov [rsp + {r10}], r10
+    mov [rsp + {r11}], r11
+    mov [rsp + {r12}], r12
+    mov [rsp + {r13}], r13
+    mov [rsp + {r14}], r14
+    mov [rsp + {r15}], r15
+    mov [rsp + {rip}], rcx
+    mov [rsp + {rflags}], r11
+    mov [rsp + {rsp}], rax
+    fxsave64 [rsp + {fpu}]
+    mov eax, {syscall}
+    mov rsp, gs:[{kernel_rsp}]
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+    int3
+.size nonos_syscall, . - nonos_syscall
+
+// From a stub; on the stack: vector, error code, rip, cs, rflags, rsp, ss.
+.type nonos_interrupted, @function
+nonos_interrupted:
+    test byte ptr [rsp + 24], 3
+    jz 3f
+    swapgs
+    lfence                          // no speculation past a wrong guess of this branch (CVE-2019-1125)
+    push rax
+    mov rax, gs:[{context}]
+    mov [rax + {rbx}], rbx
+    mov [rax + {rcx}], rcx
+    mov [rax + {rdx}], rdx
+    mov [rax + {rsi}], rsi
+    mov [rax + {rdi}], rdi
+    mov [rax + {rbp}], rbp
+    mov [rax + {r8}], r8
+    mov [rax + {r9}], r9
+    mov [rax + {r10}], r10
+    mov [rax + {r11}], r11
+    mov [rax + {r12}], r12
+    mov [rax + {r13}], r13
+    mov [rax + {r14}], r14
+    mov [rax + {r15}], r15
+    pop qword ptr [rax + {rax}]
+    pop rcx
+    pop rdx
+    pop qword ptr [rax + {rip}]
+    pop rsi
+    pop qword ptr [rax + {rflags}]
+    pop qword ptr [rax + {rsp}]
+    fxsave64 [rax + {fpu}]
+    mov eax, ecx
+    jmp 4f
+3:
+    lfence
+    cmp qword ptr [rsp], {first_interrupt}
+    jb nonos_fatal
+    mov eax, [rsp]                  // only nonos_idle runs with interrupts on
+    xor edx, edx
+4:
+    mov rsp, gs:[{kernel_rsp}]
+    push {clear_flags}
+    popfq
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+    int3
+.size nonos_interrupted, . - nonos_interrupted
+
+// A debug exception: from user space as any other, from the kernel dropped.
+.type nonos_debug, @function
+nonos_debug:
+    test byte ptr [rsp + 24], 3
+    jnz nonos_interrupted
+    push rax
+    xor eax, eax
+    mov dr7, rax
+    mov dr6, rax
+    pop rax
+    and dword ptr [rsp + 32], {not_trap_flag}
+    add rsp, 16
+    iretq
+    int3
+.size nonos_debug, . - nonos_debug
+
+// A fault in the kernel, or what stops the machine wherever it was. The layout is report::Registers.
+.type nonos_fatal, @function
+nonos_fatal:
+    push r15
+    push r14
+    push r13
+    push r12
+    push r11
+    push r10
+    push r9
+    push r8
+    push rbp
+    push rdi
+    push rsi
+    push rdx
+    push rcx
+    push rbx
+    push rax
+    mov rdi, rsp
+    push {clear_flags}
+    popfq
+    and rsp, -16
+    call {fatal}
+    ud2
+.size nonos_fatal, . - nonos_fatal
+
+// nonos_on_stack(rdi: argument, rsi: top of the stack, rdx: function that does not return)
+.globl nonos_on_stack
+.type nonos_on_stack, @function
+nonos_on_stack:
+    endbr64
+    mov rsp, rsi
+    xor ebp, ebp
+    call rdx
+    ud2
+.size nonos_on_stack, . - nonos_on_stack
+
+// One stub of 16 bytes per vector. The CPU pushes an error code for 8, 10 to 14, 17, 21, 29 and 30.
+.macro stub vector
+    .balign 16
+    endbr64
+    .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
+    .else
+    push 0
+    .endif
+    push \vector
+    .if \vector == 2 || \vector == 8 || \vector == 18
+    jmp nonos_fatal
+    .elseif \vector == 1
+    jmp nonos_debug
+    .else
+    jmp nonos_interrupted
+    .endif
+.endm
+
+.balign 16
+.globl nonos_stubs
+nonos_stubs:
+.irp row, 0,1,2,3,4,5,6
+.irp column, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    stub (\row*16+\column)
+.endr
+.endr
+
+// The IDT. In read-only memory from the first instruction on: `interrupts.rs` fills it once through the window.
+.section .rodata.nonos_idt, "a", @progbits
+.balign 16
+.globl nonos_idt
+nonos_idt:
+    .zero {idt_bytes}
+.text

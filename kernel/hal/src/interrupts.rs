@@ -1,0 +1,176 @@
+//! Descriptor tables of the boot CPU: segments, the task state segment with its stacks, the IDT; and which
+//! vector means what.
+
+use core::arch::asm;
+use core::mem::size_of;
+
+use nonos_abi::PAGE_BYTES;
+use nonos_kernel_core::machine::FrameNumber;
+
+use crate::cpu::{self, Msr};
+use crate::entry::{self, GATE_BYTES, PER_CPU, VECTORS};
+use crate::gdt;
+use crate::private::{PrivateArea, Window};
+use crate::region::Region;
+
+/// Vectors: 32 exceptions, then these.
+pub mod vector {
+    /// Global system interrupt 0; the others follow.
+    pub const DEVICES: u8 = 0x20;
+    /// Global system interrupts that can be routed.
+    pub const DEVICE_COUNT: u8 = 48;
+    /// The masked legacy interrupt controllers: 16 vectors that only a spurious interrupt reaches.
+    pub const LEGACY: u8 = 0x50;
+    /// Timer of the local APIC.
+    pub const TIMER: u8 = 0x60;
+    /// Spurious interrupts of the local APIC; the low four bits are ones, as early CPUs need.
+    pub const SPURIOUS: u8 = 0x6F;
+}
+
+const _: () = assert!(vector::SPURIOUS as usize == VECTORS - 1);
+
+/// Task state segment (SDM vol. 3, 7.7).
+#[repr(C, packed(4))]
+struct TaskState {
+    reserved0: u32,
+    /// Stacks for entries to rings 0 to 2.
+    ring_stacks: [u64; 3],
+    reserved1: u64,
+    /// Stacks that gates select, counted from 1.
+    interrupt_stacks: [u64; 7],
+    reserved2: u64,
+    reserved3: u16,
+    /// Past the limit: no I/O permission bitmap, so no port is allowed in ring 3.
+    io_map: u16,
+}
+
+const TASK_LIMIT: u16 = size_of::<TaskState>() as u16 - 1;
+
+static mut TASK_STATE: TaskState = TaskState {
+    reserved0: 0,
+    ring_stacks: [0; 3],
+    reserved1: 0,
+    interrupt_stacks: [0; 7],
+    reserved2: 0,
+    reserved3: 0,
+    io_map: TASK_LIMIT + 1,
+};
+
+/// Writable: `ltr` sets a bit in the task's descriptor.
+static mut SEGMENTS: [u64; 7] = gdt::SEGMENTS;
+
+/// Operand of `lgdt` and `lidt`.
+#[repr(C, packed(2))]
+struct TablePointer {
+    limit: u16,
+    base: u64,
+}
+
+/// Pages of each stack for faults that may have no good one: the report is written on it.
+const FAULT_STACK_PAGES: usize = 4;
+
+/// Makes the stacks, fills the tables and loads them. Returns the top of a stack for stopping the machine.
+///
+/// # Safety
+/// Called once, on the boot CPU, with interrupts off. `physical_of` gives the physical address of a mapped address of the kernel.
+pub unsafe fn load(
+    region: &mut Region,
+    area: &mut PrivateArea,
+    window: &mut Window,
+    physical_of: impl Fn(&Region, u64) -> u64,
+) -> u64 {
+    let debug = area.make_stack(region, 1);
+    let [double_fault, nmi, machine_check] =
+        [(); 3].map(|()| area.make_stack(region, FAULT_STACK_PAGES));
+    let entry_stack = area.make_stack(region, 1);
+    // SAFETY: before `ltr` nobody else uses the segment.
+    unsafe {
+        TASK_STATE.ring_stacks[0] = entry_stack;
+        TASK_STATE.interrupt_stacks = [double_fault, nmi, machine_check, debug, 0, 0, 0];
+        let task = gdt::task_descriptor((&raw const TASK_STATE) as u64, TASK_LIMIT);
+        SEGMENTS[5..].copy_from_slice(&task);
+    }
+    for number in 0..VECTORS {
+        let stack = match number {
+            8 => 1,
+            2 => 2,
+            18 => 3,
+            1 => 4,
+            _ => 0,
+        };
+        // Programs may raise a breakpoint; all other vectors come from the CPU and devices only.
+        let gate = gdt::interrupt_gate(entry::stub(number), stack, number == 3);
+        let address = entry::idt() + (number * GATE_BYTES) as u64;
+        let physical = physical_of(region, address);
+        let offset = physical as usize % PAGE_BYTES;
+        // SAFETY: the frame holds the IDT, which is never read from Rust. Gates are aligned, so none crosses a page.
+        unsafe {
+            window.with(FrameNumber((physical / PAGE_BYTES as u64) as u32), |page| {
+                page[offset..offset + 8].copy_from_slice(&gate[0].to_le_bytes());
+                page[offset + 8..offset + GATE_BYTES].copy_from_slice(&gate[1].to_le_bytes());
+            });
+        }
+    }
+    // SAFETY: the tables are complete and live as long as the kernel.
+    unsafe {
+        load_segments();
+        load_idt();
+        cpu::write_msr(Msr::GsBase, (&raw const PER_CPU) as u64);
+        cpu::write_msr(Msr::KernelGsBase, 0);
+        cpu::write_msr(Msr::Star, gdt::STAR);
+        cpu::write_msr(Msr::LongStar, entry::syscall_entry());
+        cpu::write_msr(Msr::SyscallMask, cpu::rflags::ALL);
+        // `sysenter` faults.
+        cpu::write_msr(Msr::SysenterCs, 0);
+    }
+    machine_check
+}
+
+/// Loads GDT, segment registers and task register.
+///
+/// # Safety
+/// `SEGMENTS` is complete.
+unsafe fn load_segments() {
+    let pointer = TablePointer {
+        limit: size_of::<[u64; 7]>() as u16 - 1,
+        base: (&raw const SEGMENTS) as u64,
+    };
+    // SAFETY: the new code segment is the same flat segment as before; a null selector in the data segments
+    // is right in 64-bit mode. The far return pops what was pushed.
+    unsafe {
+        asm!(
+            "lgdt [{pointer}]",
+            "push {code}",
+            "lea {scratch}, [rip + 2f]",
+            "push {scratch}",
+            "retfq",
+            "2:",
+            "mov ss, {data:x}",
+            "mov ds, {null:x}",
+            "mov es, {null:x}",
+            "mov fs, {null:x}",
+            "mov gs, {null:x}",
+            "lldt {null:x}",
+            "ltr {task:x}",
+            pointer = in(reg) &pointer,
+            code = const gdt::KERNEL_CODE,
+            scratch = out(reg) _,
+            data = in(reg) gdt::KERNEL_DATA,
+            null = in(reg) 0u16,
+            task = in(reg) gdt::TASK,
+        );
+    }
+}
+
+/// Loads the IDT.
+///
+/// # Safety
+/// Its gates are complete.
+unsafe fn load_idt() {
+    let pointer = TablePointer {
+        limit: (VECTORS * GATE_BYTES) as u16 - 1,
+        base: entry::idt(),
+    };
+    // SAFETY: the caller answers for the gates.
+    unsafe { asm!("lidt [{}]", in(reg) &pointer, options(readonly, nostack, preserves_flags)) };
+}

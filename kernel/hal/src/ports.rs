@@ -1,0 +1,88 @@
+//! Which I/O ports user space may be given. Pure, tested on the host.
+//!
+//! The list names what is allowed and nothing else: interrupt controllers, timers, DMA, PCI configuration,
+//! system management, power and ACPI ports, QEMU's `fw_cfg` (it does DMA) and whatever this list does not
+//! know can each take the machine or its memory out of the kernel's hands.
+
+use nonos_kernel_core::machine::PortWidth;
+
+/// First port and number of ports of each range.
+const ALLOWED: [(u16, u16); 6] = [
+    (KEYBOARD_DATA, 1),
+    (KEYBOARD_COMMAND, 1),
+    (0x2E8, 8), // COM4
+    (0x2F8, 8), // COM2
+    (0x3E8, 8), // COM3
+    (0x3F8, 8), // COM1
+];
+
+const KEYBOARD_DATA: u16 = 0x60;
+const KEYBOARD_COMMAND: u16 = 0x64;
+
+/// Whether all of `count` ports from `first` on may be given to user space.
+pub fn allowed(first: u16, count: u16) -> bool {
+    let end = u32::from(first) + u32::from(count);
+    count > 0
+        && ALLOWED
+            .iter()
+            .any(|&(start, length)| first >= start && end <= u32::from(start) + u32::from(length))
+}
+
+/// Whether a write of `value` is allowed, the port being so. The keyboard controller also drives the CPU's
+/// reset line: by its output port (0xD1) and by pulse commands (0xF0 to 0xFF). A restart must wipe memory
+/// first, so it goes through `Machine::power`.
+pub fn write_allowed(port: u16, value: u32) -> bool {
+    port != KEYBOARD_COMMAND || !matches!(value & 0xFF, 0xD1 | 0xF0..)
+}
+
+/// Ports that an access touches.
+pub fn span(width: PortWidth) -> u16 {
+    match width {
+        PortWidth::Byte => 1,
+        PortWidth::Word => 2,
+        PortWidth::Double => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_and_keyboard_are_allowed() {
+        assert!(allowed(0x3F8, 8) && allowed(0x3FF, 1) && allowed(0x60, 1) && allowed(0x64, 1));
+    }
+
+    #[test]
+    fn what_commands_the_machine_is_refused() {
+        let refused = [
+            0x00, 0x20, 0x21, 0x40, 0x43, 0x61, 0x70, 0x80, 0x92, 0xA0, 0xA1, 0xB2, 0xC0, 0xF4,
+            0x4D0, 0x510, 0x514, 0x604, 0x608, 0x61, 0xCF8, 0xCF9, 0xCFC, 0xCFF, 0x8900, 0xFFFF,
+        ];
+        for port in refused {
+            assert!(!allowed(port, 1), "{port:#x}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_leaves_an_allowed_one_is_refused() {
+        assert!(
+            !allowed(0x3F7, 2)
+                && !allowed(0x3F8, 9)
+                && !allowed(0x60, 5)
+                && !allowed(0x3F8, u16::MAX)
+        );
+        assert!(!allowed(0x3F8, 0), "nothing is not a range");
+    }
+
+    #[test]
+    fn keyboard_controller_cannot_reset_the_machine() {
+        for command in [0xD1, 0xF0, 0xFE, 0xFF, 0x1FE] {
+            assert!(!write_allowed(0x64, command), "{command:#x}");
+        }
+        for command in [0x20, 0x60, 0xAA, 0xAE, 0xD4] {
+            assert!(write_allowed(0x64, command), "{command:#x}");
+        }
+        assert!(write_allowed(0x60, 0xFE));
+    }
+}

@@ -1,0 +1,152 @@
+//! Turning on the CPU's protections, and reading back what is on.
+
+use nonos_abi::info::{CpuStatus, cpu_features};
+
+use crate::cpu::{self, Msr, cr0, cr4, efer};
+use crate::table;
+
+/// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
+struct Feature(u32, usize, u32);
+
+mod feature {
+    use super::Feature;
+
+    pub const FXSR: Feature = Feature(1, 3, 24);
+    pub const X2APIC: Feature = Feature(1, 2, 21);
+    pub const TSC_DEADLINE: Feature = Feature(1, 2, 24);
+    pub const SMEP: Feature = Feature(7, 1, 7);
+    pub const SMAP: Feature = Feature(7, 1, 20);
+    pub const UMIP: Feature = Feature(7, 2, 2);
+    pub const ARCH_CAPABILITIES: Feature = Feature(7, 3, 29);
+    pub const SYSCALL: Feature = Feature(0x8000_0001, 3, 11);
+    pub const NX: Feature = Feature(0x8000_0001, 3, 20);
+}
+
+impl Feature {
+    fn present(&self) -> bool {
+        let leaf = cpu::cpuid(self.0);
+        [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx][self.1] & 1 << self.2 != 0
+    }
+}
+
+/// Whether the local APIC has x2APIC mode.
+pub fn has_x2apic() -> bool {
+    feature::X2APIC.present()
+}
+
+/// Whether the timer of the local APIC has TSC-deadline mode.
+pub fn has_tsc_deadline() -> bool {
+    feature::TSC_DEADLINE.present()
+}
+
+/// Physical address bits of the CPU.
+pub fn address_bits() -> u32 {
+    match cpu::cpuid(0x8000_0008).eax & 0xFF {
+        0 => 36,
+        bits => bits,
+    }
+}
+
+/// Sets CR0, CR4, EFER and the PAT to what the kernel relies on, with every protection that the CPU has, and
+/// reads them back.
+///
+/// Global pages (CR4.PGE) stay off: nothing is marked global, so a new CR3 forgets every translation.
+/// FSGSBASE stays off: user space cannot set GS.base, so `swapgs` alone tells whose it is.
+///
+/// # Panics
+/// When the CPU lacks what the kernel needs, or a register does not hold what was written.
+///
+/// # Safety
+/// Called once at boot, on the boot page tables.
+pub unsafe fn enable() {
+    for (feature, name) in [
+        (feature::NX, "no-execute pages"),
+        (feature::SYSCALL, "syscall"),
+        (feature::FXSR, "fxsave"),
+    ] {
+        assert!(feature.present(), "this CPU has no {name}");
+    }
+    assert!(cpu::read_cr4() & cr4::LA57 == 0, "5-level paging is on");
+    let cr0 = cr0::PG | cr0::WP | cr0::NE | cr0::ET | cr0::MP | cr0::PE;
+    let mut cr4 = cr4::PAE | cr4::MCE | cr4::DE | cr4::OSFXSR | cr4::OSXMMEXCPT;
+    for (feature, bit) in [
+        (feature::SMEP, cr4::SMEP),
+        (feature::SMAP, cr4::SMAP),
+        (feature::UMIP, cr4::UMIP),
+    ] {
+        if feature.present() {
+            cr4 |= bit;
+        }
+    }
+    let efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
+    // SAFETY: paging, long mode and write protection are on already and stay on; the PAT keeps what the boot
+    // tables use (index 0).
+    unsafe {
+        cpu::write_msr(Msr::Efer, efer);
+        cpu::write_cr0(cr0);
+        cpu::write_cr4(cr4);
+        cpu::write_msr(Msr::Pat, table::PAT);
+    }
+    cpu::clear_breakpoints();
+    assert_eq!(cpu::read_cr0(), cr0, "CR0 does not hold what was written");
+    assert_eq!(cpu::read_cr4(), cr4, "CR4 does not hold what was written");
+    assert_eq!(
+        cpu::read_msr(Msr::Efer),
+        efer,
+        "EFER does not hold what was written"
+    );
+    assert_eq!(
+        cpu::read_msr(Msr::Pat),
+        table::PAT,
+        "the PAT does not hold what was written"
+    );
+}
+
+/// What the CPU has: bits of [`cpu_features`].
+fn features() -> u64 {
+    let named = [
+        (feature::NX, cpu_features::NX),
+        (feature::SMEP, cpu_features::SMEP),
+        (feature::SMAP, cpu_features::SMAP),
+        (feature::UMIP, cpu_features::UMIP),
+        (Feature(7, 2, 7), cpu_features::CET_SS),
+        (Feature(7, 3, 20), cpu_features::CET_IBT),
+        (Feature(1, 2, 17), cpu_features::PCID),
+        (Feature(1, 2, 30), cpu_features::RDRAND),
+        (Feature(7, 1, 18), cpu_features::RDSEED),
+        (Feature(7, 2, 3), cpu_features::PKU),
+        (Feature(1, 2, 25), cpu_features::AES),
+        (feature::TSC_DEADLINE, cpu_features::TSC_DEADLINE),
+        (Feature(0x8000_0007, 3, 8), cpu_features::INVARIANT_TSC),
+        (Feature(1, 2, 31), cpu_features::HYPERVISOR),
+    ];
+    let mut bits = named
+        .iter()
+        .filter(|(feature, _)| feature.present())
+        .fold(0, |bits, (_, bit)| bits | bit);
+    if feature::ARCH_CAPABILITIES.present() {
+        let capabilities = cpu::read_msr(Msr::ArchCapabilities);
+        // RDCL_NO is bit 0, IBRS_ALL bit 1 (SDM vol. 4, table 2-2).
+        bits |= (capabilities & 1) * cpu_features::RDCL_NO
+            | (capabilities >> 1 & 1) * cpu_features::IBRS_ALL;
+    }
+    bits
+}
+
+/// State of the CPU, read now; the rest of the record is left empty.
+pub fn status() -> CpuStatus {
+    let mut brand = [0; 6];
+    for (leaf, words) in (0x8000_0002..).zip(brand.chunks_exact_mut(2)) {
+        let part = cpu::cpuid(leaf);
+        words[0] = u64::from(part.ebx) << 32 | u64::from(part.eax);
+        words[1] = u64::from(part.edx) << 32 | u64::from(part.ecx);
+    }
+    CpuStatus {
+        cr0: cpu::read_cr0(),
+        cr4: cpu::read_cr4(),
+        efer: cpu::read_msr(Msr::Efer),
+        features: features(),
+        brand,
+        ..CpuStatus::default()
+    }
+}

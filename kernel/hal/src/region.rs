@@ -1,0 +1,334 @@
+//! The kernel region: physically contiguous memory of the kernel, mapped linearly, and who uses which frame of it.
+//!
+//! From the start: the boot page tables, then what is carved once at boot (the kernel's arenas). From the end:
+//! page tables of processes, freed ones first. Invariant: a frame is a page table exactly when its mark in
+//! `marks` says so, and then nothing but this file's `read` and `write` touches it; marks count the entries in
+//! use, so an empty table is known without looking through it.
+
+use core::mem::{align_of, size_of};
+use core::ptr;
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::boot::BootInfo;
+use nonos_kernel_core::machine::FrameNumber;
+
+use crate::table::{ENTRIES, Entry};
+
+const PAGE: u64 = PAGE_BYTES as u64;
+
+/// A page-aligned page.
+#[repr(C, align(4096))]
+pub struct Page(pub [u64; ENTRIES]);
+
+/// Marks of frames. A process's table has the number of its entries in use.
+mod mark {
+    /// No page table of a process.
+    pub const OTHER: u16 = 0xFFFF;
+    /// Set for top-level tables.
+    pub const ROOT: u16 = 0x8000;
+}
+
+/// The kernel region.
+pub struct Region {
+    base: u64,
+    first: u32,
+    frames: u32,
+    boot_tables: u32,
+    /// Bytes carved from the start.
+    carved: u64,
+    /// Tables are made in frames from here on; those behind were tables at some time.
+    lowest_table: u32,
+    /// Freed tables, linked by their first entry: index + 1, 0 ends the list.
+    freed: u64,
+    freed_count: u32,
+    marks: &'static mut [u16],
+}
+
+impl Region {
+    /// The region of a checked hand-over.
+    ///
+    /// # Safety
+    /// The record is true: the region is mapped writable as it says, and nothing else refers to it. Called once.
+    pub unsafe fn new(info: &BootInfo) -> Self {
+        let frames = (info.region_bytes / PAGE) as u32;
+        let mut region = Self {
+            base: info.region_base,
+            first: (info.region_physical / PAGE) as u32,
+            frames,
+            boot_tables: (info.region_used_bytes / PAGE) as u32,
+            carved: info.region_used_bytes,
+            lowest_table: frames,
+            freed: 0,
+            freed_count: 0,
+            marks: &mut [],
+        };
+        region.marks = region
+            .carve(frames as usize, |_| mark::OTHER)
+            .expect("the kernel region is too small");
+        region
+    }
+
+    /// Carves a slice of `count` values made by `init` from the region, for good.
+    pub fn carve<T>(
+        &mut self,
+        count: usize,
+        mut init: impl FnMut(usize) -> T,
+    ) -> Option<&'static mut [T]> {
+        const { assert!(align_of::<T>() <= PAGE_BYTES) };
+        let start = self.carved.next_multiple_of(align_of::<T>() as u64);
+        let end = count
+            .checked_mul(size_of::<T>())
+            .and_then(|bytes| start.checked_add(bytes as u64))?;
+        if end > u64::from(self.lowest_table) * PAGE {
+            return None;
+        }
+        self.carved = end;
+        let values = (self.base + start) as *mut T;
+        for index in 0..count {
+            // SAFETY: inside the bytes just taken, which are mapped writable, aligned and nobody else's.
+            unsafe { values.add(index).write(init(index)) };
+        }
+        // SAFETY: all `count` values are initialised, and the bytes are never given out again.
+        Some(unsafe { core::slice::from_raw_parts_mut(values, count) })
+    }
+
+    /// Bytes from the start that are boot page tables or carved so far.
+    pub fn carved_bytes(&self) -> u64 {
+        self.carved
+    }
+
+    /// Physical frame that a carved page lies in.
+    pub fn frame_of(&self, page: &Page) -> FrameNumber {
+        FrameNumber(self.first + ((ptr::from_ref(page) as u64 - self.base) / PAGE) as u32)
+    }
+
+    /// Index of a frame in the region.
+    fn index(&self, frame: FrameNumber) -> Option<usize> {
+        let index = frame.0.wrapping_sub(self.first);
+        (index < self.frames).then_some(index as usize)
+    }
+
+    /// Frames free for page tables, and all that are not boot page tables.
+    pub fn table_frames(&self) -> (u64, u64) {
+        let untouched = u64::from(self.lowest_table) - self.carved.div_ceil(PAGE);
+        (
+            untouched + u64::from(self.freed_count),
+            u64::from(self.frames - self.boot_tables),
+        )
+    }
+
+    /// Takes an empty page table.
+    pub fn table_create(&mut self) -> Option<FrameNumber> {
+        let index = match self.freed.checked_sub(1) {
+            Some(index) => {
+                let table = self.table(index as usize);
+                // SAFETY: `index` is a freed table; its first entry links to the next, the others are zero.
+                unsafe {
+                    self.freed = table.read();
+                    table.write(0);
+                }
+                self.freed_count -= 1;
+                index as u32
+            }
+            None => {
+                let index = self.lowest_table.checked_sub(1)?;
+                if u64::from(index) * PAGE < self.carved {
+                    return None;
+                }
+                // SAFETY: a frame of the region that was neither carved nor a table before.
+                unsafe { self.table(index as usize).write_bytes(0, ENTRIES) };
+                self.lowest_table = index;
+                index
+            }
+        };
+        self.marks[index as usize] = 0;
+        Some(FrameNumber(self.first + index))
+    }
+
+    /// Makes a table a top-level table.
+    pub fn table_make_root(&mut self, table: FrameNumber) {
+        let index = self.checked(table);
+        self.marks[index] |= mark::ROOT;
+    }
+
+    /// Frees a table that nothing refers to any more. It is zeroed.
+    pub fn table_free(&mut self, table: FrameNumber) {
+        let index = self.checked(table);
+        let entries = self.table(index);
+        // SAFETY: the frame is a table, so ours alone.
+        unsafe {
+            entries.write_bytes(0, ENTRIES);
+            entries.write(self.freed);
+        }
+        self.freed = index as u64 + 1;
+        self.freed_count += 1;
+        self.marks[index] = mark::OTHER;
+    }
+
+    /// Whether a frame is a process's top-level table.
+    #[inline]
+    pub fn is_root(&self, frame: FrameNumber) -> bool {
+        self.index(frame).is_some_and(|index| {
+            self.marks[index] != mark::OTHER && self.marks[index] & mark::ROOT != 0
+        })
+    }
+
+    /// Entries of a table that are in use.
+    pub fn used_entries(&self, table: FrameNumber) -> u16 {
+        self.marks[self.checked(table)] & !mark::ROOT
+    }
+
+    /// Reads an entry of a process's table.
+    #[inline]
+    pub fn read(&self, table: FrameNumber, entry: usize) -> Entry {
+        let table = self.table(self.checked(table));
+        // SAFETY: `checked` says the frame is a table; the index is below 512. Volatile: the CPU sets bits.
+        Entry(unsafe { table.add(entry % ENTRIES).read_volatile() })
+    }
+
+    /// Writes an entry of a process's table and counts it.
+    pub fn write(&mut self, table: FrameNumber, entry: usize, value: Entry) {
+        let index = self.checked(table);
+        let old = self.read(table, entry);
+        self.marks[index] += u16::from(value.is_present());
+        self.marks[index] -= u16::from(old.is_present());
+        // SAFETY: as in `read`. What the entry maps is the caller's business: `spaces.rs` maps only frames of
+        // user space and tables made here.
+        unsafe {
+            self.table(index)
+                .add(entry % ENTRIES)
+                .write_volatile(value.0)
+        };
+    }
+
+    /// Reads an entry of a boot page table or another table of the kernel's half; `None` outside the region.
+    pub fn read_kernel(&self, physical: u64, entry: usize) -> Option<Entry> {
+        let index = self.index(FrameNumber(u32::try_from(physical / PAGE).ok()?))?;
+        // SAFETY: inside the region, which is mapped.
+        Some(Entry(unsafe {
+            self.table(index).add(entry % ENTRIES).read_volatile()
+        }))
+    }
+
+    /// Writes an entry of a boot page table.
+    ///
+    /// # Safety
+    /// The kernel must still find its memory as before; nothing becomes writable and executable.
+    pub unsafe fn write_boot(&mut self, physical: u64, entry: usize, value: Entry) {
+        let index = self
+            .index(FrameNumber((physical / PAGE) as u32))
+            .filter(|&index| index < self.boot_tables as usize);
+        let index = index.expect("no boot page table");
+        // SAFETY: a boot page table in the mapped region; the caller answers for the value.
+        unsafe {
+            self.table(index)
+                .add(entry % ENTRIES)
+                .write_volatile(value.0)
+        };
+    }
+
+    #[inline]
+    fn checked(&self, table: FrameNumber) -> usize {
+        let index = self.index(table).unwrap_or(usize::MAX);
+        assert!(
+            self.marks
+                .get(index)
+                .is_some_and(|&mark| mark != mark::OTHER),
+            "not a page table"
+        );
+        index
+    }
+
+    fn table(&self, index: usize) -> *mut u64 {
+        (self.base + index as u64 * PAGE) as *mut u64
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use nonos_kernel_core::machine::{Access, Caching};
+
+    const FRAMES: usize = 32;
+
+    pub fn region() -> Region {
+        let memory = Box::leak(
+            (0..FRAMES)
+                .map(|_| Page([u64::MAX; ENTRIES]))
+                .collect::<Box<[Page]>>(),
+        );
+        // SAFETY: all fields are numbers or arrays of numbers; 0 is `RollbackStore::None`.
+        let mut info: Box<BootInfo> = unsafe { Box::new_zeroed().assume_init() };
+        info.region_base = memory.as_mut_ptr() as u64;
+        info.region_physical = 0x50_0000;
+        info.region_bytes = FRAMES as u64 * PAGE;
+        info.region_used_bytes = 4 * PAGE;
+        // SAFETY: the memory is leaked for this region alone.
+        unsafe { Region::new(&info) }
+    }
+
+    #[test]
+    fn carved_slices_are_initialised_and_apart() {
+        let mut region = region();
+        let bytes = region.carve(3, |index| index as u8).unwrap();
+        let words = region.carve(100, |index| index as u64).unwrap();
+        bytes.fill(0xFF);
+        assert!(
+            words
+                .iter()
+                .enumerate()
+                .all(|(index, &word)| word == index as u64)
+        );
+        assert!(region.carve(FRAMES * ENTRIES, |_| 0u64).is_none());
+        assert!(region.carve(usize::MAX, |_| 0u64).is_none());
+    }
+
+    #[test]
+    fn tables_are_empty_and_come_back_when_freed() {
+        let mut region = region();
+        let (free, total) = region.table_frames();
+        assert_eq!(total, FRAMES as u64 - 4);
+        let tables: Vec<_> = core::iter::from_fn(|| region.table_create()).collect();
+        assert_eq!(tables.len() as u64, free);
+        assert_eq!(region.table_frames().0, 0);
+        let page = Entry::user_page(FrameNumber(7), Access::Read, Caching::WriteBack);
+        for &table in &tables {
+            assert!((0..ENTRIES).all(|entry| region.read(table, entry) == Entry::EMPTY));
+            region.write(table, 5, page);
+            region.write(table, 5, page);
+            assert_eq!(region.used_entries(table), 1);
+        }
+        assert!(
+            region.carve(1, |_| Page([0; ENTRIES])).is_none(),
+            "tables are not carved away"
+        );
+        for &table in &tables {
+            region.table_free(table);
+        }
+        assert_eq!(region.table_frames().0, free);
+        let table = region.table_create().unwrap();
+        assert!((0..ENTRIES).all(|entry| region.read(table, entry) == Entry::EMPTY));
+        assert_eq!(region.used_entries(table), 0);
+    }
+
+    #[test]
+    fn only_roots_are_roots() {
+        let mut region = region();
+        let (root, table) = (
+            region.table_create().unwrap(),
+            region.table_create().unwrap(),
+        );
+        region.table_make_root(root);
+        assert!(region.is_root(root) && !region.is_root(table));
+        assert!(!region.is_root(FrameNumber(0x500)), "boot page table");
+        assert!(!region.is_root(FrameNumber(0)) && !region.is_root(FrameNumber(u32::MAX)));
+        region.table_free(root);
+        assert!(!region.is_root(root));
+    }
+
+    #[test]
+    #[should_panic(expected = "not a page table")]
+    fn carved_memory_is_no_table() {
+        region().read(FrameNumber(0x500 + 4), 0);
+    }
+}

@@ -1,0 +1,236 @@
+//! The report of a kernel that cannot go on: what happened and where, in plain text on serial line and screen.
+//!
+//! No secrets: no memory is shown, and of the registers only values that are small or addresses of the kernel;
+//! of a thread in user space, none. After the report memory is wiped and the machine halts (`stop.rs`).
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START};
+use nonos_image::archive::{Archive, KERNEL_SYMBOLS};
+use nonos_image::symbols::Symbols;
+
+use crate::cpu;
+use crate::private::Window;
+use crate::screen::Screen;
+use crate::serial::Serial;
+use crate::stop::{self, Ending};
+
+/// What `nonos_fatal` in `entry.s` pushed, and the CPU before it.
+#[repr(C)]
+pub struct Registers {
+    general: [u64; 15],
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+const GENERAL_NAMES: [&str; 15] = [
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
+const RBP: usize = 6;
+
+/// Values below are no secrets: counts, lengths, flags.
+const SMALL: u64 = 0x1_0000;
+
+/// Most callers shown.
+const CALLERS: usize = 12;
+
+const VECTOR_NMI: u64 = 2;
+const VECTOR_DOUBLE_FAULT: u64 = 8;
+const VECTOR_PAGE_FAULT: u64 = 14;
+const VECTOR_MACHINE_CHECK: u64 = 18;
+
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Reports a fault in the kernel, an NMI or a machine check, and stops. Called by `entry.s`.
+pub extern "C" fn fatal(registers: &Registers) -> ! {
+    let address = cpu::read_cr2();
+    stop_with(|report| report.fault(registers, address))
+}
+
+/// Reports a panic and stops.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    stop_with(|report| report.panic(info))
+}
+
+/// Writes a report and stops the machine; a fault while doing so only stops it.
+fn stop_with(write: impl FnOnce(&mut Report) -> fmt::Result) -> ! {
+    if STOPPING.swap(true, Ordering::Relaxed) {
+        let _ = Serial.write_str("\nnonos: another fault while stopping\n");
+        cpu::stop();
+    }
+    let mut report = Report::new();
+    // Writing to the port and the screen cannot fail.
+    let _ = write(&mut report);
+    let _ = report.write_str("\n");
+    stop::finish(Ending::Halt)
+}
+
+/// Where a report goes.
+pub struct Report {
+    info: Option<&'static BootInfo>,
+    screen: Option<Screen>,
+}
+
+impl Report {
+    /// A report on an empty screen.
+    pub fn new() -> Self {
+        let info = stop::boot_info();
+        // SAFETY: the kernel is stopping; who used the window before never runs again.
+        let window = Window::exists().then(|| unsafe { Window::take() });
+        let screen = info
+            .zip(window)
+            .and_then(|(info, window)| Screen::new(info.framebuffer, window));
+        Self { info, screen }
+    }
+
+    fn panic(&mut self, info: &PanicInfo<'_>) -> fmt::Result {
+        write!(self, "\nnonos: the kernel stopped: {}\n", info.message())?;
+        if let Some(location) = info.location() {
+            writeln!(self, "  at {location}")?;
+        }
+        self.callers(frame_pointer())
+    }
+
+    fn fault(&mut self, registers: &Registers, address: u64) -> fmt::Result {
+        let name = match registers.vector {
+            VECTOR_NMI => "non-maskable interrupt",
+            VECTOR_DOUBLE_FAULT => "double fault",
+            VECTOR_PAGE_FAULT => "page fault",
+            VECTOR_MACHINE_CHECK => "machine check",
+            0 => "division by zero",
+            6 => "invalid instruction",
+            13 => "general protection fault",
+            _ => "exception",
+        };
+        write!(
+            self,
+            "\nnonos: the kernel stopped: {name} (vector {}, error code {:#x})\n",
+            registers.vector, registers.error
+        )?;
+        if registers.cs & 3 != 0 {
+            return self.write_str("  while a program ran\n");
+        }
+        if registers.vector == VECTOR_PAGE_FAULT || registers.vector == VECTOR_DOUBLE_FAULT {
+            let guard = self
+                .info
+                .is_some_and(|info| address < info.stack_base && info.stack_base - address <= 4096);
+            writeln!(
+                self,
+                "  address accessed {}{}",
+                Shown(address),
+                if guard {
+                    " (the kernel stack is full)"
+                } else {
+                    ""
+                }
+            )?;
+        }
+        self.place("  at ", registers.rip)?;
+        writeln!(
+            self,
+            "  rip {:#018x}  rsp {:#018x}  rflags {:#x}",
+            registers.rip, registers.rsp, registers.rflags
+        )?;
+        for (index, (name, &value)) in GENERAL_NAMES.iter().zip(&registers.general).enumerate() {
+            write!(
+                self,
+                "  {name:<3} {}{}",
+                Shown(value),
+                if index % 3 == 2 { "\n" } else { "" }
+            )?;
+        }
+        self.callers(registers.general[RBP])
+    }
+
+    /// Follows the frame pointers, as far as they stay on the kernel stack and go up.
+    fn callers(&mut self, mut frame: u64) -> fmt::Result {
+        let Some(info) = self.info else { return Ok(()) };
+        for _ in 0..CALLERS {
+            let inside =
+                frame >= info.stack_base && frame <= info.stack_base + info.stack_bytes - 16;
+            if !inside || !frame.is_multiple_of(8) {
+                break;
+            }
+            // SAFETY: two words of the boot stack, which is mapped.
+            let [next, back] = unsafe { (frame as *const [u64; 2]).read() };
+            if !self.in_kernel(back) {
+                break;
+            }
+            self.place("  called from ", back)?;
+            if next <= frame {
+                break;
+            }
+            frame = next;
+        }
+        Ok(())
+    }
+
+    /// A place in the kernel's code: symbol, and offset from the kernel's base.
+    fn place(&mut self, prefix: &str, address: u64) -> fmt::Result {
+        let Some(offset) = self
+            .info
+            .filter(|_| self.in_kernel(address))
+            .map(|info| address - info.kernel_base)
+        else {
+            return writeln!(self, "{prefix}{}", Shown(address));
+        };
+        match symbols().and_then(|symbols| symbols.resolve(offset as u32)) {
+            Some((name, behind)) => {
+                writeln!(self, "{prefix}{name} + {behind:#x} (kernel + {offset:#x})")
+            }
+            None => writeln!(self, "{prefix}kernel + {offset:#x}"),
+        }
+    }
+
+    fn in_kernel(&self, address: u64) -> bool {
+        self.info.is_some_and(|info| {
+            (info.kernel_base..info.kernel_base + info.kernel_bytes).contains(&address)
+        })
+    }
+}
+
+impl Write for Report {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        Serial.write_str(text)?;
+        if let Some(screen) = &mut self.screen {
+            screen.write(text);
+        }
+        Ok(())
+    }
+}
+
+/// A value of a register, when it tells nothing about a program's data.
+struct Shown(u64);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < SMALL || self.0 >= KERNEL_SPACE_START {
+            write!(f, "{:#018x}", self.0)
+        } else {
+            f.write_str("not shown         ")
+        }
+    }
+}
+
+fn symbols() -> Option<Symbols<'static>> {
+    let archive = Archive::parse(stop::payload()?).ok()?;
+    Symbols::parse(archive.get(KERNEL_SYMBOLS)?).ok()
+}
+
+fn frame_pointer() -> u64 {
+    let frame: u64;
+    // SAFETY: reading a register changes nothing.
+    unsafe {
+        core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags))
+    };
+    frame
+}

@@ -1,0 +1,245 @@
+//! Address spaces of processes: page tables in the kernel region, with the kernel's half shared.
+//!
+//! Only page tables change here; forgetting cached translations is the caller's part (`machine.rs`). Tables
+//! that become empty are freed at once, so what a process holds of the region follows from what it maps.
+
+use nonos_kernel_core::machine::{Access, AddressSpace, Caching, FrameNumber, MapError, UserPage};
+
+use crate::region::Region;
+use crate::table::{ENTRIES, Entry, index};
+
+/// Levels of page tables.
+const LEVELS: u32 = 4;
+
+/// The entry of the top-level table that maps the kernel's half.
+pub const KERNEL_ENTRY: usize = ENTRIES - 1;
+
+/// Makes an address space with the kernel's half and nothing else; `None` when the region is used up.
+pub fn create(region: &mut Region, kernel_half: Entry) -> Option<AddressSpace> {
+    let root = region.table_create()?;
+    region.table_make_root(root);
+    region.write(root, KERNEL_ENTRY, kernel_half);
+    Some(AddressSpace(root))
+}
+
+/// Frees an address space and its tables, not the frames mapped. It is not loaded.
+pub fn destroy(region: &mut Region, space: AddressSpace) {
+    check(region, space);
+    region.write(space.0, KERNEL_ENTRY, Entry::EMPTY);
+    free_tables(region, space.0, LEVELS);
+}
+
+fn free_tables(region: &mut Region, table: FrameNumber, level: u32) {
+    if level > 1 {
+        let mut left = region.used_entries(table);
+        let mut entry = 0;
+        while left > 0 {
+            let lower = region.read(table, entry);
+            if lower.is_present() {
+                free_tables(region, lower.frame(), level - 1);
+                left -= 1;
+            }
+            entry += 1;
+        }
+    }
+    region.table_free(table);
+}
+
+/// Maps a frame.
+///
+/// # Errors
+/// When the page is mapped or the region is used up; then nothing changed.
+pub fn map(
+    region: &mut Region,
+    space: AddressSpace,
+    page: UserPage,
+    frame: FrameNumber,
+    access: Access,
+    caching: Caching,
+) -> Result<(), MapError> {
+    check(region, space);
+    let address = page.address();
+    let (mut table, mut level) = descend(region, space, address);
+    if level == 1 && region.read(table, index(address, 1)).is_present() {
+        return Err(MapError::Mapped);
+    }
+    if region.table_frames().0 < u64::from(level - 1) {
+        return Err(MapError::OutOfTables);
+    }
+    while level > 1 {
+        let lower = region.table_create().ok_or(MapError::OutOfTables)?;
+        region.write(table, index(address, level), Entry::user_table(lower));
+        table = lower;
+        level -= 1;
+    }
+    region.write(
+        table,
+        index(address, 1),
+        Entry::user_page(frame, access, caching),
+    );
+    Ok(())
+}
+
+/// Unmaps a page and frees tables that are empty then. `None` when nothing was mapped.
+pub fn unmap(region: &mut Region, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
+    check(region, space);
+    let address = page.address();
+    let mut path = [space.0; LEVELS as usize];
+    for level in (1..LEVELS).rev() {
+        let entry = region.read(path[level as usize], index(address, level + 1));
+        if !entry.is_present() {
+            return None;
+        }
+        path[level as usize - 1] = entry.frame();
+    }
+    let entry = region.read(path[0], index(address, 1));
+    if !entry.is_present() {
+        return None;
+    }
+    for (level, &table) in (1..).zip(&path) {
+        region.write(table, index(address, level), Entry::EMPTY);
+        // The top-level table always holds the entry of the kernel's half, so it stays.
+        if region.used_entries(table) > 0 {
+            break;
+        }
+        region.table_free(table);
+    }
+    Some(entry.frame())
+}
+
+/// The frame a page is mapped to, and how.
+pub fn translate(
+    region: &Region,
+    space: AddressSpace,
+    page: UserPage,
+) -> Option<(FrameNumber, Access)> {
+    check(region, space);
+    let (table, level) = descend(region, space, page.address());
+    let entry = region.read(table, index(page.address(), 1));
+    (level == 1 && entry.is_present()).then(|| (entry.frame(), entry.access()))
+}
+
+/// The lowest table on the way to an address, and its level.
+fn descend(region: &Region, space: AddressSpace, address: u64) -> (FrameNumber, u32) {
+    let (mut table, mut level) = (space.0, LEVELS);
+    while level > 1 {
+        let entry = region.read(table, index(address, level));
+        if !entry.is_present() {
+            break;
+        }
+        table = entry.frame();
+        level -= 1;
+    }
+    (table, level)
+}
+
+fn check(region: &Region, space: AddressSpace) {
+    assert!(region.is_root(space.0), "not an address space");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::tests::region;
+
+    const FRAME: FrameNumber = FrameNumber(0x9999);
+
+    fn page(address: u64) -> UserPage {
+        UserPage::new(address).unwrap()
+    }
+
+    fn map_at(
+        region: &mut Region,
+        space: AddressSpace,
+        address: u64,
+        access: Access,
+    ) -> Result<(), MapError> {
+        map(
+            region,
+            space,
+            page(address),
+            FRAME,
+            access,
+            Caching::WriteBack,
+        )
+    }
+
+    #[test]
+    fn a_mapped_page_is_found_with_its_access_until_it_is_unmapped() {
+        let mut region = region();
+        let space = create(&mut region, Entry(1)).unwrap();
+        for access in [Access::Read, Access::ReadWrite, Access::ReadExecute] {
+            assert_eq!(map_at(&mut region, space, 0x40_0000, access), Ok(()));
+            assert_eq!(
+                map_at(&mut region, space, 0x40_0000, access),
+                Err(MapError::Mapped)
+            );
+            assert_eq!(
+                translate(&region, space, page(0x40_0000)),
+                Some((FRAME, access))
+            );
+            assert_eq!(translate(&region, space, page(0x40_1000)), None);
+            assert_eq!(unmap(&mut region, space, page(0x40_0000)), Some(FRAME));
+            assert_eq!(unmap(&mut region, space, page(0x40_0000)), None);
+            assert_eq!(translate(&region, space, page(0x40_0000)), None);
+        }
+    }
+
+    #[test]
+    fn tables_follow_what_is_mapped() {
+        let mut region = region();
+        let free = region.table_frames().0;
+        let space = create(&mut region, Entry(1)).unwrap();
+        assert_eq!(region.table_frames().0, free - 1);
+        map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
+        map_at(&mut region, space, 0x7FFF_FFFF_E000, Access::Read).unwrap();
+        assert_eq!(region.table_frames().0, free - 7);
+        unmap(&mut region, space, page(0x7FFF_FFFF_E000)).unwrap();
+        assert_eq!(region.table_frames().0, free - 4);
+        map_at(&mut region, space, 0x40_1000, Access::Read).unwrap();
+        unmap(&mut region, space, page(0x40_0000)).unwrap();
+        assert_eq!(region.table_frames().0, free - 4);
+        destroy(&mut region, space);
+        assert_eq!(region.table_frames().0, free);
+    }
+
+    #[test]
+    fn running_out_of_tables_changes_nothing() {
+        let mut region = region();
+        let space = create(&mut region, Entry(1)).unwrap();
+        let spare: Vec<_> = core::iter::from_fn(|| region.table_create()).collect();
+        region.table_free(spare[0]);
+        region.table_free(spare[1]);
+        assert_eq!(
+            map_at(&mut region, space, 0x40_0000, Access::Read),
+            Err(MapError::OutOfTables)
+        );
+        assert_eq!(region.table_frames().0, 2);
+        assert_eq!(region.used_entries(space.0), 1);
+        assert!(create(&mut region, Entry(1)).is_some());
+    }
+
+    #[test]
+    fn spaces_do_not_share_pages() {
+        let mut region = region();
+        let (a, b) = (
+            create(&mut region, Entry(1)).unwrap(),
+            create(&mut region, Entry(1)).unwrap(),
+        );
+        map_at(&mut region, a, 0x40_0000, Access::ReadWrite).unwrap();
+        assert_eq!(translate(&region, b, page(0x40_0000)), None);
+        assert_eq!(
+            region.read(a.0, KERNEL_ENTRY),
+            region.read(b.0, KERNEL_ENTRY)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "not an address space")]
+    fn a_destroyed_space_is_refused() {
+        let mut region = region();
+        let space = create(&mut region, Entry(1)).unwrap();
+        destroy(&mut region, space);
+        translate(&region, space, page(0x40_0000));
+    }
+}

@@ -1,0 +1,104 @@
+//! From the first Rust line to a machine that the kernel's logic can use.
+
+use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START, RollbackStore};
+
+use crate::apic::LocalApic;
+use crate::boot_info::{self, BootInfoError};
+use crate::clock::Clock;
+use crate::io_apic::IoApics;
+use crate::machine::Hal;
+use crate::memory::Memory;
+use crate::private::PrivateArea;
+use crate::region::Region;
+use crate::serial::Serial;
+use crate::space::KERNEL_ENTRY;
+use crate::{audit, cpu, interrupts, protection, stop};
+
+unsafe extern "Rust" {
+    /// The kernel's main function, defined with [`crate::entry!`].
+    fn nonos_kernel_main(machine: Hal) -> !;
+}
+
+/// Called by `_start`, once, on the boot stack with interrupts off.
+pub extern "C" fn start(info: *const BootInfo) -> ! {
+    let tsc_at_start = cpu::read_tsc();
+    let serial = Serial::start();
+    // SAFETY: the boot loader passes the address of its record, which stays mapped read-only.
+    let info = match unsafe { take_boot_info(info) } {
+        Ok(info) => info,
+        Err(error) => panic!("{error}"),
+    };
+    stop::set_boot_info(info);
+    // SAFETY: the record is checked, and this is the one start.
+    let machine = unsafe { build(info, tsc_at_start, serial) };
+    // SAFETY: `entry!` defines the function with this type.
+    unsafe { nonos_kernel_main(machine) }
+}
+
+/// Checks the record before a reference to it is made.
+///
+/// # Safety
+/// If the address is aligned and in the kernel's half, a readable record is there and never changes.
+unsafe fn take_boot_info(info: *const BootInfo) -> Result<&'static BootInfo, BootInfoError> {
+    let address = info as u64;
+    if address < KERNEL_SPACE_START || address > u64::MAX - 0x10_0000 || !info.is_aligned() {
+        return Err(BootInfoError::Address(address));
+    }
+    // SAFETY: readable, as the caller says. The only field that not every bit pattern is valid for is looked at first.
+    let info = unsafe {
+        let store = (&raw const (*info).rollback_store).cast::<u64>().read();
+        if store > RollbackStore::UefiVariable as u64 {
+            return Err(BootInfoError::RollbackStore(store));
+        }
+        &*info
+    };
+    boot_info::check(info)?;
+    Ok(info)
+}
+
+/// Sets the machine up.
+///
+/// # Safety
+/// The record is checked and true. Called once.
+unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> Hal {
+    let root = cpu::read_cr3();
+    // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
+    unsafe {
+        protection::enable();
+        let mut region = Region::new(info);
+        let mut area = PrivateArea::new(&mut region, root);
+        let mut window = area.window();
+        let physical_of = |region: &Region, address| {
+            audit::translate(region, root, address).expect("the kernel image is not mapped")
+        };
+        let stop_stack = interrupts::load(&mut region, &mut area, &mut window, physical_of);
+        let seed = physical_of(&region, (&raw const info.seed) as u64);
+        stop::prepare(root, region.carved_bytes(), stop_stack, seed);
+
+        let apic = LocalApic::enable(&mut area);
+        let io_apics = IoApics::enable(&info.acpi, &mut area, apic.id());
+        let clock = Clock::new(&info.acpi, &apic, tsc_at_start);
+        if let Err(violation) = audit::walk(&region, root, info) {
+            panic!("{violation}");
+        }
+        let kernel_half = region
+            .read_kernel(root, KERNEL_ENTRY)
+            .expect("no boot page tables");
+        let memory = Memory::new(info, protection::address_bits());
+        Hal {
+            info,
+            root,
+            kernel_half,
+            region,
+            window,
+            memory,
+            apic,
+            io_apics,
+            clock,
+            serial,
+            tsc_at_start,
+            loaded: None,
+            fpu_state: 1,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The end: memory wiped, then power off, restart, or halt.
+//!
+//! Everything that a program or the kernel wrote is overwritten: all memory given to programs, the kernel
+//! region but for the page tables in use, the kernel stack, and the boot loader's seed. This runs on a stack of
+//! its own, so that the kernel stack can go, too. What stays is the kernel's code and constants, the unpacked
+//! payload and the event log, which the signed image and the firmware made.
+
+use core::fmt::Write;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::boot::{Acpi, BootInfo, memory_kind};
+use nonos_kernel_core::machine::FrameNumber;
+
+use crate::cpu;
+use crate::entry;
+use crate::private::Window;
+use crate::serial::Serial;
+
+const PAGE: u64 = PAGE_BYTES as u64;
+
+/// How to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Ending {
+    /// Stay halted: after a report.
+    Halt = 0,
+    /// Turn the machine off.
+    Off = 1,
+    /// Restart it.
+    Restart = 2,
+}
+
+// What the end needs, set at boot, read when everything else may be broken. Numbers, so that they can be
+// atomics: the boot info's address, CR3 of the boot tables, bytes at the start of the region to keep, top of a
+// stack, physical address of the seed.
+static BOOT_INFO: AtomicU64 = AtomicU64::new(0);
+static ROOT: AtomicU64 = AtomicU64::new(0);
+static KEEP_BYTES: AtomicU64 = AtomicU64::new(0);
+static STACK_TOP: AtomicU64 = AtomicU64::new(0);
+static SEED_PHYSICAL: AtomicU64 = AtomicU64::new(0);
+
+/// Makes the boot info known for reports.
+pub fn set_boot_info(info: &'static BootInfo) {
+    BOOT_INFO.store(core::ptr::from_ref(info) as u64, Ordering::Relaxed);
+}
+
+/// Makes known what wiping needs. Before, [`finish`] wipes nothing: no program has run.
+///
+/// # Safety
+/// All values are true, and the stack is used by nothing that runs on after [`finish`].
+pub unsafe fn prepare(root: u64, keep_bytes: u64, stack_top: u64, seed_physical: u64) {
+    ROOT.store(root, Ordering::Relaxed);
+    KEEP_BYTES.store(keep_bytes, Ordering::Relaxed);
+    SEED_PHYSICAL.store(seed_physical, Ordering::Relaxed);
+    STACK_TOP.store(stack_top, Ordering::Relaxed);
+}
+
+/// The boot info, once checked.
+pub fn boot_info() -> Option<&'static BootInfo> {
+    // SAFETY: either null or the address of a checked boot info, which stays mapped.
+    unsafe { (BOOT_INFO.load(Ordering::Relaxed) as *const BootInfo).as_ref() }
+}
+
+/// The unpacked payload.
+pub fn payload() -> Option<&'static [u8]> {
+    let info = boot_info()?;
+    // SAFETY: mapped read-only for good, as the checked boot info says.
+    Some(unsafe {
+        core::slice::from_raw_parts(info.payload_base as *const u8, info.payload_bytes as usize)
+    })
+}
+
+/// Wipes memory and ends.
+pub fn finish(ending: Ending) -> ! {
+    let top = STACK_TOP.load(Ordering::Relaxed);
+    if top == 0 {
+        end(ending);
+    }
+    // SAFETY: the stack was made for this. Interrupts are off.
+    unsafe { entry::on_stack(top, ending as u64, wipe_and_end) }
+}
+
+extern "C" fn wipe_and_end(ending: u64) -> ! {
+    if let Some(info) = boot_info() {
+        // SAFETY: this runs on its own stack, and nothing else runs on.
+        unsafe { wipe(info) };
+        if ending == Ending::Halt as u64 {
+            let _ = Serial.write_str("nonos: memory is wiped, the machine is halted\n");
+        }
+    }
+    end(match ending {
+        1 => Ending::Off,
+        2 => Ending::Restart,
+        _ => Ending::Halt,
+    })
+}
+
+/// Overwrites all memory that may hold secrets.
+///
+/// # Safety
+/// [`prepare`] was called; the caller is on its stack and nothing else of the kernel runs again.
+unsafe fn wipe(info: &BootInfo) {
+    // SAFETY: the boot tables map the whole kernel's half. Process page tables are about to go.
+    unsafe { cpu::write_cr3(ROOT.load(Ordering::Relaxed)) };
+    // SAFETY: nobody else runs.
+    let mut window = unsafe { Window::take() };
+    let usable = info
+        .memory
+        .iter()
+        .take(info.memory_count as usize)
+        .filter(|range| range.kind == memory_kind::USABLE);
+    for range in usable {
+        let first = range.physical / PAGE;
+        for frame in first..first + range.pages {
+            // SAFETY: RAM of programs; no reference into it is used again.
+            unsafe { window.with(FrameNumber(frame as u32), |page| page.fill(0)) };
+        }
+    }
+    let seed = SEED_PHYSICAL.load(Ordering::Relaxed);
+    // SAFETY: the frame of the boot info, read-only elsewhere; the seed is not read again.
+    unsafe {
+        window.with(FrameNumber((seed / PAGE) as u32), |page| {
+            page[(seed % PAGE) as usize..][..info.seed.len()].fill(0)
+        });
+    }
+    let keep = KEEP_BYTES.load(Ordering::Relaxed);
+    // SAFETY: both areas are mapped writable; what lies there is not used again.
+    unsafe {
+        ((info.region_base + keep) as *mut u8).write_bytes(0, (info.region_bytes - keep) as usize);
+        (info.stack_base as *mut u8).write_bytes(0, info.stack_bytes as usize);
+    }
+    // A restart may drop what is still in the caches.
+    cpu::write_back_caches();
+}
+
+fn end(ending: Ending) -> ! {
+    if let Some(info) = boot_info() {
+        match ending {
+            Ending::Halt => {}
+            Ending::Off => turn_off(&info.acpi),
+            Ending::Restart => restart(&info.acpi),
+        }
+    }
+    if ending != Ending::Halt {
+        let _ = Serial.write_str("nonos: this machine cannot do that by itself: turn it off now\n");
+    }
+    cpu::stop()
+}
+
+/// Enters ACPI state S5 (ACPI 6.5, 4.8.3.2.1). Returns when the machine does not turn off.
+fn turn_off(acpi: &Acpi) {
+    const SLEEP_TYPE: u16 = 7 << 10;
+    const SLEEP_ENABLE: u16 = 1 << 13;
+    for (port, kind) in [
+        (acpi.pm1a_control_port, acpi.s5_sleep_type_a),
+        (acpi.pm1b_control_port, acpi.s5_sleep_type_b),
+    ] {
+        if port == 0 || port > 0xFFFF || kind > 7 {
+            continue;
+        }
+        // SAFETY: turning the machine off is what is asked for.
+        unsafe {
+            let control = cpu::input_word(port as u16) & !(SLEEP_TYPE | SLEEP_ENABLE);
+            cpu::output_word(port as u16, control | (kind as u16) << 10 | SLEEP_ENABLE);
+        }
+    }
+    pause();
+}
+
+/// Resets the machine: by the register that ACPI names, by the chipset's, by the keyboard controller's line,
+/// by a triple fault.
+fn restart(acpi: &Acpi) {
+    const RESET_CONTROL: u16 = 0xCF9;
+    const KEYBOARD_COMMAND: u16 = 0x64;
+    // SAFETY: resetting the machine is what is asked for.
+    unsafe {
+        if acpi.reset_port != 0 && acpi.reset_port <= 0xFFFF {
+            cpu::output_byte(acpi.reset_port as u16, acpi.reset_value as u8);
+            pause();
+        }
+        cpu::output_byte(RESET_CONTROL, 0x02);
+        cpu::output_byte(RESET_CONTROL, 0x06);
+        pause();
+        cpu::output_byte(KEYBOARD_COMMAND, 0xFE);
+        pause();
+        cpu::triple_fault()
+    }
+}
+
+/// Gives the hardware some time: port reads take about a microsecond each.
+fn pause() {
+    const READS: u32 = 100_000;
+    const UNUSED: u16 = 0x80;
+    for _ in 0..READS {
+        // SAFETY: the POST code port has no effect.
+        unsafe { cpu::input_byte(UNUSED) };
+    }
+}
