@@ -1,8 +1,9 @@
-//! Which modules are in the system image, and what their manifests say: the `[[module]]` tables of `system.toml`.
+//! Which modules are in the system image, and what their manifests say.
 //!
-//! Only what the signer needs is read here; the policy in the same file (who is started, who is granted what) is `init`'s.
+//! `system.toml` lists the modules; `module.toml` beside a package's `Cargo.toml` is the manifest that gets signed: the
+//! most the module can ever be given. What it is given in fact, `init` decides by the rest of `system.toml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use nonos_abi::Name;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::build::Program;
 use crate::keys::PUBLISHER;
+use crate::paths;
 
 /// A module to build and sign.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct ModuleSpec {
     pub name: String,
     /// The program.
     pub program: Program,
+    /// Name of the publisher in the manifest.
+    pub publisher: String,
     /// Version for people.
     pub version: String,
     /// Security version.
@@ -34,20 +38,29 @@ pub struct ModuleSpec {
 }
 
 impl ModuleSpec {
-    /// A module with the program of this name, security version 1, a low priority, a quota of 1 MiB, and no needs.
-    pub fn new(package: &str, binary: &str) -> Self {
-        Self {
+    /// A program of a package of this checkout, with the package's manifest and the binary's name.
+    ///
+    /// # Errors
+    /// When the package or its manifest is missing or malformed.
+    pub fn of_package(package: &str, binary: &str) -> Result<Self> {
+        Self::read(&paths::root(), package, binary)
+    }
+
+    fn read(root: &Path, package: &str, binary: &str) -> Result<Self> {
+        let path = package_folder(root, package)?.join("module.toml");
+        let manifest: Manifest = parse(&path)?;
+        let named = manifest.name.as_deref().unwrap_or(binary);
+        ensure!(named == binary, "{}: the name is {named:?}, not {binary:?}", path.display());
+        Ok(Self {
             name: binary.to_owned(),
-            program: Program {
-                package: package.to_owned(),
-                binary: binary.to_owned(),
-            },
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            security_version: 1,
-            priority: 8,
-            quota_pages: 256,
-            needs: 0,
-        }
+            program: Program { package: package.to_owned(), binary: binary.to_owned() },
+            publisher: manifest.publisher,
+            version: manifest.version,
+            security_version: manifest.security_version,
+            priority: manifest.priority,
+            quota_pages: manifest.quota_pages,
+            needs: need_bits(&manifest.needs).with_context(|| path.display().to_string())?,
+        })
     }
 
     /// The module file: manifest and ELF, signed. `elf` is stripped already.
@@ -57,15 +70,14 @@ impl ModuleSpec {
     pub fn sign(&self, elf: &[u8], keys: &SecretKeys) -> Result<Vec<u8>> {
         let description = Description {
             name: name(&self.name)?,
-            publisher: name(PUBLISHER)?,
+            publisher: name(&self.publisher)?,
             version: name(&self.version)?,
             security_version: self.security_version,
             priority: self.priority,
             quota_pages: self.quota_pages,
             needs: self.needs,
         };
-        module::build(&description, elf, keys)
-            .map_err(|refusal| anyhow!("module {}: {refusal}", self.name))
+        module::build(&description, elf, keys).map_err(|refusal| anyhow!("module {}: {refusal}", self.name))
     }
 }
 
@@ -77,67 +89,93 @@ pub fn name(text: &str) -> Result<Name> {
     Name::new(text).with_context(|| format!("{text:?} is no name: 1 to 32 letters, digits, - _ ."))
 }
 
+/// `system.toml`, as far as the signer needs it.
 #[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    module: Vec<Entry>,
+struct System {
+    module: Vec<Listed>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct Listed {
     name: String,
     package: Option<String>,
-    #[serde(default = "one")]
+}
+
+/// `module.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    name: Option<String>,
+    #[serde(default = "developer")]
+    publisher: String,
+    version: String,
     security_version: u64,
     priority: u8,
     quota_pages: u64,
-    #[serde(default)]
     needs: Vec<String>,
 }
 
-fn one() -> u64 {
-    1
+fn developer() -> String {
+    PUBLISHER.to_owned()
 }
 
-/// The modules that `system.toml` in this checkout lists.
+/// The modules that `system.toml` of a checkout lists.
 ///
 /// # Errors
-/// When the file is missing or malformed.
+/// When a file is missing or malformed.
 pub fn of_system(root: &Path) -> Result<Vec<ModuleSpec>> {
-    let path = root.join("system.toml");
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    parse(&text).with_context(|| path.display().to_string())
+    let system: System = parse(&root.join("system.toml"))?;
+    let read = |Listed { name, package }: &Listed| {
+        let package = package.as_ref().unwrap_or(name);
+        ModuleSpec::read(root, package, name)
+    };
+    system.module.iter().map(read).collect()
 }
 
-fn parse(text: &str) -> Result<Vec<ModuleSpec>> {
-    let file: File = toml::from_str(text)?;
-    ensure!(!file.module.is_empty(), "no [[module]]");
-    file.module
-        .into_iter()
-        .map(|entry| {
-            let package = entry.package.as_deref().unwrap_or(&entry.name);
-            Ok(ModuleSpec {
-                security_version: entry.security_version,
-                priority: entry.priority,
-                quota_pages: entry.quota_pages,
-                needs: need_bits(&entry.name, &entry.needs)?,
-                name: entry.name.clone(),
-                ..ModuleSpec::new(package, package)
-            })
-        })
-        .collect()
+#[derive(Deserialize)]
+struct Workspace {
+    workspace: Members,
 }
 
-fn need_bits(module: &str, names: &[String]) -> Result<u64> {
+#[derive(Deserialize)]
+struct Members {
+    members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    package: PackageName,
+}
+
+#[derive(Deserialize)]
+struct PackageName {
+    name: String,
+}
+
+/// Where a package of the workspace lies.
+fn package_folder(root: &Path, package: &str) -> Result<PathBuf> {
+    let workspace: Workspace = parse(&root.join("Cargo.toml"))?;
+    for member in workspace.workspace.members {
+        let folder = root.join(member);
+        let found: Package = parse(&folder.join("Cargo.toml"))?;
+        if found.package.name == package {
+            return Ok(folder);
+        }
+    }
+    bail!("the workspace has no package {package}")
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}
+
+fn need_bits(names: &[String]) -> Result<u64> {
     let mut bits = 0;
     for name in names {
         match needs::NAMES.iter().position(|known| known == name) {
             Some(bit) => bits |= 1 << bit,
-            None => bail!(
-                "module {module} needs {name:?}, which does not exist; there are: {}",
-                needs::NAMES.join(", ")
-            ),
+            None => bail!("needs {name:?}, which does not exist; there are: {}", needs::NAMES.join(", ")),
         }
     }
     Ok(bits)
@@ -148,16 +186,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn needs_become_bits() {
-        let text = "[[module]]\nname = \"console\"\npriority = 20\nquota_pages = 9\nneeds = [\"serial\", \"ps2\"]\nstart = true\n";
-        let modules = parse(text).unwrap();
-        assert_eq!(modules[0].needs, needs::SERIAL | needs::PS2);
-        assert_eq!(modules[0].program, Program::of_package("console"));
+    fn every_module_of_the_system_has_a_manifest() {
+        let modules = of_system(&paths::root()).unwrap();
+        let console = modules.iter().find(|module| module.name == "console").unwrap();
+        assert_eq!(console.program, Program::of_package("console"));
+        assert!(modules.iter().all(|module| module.publisher == PUBLISHER));
     }
 
     #[test]
-    fn an_unknown_need_is_an_error_that_names_it() {
-        let text = "[[module]]\nname = \"a\"\npriority = 1\nquota_pages = 9\nneeds = [\"world\"]\n";
-        assert!(parse(text).unwrap_err().to_string().contains("\"world\""));
+    fn needs_become_bits_and_an_unknown_one_is_named() {
+        let bits = need_bits(&["serial".to_owned(), "ps2".to_owned()]);
+        assert_eq!(bits.unwrap(), needs::SERIAL | needs::PS2);
+        assert!(need_bits(&["world".to_owned()]).unwrap_err().to_string().contains("\"world\""));
+    }
+
+    #[test]
+    fn a_package_that_does_not_exist_is_an_error_that_names_it() {
+        assert!(package_folder(&paths::root(), "nothing").unwrap_err().to_string().contains("nothing"));
     }
 }
