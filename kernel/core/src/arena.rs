@@ -190,6 +190,30 @@ impl<I: Id, T: Empty> Arena<I, T> {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl<I: Id, T: Empty> Arena<I, T> {
+    /// Checks the free list.
+    pub fn check(&self, name: &str) -> Result<(), std::string::String> {
+        let mut free = 0;
+        let mut next = self.first_free.map(|id| id.position());
+        while let Some(position) = next {
+            let entry = &self.entries[position];
+            if entry.in_use || entry.references > 0 || free > self.entries.len() {
+                return Err(std::format!(
+                    "{name}: entry {position} is wrong on the free list"
+                ));
+            }
+            free += 1;
+            next = entry.next_free.map(|raw| usize::from(raw.get()) - 1);
+        }
+        let used = self.entries.iter().filter(|entry| entry.in_use).count();
+        if used != self.used || used + free != self.entries.len() {
+            return Err(std::format!("{name}: {used} used, {free} free"));
+        }
+        Ok(())
+    }
+}
+
 impl<I: Id, T> Index<I> for Arena<I, T> {
     type Output = T;
 

@@ -246,3 +246,29 @@ impl Frames {
         }
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Frames {
+    /// Frames that are free and were in use before.
+    pub fn free_list(&self) -> &FrameList {
+        &self.free
+    }
+
+    /// What the table says of a frame.
+    pub fn raw_owner(&self, frame: FrameNumber) -> Option<Owner> {
+        let position = frame.0.checked_sub(self.first)? as usize;
+        self.table.get(position).map(|info| info.owner)
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl FrameList {
+    /// Whether the last frame on the list is the one it names.
+    pub fn is_closed(&self, frames: &Frames) -> bool {
+        let last = frames
+            .iter(self)
+            .last()
+            .map_or(NO_FRAME, |frame| frame.0 - frames.first);
+        last == self.tail || core::ptr::eq(self, &frames.free)
+    }
+}

@@ -222,3 +222,28 @@ impl Capability {
         }
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Kernel {
+    /// Free slots of a process, and free reply slots.
+    pub(crate) fn free_slots(
+        &self,
+        process: ProcessId,
+    ) -> Result<[std::vec::Vec<u16>; 2], std::string::String> {
+        let slots = self.slots_of(process);
+        let state = &self.processes[process].table;
+        let walk = |first| {
+            let mut list = std::vec::Vec::new();
+            let mut next: u16 = first;
+            while next != NO_SLOT {
+                if list.len() > slots.len() {
+                    return Err(std::format!("{process:?}: free slots go in a circle"));
+                }
+                list.push(next);
+                next = slots[usize::from(next)].next_free;
+            }
+            Ok(list)
+        };
+        Ok([walk(state.free)?, walk(state.free_reply)?])
+    }
+}

@@ -14,7 +14,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 extern crate std;
 
 mod arena;
@@ -23,6 +23,8 @@ mod fault;
 mod frame;
 mod handle;
 mod interrupt;
+#[cfg(any(test, feature = "testing"))]
+pub mod invariants;
 mod kernel;
 mod loader;
 mod log;
@@ -39,6 +41,10 @@ mod region;
 mod scheduler;
 mod sizes;
 mod syscall;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod user;
 

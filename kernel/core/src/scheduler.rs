@@ -302,3 +302,30 @@ impl Scheduler {
         }
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Queue {
+    /// Whether this is the last thread.
+    pub fn ends_with(self, id: Option<ThreadId>) -> bool {
+        self.tail == id
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Scheduler {
+    pub fn ready_queue(&self, priority: usize) -> Queue {
+        self.ready[priority]
+    }
+
+    pub fn sleeper_queue(&self) -> Queue {
+        self.sleepers
+    }
+
+    pub fn occupied(&self) -> u32 {
+        self.occupied
+    }
+
+    pub fn slice_end_ns(&self) -> u64 {
+        self.slice_end_ns
+    }
+}

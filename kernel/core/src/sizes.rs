@@ -75,7 +75,7 @@ impl Sizes {
         Self::for_memory(region_bytes as usize, frames as usize)
     }
 
-    fn with_processes(self, processes: usize) -> Self {
+    pub(crate) fn with_processes(self, processes: usize) -> Self {
         Self {
             processes,
             memories: processes * 8,

@@ -1,0 +1,687 @@
+//! What must hold whenever user space runs: checked after every event in tests and fuzzing.
+//!
+//! Each function checks one invariant from scratch, from the objects themselves: reference counts are counted
+//! again, queues are walked, page tables are compared with regions. The first one that is broken is returned, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use nonos_abi::{PAGE_BYTES, Rights};
+
+use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
+use crate::frame::Owner;
+use crate::kernel::Kernel;
+use crate::machine::{Access, FrameNumber, UserPage};
+use crate::memory::MemoryKind;
+use crate::module::State;
+use crate::object::Object;
+use crate::region::Backing;
+use crate::scheduler::{PRIORITIES, Queue};
+use crate::testing::{FakeMachine, Mapping};
+use crate::thread::ThreadState;
+
+type Checked = Result<(), String>;
+
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(format!($($text)+));
+        }
+    };
+}
+
+/// Checks everything. Free frames that were not touched since the last check are not looked at again.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
+    arenas(kernel)?;
+    ended_processes_have_nothing(kernel)?;
+    handle_tables(kernel)?;
+    references(kernel)?;
+    charges(kernel)?;
+    frames(kernel, machine)?;
+    regions(kernel)?;
+    mappings(kernel, machine)?;
+    queues(kernel)?;
+    replies(kernel)?;
+    waiting(kernel)?;
+    scheduling(kernel, machine)?;
+    interrupts(kernel, machine)
+}
+
+fn arenas(kernel: &Kernel) -> Checked {
+    kernel.processes.check("processes")?;
+    kernel.threads.check("threads")?;
+    kernel.memories.check("memories")?;
+    kernel.endpoints.check("endpoints")?;
+    kernel.notifications.check("notifications")?;
+    kernel.interrupts.check("interrupts")?;
+    kernel.modules.check("modules")?;
+    kernel.watches.check("watches")
+}
+
+/// Between events no process waits to be cleaned up, and of those that ended only the record is left.
+fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
+    ensure!(
+        kernel.ended.is_none(),
+        "a process that ended was not cleaned up"
+    );
+    for (id, process) in kernel.processes.iter() {
+        let alive = process.exit.is_none();
+        let thread = process
+            .thread
+            .filter(|&thread| kernel.threads[thread].process == Some(id));
+        ensure!(
+            thread.is_some() == alive,
+            "{id:?} alive {alive} has thread {thread:?}"
+        );
+        ensure!(
+            process.space.is_some() == alive,
+            "{id:?} alive {alive} has a wrong space"
+        );
+        ensure!(
+            process.module.is_some() == alive,
+            "{id:?} alive {alive} has a wrong module"
+        );
+        ensure!(
+            process.next_ended.is_none(),
+            "{id:?} is on the list of ended processes"
+        );
+        let empty = process.table.used() == 0 && process.regions == 0;
+        let empty = empty && process.frames.count() == 0 && process.watches.is_none();
+        ensure!(alive || empty, "{id:?} ended and has something left");
+    }
+    let threads = kernel.threads.used();
+    let alive = kernel
+        .processes
+        .iter()
+        .filter(|(_, process)| process.exit.is_none())
+        .count();
+    ensure!(threads == alive, "{threads} threads for {alive} processes");
+    Ok(())
+}
+
+/// Slots are filled or free or retired; reply handles are where they belong; handles name objects that exist.
+fn handle_tables(kernel: &Kernel) -> Checked {
+    for (id, process) in kernel.processes.iter() {
+        if process.exit.is_some() {
+            continue;
+        }
+        let slots = kernel.slots_of(id);
+        let lists = kernel.free_slots(id)?;
+        let mut free = BTreeSet::new();
+        for &index in lists.iter().flatten() {
+            ensure!(free.insert(index), "{id:?}: slot {index} is free twice");
+        }
+        ensure!(
+            lists[0].len() == usize::from(process.table.free_count()),
+            "{id:?}: wrong count of free slots"
+        );
+        let first_reply = slots.len() - crate::handle::REPLY_SLOTS;
+        for (index, slot) in slots.iter().enumerate() {
+            let Some(capability) = slot.capability else {
+                continue;
+            };
+            ensure!(index != 0, "{id:?}: slot 0 is filled");
+            ensure!(
+                !free.contains(&(index as u16)),
+                "{id:?}: slot {index} is filled and free"
+            );
+            let is_reply = matches!(capability.object, Object::Reply(_));
+            ensure!(
+                is_reply == (index >= first_reply),
+                "{id:?}: slot {index} of wrong kind"
+            );
+            ensure!(
+                exists(kernel, capability.object),
+                "{id:?}: slot {index} names no object"
+            );
+            let executable = capability.rights.contains(Rights::EXECUTE);
+            let is_memory = matches!(capability.object, Object::Memory(_));
+            ensure!(
+                !(is_memory && executable),
+                "{id:?}: slot {index} is executable memory"
+            );
+        }
+        let used = slots
+            .iter()
+            .filter(|slot| slot.capability.is_some())
+            .count();
+        ensure!(
+            used == usize::from(process.table.used()),
+            "{id:?}: {used} slots are filled"
+        );
+    }
+    Ok(())
+}
+
+fn exists(kernel: &Kernel, object: Object) -> bool {
+    fn in_use<I: Id, T: Empty>(arena: &Arena<I, T>, id: I) -> bool {
+        arena.id_at(id.position()).is_some()
+    }
+    match object {
+        Object::Process(id) => in_use(&kernel.processes, id),
+        Object::Memory(id) => in_use(&kernel.memories, id),
+        Object::Endpoint(id) => in_use(&kernel.endpoints, id),
+        Object::Reply(Some(id)) => in_use(&kernel.threads, id),
+        Object::Notification(id) => in_use(&kernel.notifications, id),
+        Object::Interrupt(id) => in_use(&kernel.interrupts, id),
+        Object::Module(id) => {
+            in_use(&kernel.modules, id) && matches!(kernel.modules[id].state, State::Admitted(_))
+        }
+        _ => true,
+    }
+}
+
+/// References to one kind of object, by position.
+#[derive(Default)]
+struct Counts(BTreeMap<usize, u32>);
+
+impl Counts {
+    fn add(&mut self, id: impl Id) {
+        *self.0.entry(id.position()).or_default() += 1;
+    }
+
+    fn compare<I: Id + core::fmt::Debug, T: Empty>(&self, arena: &Arena<I, T>) -> Checked {
+        for (id, _) in arena.iter() {
+            let counted = self.0.get(&id.position()).copied().unwrap_or(0);
+            let stored = arena.references(id);
+            ensure!(
+                stored == counted,
+                "{id:?} stores {stored} references and has {counted}"
+            );
+            ensure!(stored > 0, "{id:?} has no references and exists");
+        }
+        Ok(())
+    }
+}
+
+/// Every reference count is what one counts again.
+fn references(kernel: &Kernel) -> Checked {
+    let mut processes = Counts::default();
+    let mut memories = Counts::default();
+    let mut endpoints = Counts::default();
+    let mut notifications = Counts::default();
+    let mut interrupts = Counts::default();
+    let mut modules = Counts::default();
+    let mut receiving = BTreeMap::<usize, u32>::new();
+
+    for (id, process) in kernel.processes.iter() {
+        if process.exit.is_none() {
+            processes.add(id);
+        }
+        if let Some(module) = process.module {
+            modules.add(module);
+        }
+        for region in kernel.regions_of(id) {
+            if let Backing::Memory(memory) = region.backing {
+                memories.add(memory);
+            }
+        }
+        for capability in kernel
+            .slots_of(id)
+            .iter()
+            .filter_map(|slot| slot.capability)
+        {
+            match capability.object {
+                Object::Process(id) => processes.add(id),
+                Object::Memory(id) => memories.add(id),
+                Object::Endpoint(id) => {
+                    endpoints.add(id);
+                    let reads = capability.rights.contains(Rights::READ);
+                    *receiving.entry(id.position()).or_default() += u32::from(reads);
+                }
+                Object::Notification(id) => notifications.add(id),
+                Object::Interrupt(id) => interrupts.add(id),
+                Object::Module(id) => modules.add(id),
+                _ => {}
+            }
+        }
+    }
+    for payer in payers(kernel) {
+        processes.add(payer);
+    }
+    for (_, thread) in kernel.threads.iter() {
+        thread
+            .bound
+            .into_iter()
+            .for_each(|id| notifications.add(id));
+    }
+    for (_, interrupt) in kernel.interrupts.iter() {
+        interrupt
+            .signal
+            .into_iter()
+            .for_each(|signal| notifications.add(signal.notification));
+    }
+    for (_, watch) in kernel.watches.iter() {
+        watch
+            .signal
+            .into_iter()
+            .for_each(|signal| notifications.add(signal.notification));
+    }
+    for (id, module) in kernel.modules.iter() {
+        modules.add(id);
+        let unused = kernel.modules.references(id) == 1;
+        ensure!(
+            !unused || module.shared.count() == 0,
+            "{id:?} is unused and keeps frames"
+        );
+    }
+    for (id, endpoint) in kernel.endpoints.iter() {
+        let counted = receiving.get(&id.position()).copied().unwrap_or(0);
+        let stored = endpoint.receiving_handles;
+        ensure!(
+            stored == counted,
+            "{id:?} stores {stored} receiving handles and has {counted}"
+        );
+    }
+    processes.compare(&kernel.processes)?;
+    memories.compare(&kernel.memories)?;
+    endpoints.compare(&kernel.endpoints)?;
+    notifications.compare(&kernel.notifications)?;
+    interrupts.compare(&kernel.interrupts)?;
+    modules.compare(&kernel.modules)
+}
+
+/// Who pays, once for each object.
+fn payers(kernel: &Kernel) -> Vec<ProcessId> {
+    fn of<I: Id, T: Empty>(arena: &Arena<I, T>) -> Vec<ProcessId> {
+        arena.iter().filter_map(|(id, _)| arena.payer(id)).collect()
+    }
+    [
+        of(&kernel.processes),
+        of(&kernel.memories),
+        of(&kernel.endpoints),
+        of(&kernel.notifications),
+        of(&kernel.interrupts),
+        of(&kernel.watches),
+    ]
+    .concat()
+}
+
+/// Pages and objects charged are exact sums, within the quotas.
+fn charges(kernel: &Kernel) -> Checked {
+    let payers = payers(kernel);
+    for (id, process) in kernel.processes.iter() {
+        let objects = payers.iter().filter(|&&payer| payer == id).count();
+        ensure!(
+            process.objects as usize == objects,
+            "{id:?} is charged {} objects and pays {objects}",
+            process.objects
+        );
+        ensure!(
+            process.objects <= kernel.objects_per_process,
+            "{id:?} has too many objects"
+        );
+        let memories = kernel.memories.iter().filter(|&(memory, object)| {
+            kernel.memories.payer(memory) == Some(id) && matches!(object.kind, MemoryKind::Ram(_))
+        });
+        let memories: u64 = memories.map(|(_, object)| u64::from(object.pages)).sum();
+        let pages = memories + u64::from(process.frames.count()) + process.table_pages;
+        ensure!(
+            process.pages == pages,
+            "{id:?} is charged {} and has {pages}",
+            process.pages
+        );
+        ensure!(
+            pages <= process.quota_pages,
+            "{id:?} has {pages} pages, over its quota"
+        );
+    }
+    Ok(())
+}
+
+/// Every frame has one owner and is on that owner's list once; free frames are zero.
+fn frames(kernel: &Kernel, machine: &mut FakeMachine) -> Checked {
+    let frames = &kernel.frames;
+    let mut seen = BTreeSet::new();
+    let mut lists = Vec::from([(Owner::Free, frames.free_list(), frames.free_list().count())]);
+    for (id, process) in kernel.processes.iter() {
+        lists.push((Owner::Process(id), &process.frames, process.frames.count()));
+    }
+    for (id, memory) in kernel.memories.iter() {
+        if let MemoryKind::Ram(list) = &memory.kind {
+            lists.push((Owner::Memory(id), list, memory.pages));
+        }
+    }
+    for (id, module) in kernel.modules.iter() {
+        lists.push((Owner::Module(id), &module.shared, module.shared.count()));
+    }
+    for (owner, list, count) in lists {
+        let mut length = 0;
+        for frame in frames.iter(list) {
+            ensure!(seen.insert(frame), "{frame:?} is on two lists");
+            let stored = frames.raw_owner(frame);
+            ensure!(
+                stored == Some(owner),
+                "{frame:?} of {owner:?} says {stored:?}"
+            );
+            length += 1;
+        }
+        ensure!(
+            length == count,
+            "{owner:?} has {length} frames, not {count}"
+        );
+        ensure!(
+            list.is_closed(frames),
+            "{owner:?} has a list with a wrong end"
+        );
+    }
+    ensure!(
+        seen.len() as u64 - u64::from(frames.free_list().count())
+            == frames.total() - frames.available(),
+        "frames in use and free frames do not add up to {}",
+        frames.total()
+    );
+    for frame in core::mem::take(&mut machine.touched) {
+        let free = frames.raw_owner(frame) == Some(Owner::Free);
+        ensure!(
+            !free || machine.is_zero(frame),
+            "{frame:?} is free and not zero"
+        );
+    }
+    Ok(())
+}
+
+/// Regions are sorted, apart, and as many pages as what lies behind them.
+fn regions(kernel: &Kernel) -> Checked {
+    for (id, _) in kernel.processes.iter() {
+        let regions = kernel.regions_of(id);
+        for pair in regions.windows(2) {
+            let guard = PAGE_BYTES as u64;
+            let apart = pair[0].end() + guard <= pair[1].address;
+            ensure!(
+                apart,
+                "{id:?}: no guard page between {:#x} and the next",
+                pair[0].address
+            );
+        }
+        for region in regions {
+            if let Backing::Memory(memory) = region.backing {
+                let pages = kernel.memories[memory].pages;
+                ensure!(
+                    region.pages == pages,
+                    "{id:?}: region of {memory:?} has wrong size"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Page tables are what the regions say, nothing else is mapped, and no frame is writable here and executable there.
+fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let mut spaces = BTreeSet::new();
+    let mut writable = BTreeSet::new();
+    let mut executable = BTreeSet::new();
+    for (id, process) in kernel.processes.iter() {
+        let Some(space) = process.space else { continue };
+        ensure!(spaces.insert(space.0), "{id:?} shares its address space");
+        let mut mapped: BTreeMap<UserPage, Mapping> = machine.mappings(space).collect();
+        for mapping in mapped.values() {
+            match mapping.access {
+                Access::Read => {}
+                Access::ReadWrite => drop(writable.insert(mapping.frame)),
+                Access::ReadExecute => drop(executable.insert(mapping.frame)),
+            }
+        }
+        for region in kernel.regions_of(id) {
+            let expected = region_frames(kernel, region.backing);
+            let pages = (region.address..region.end()).step_by(PAGE_BYTES);
+            for (at, address) in pages.enumerate() {
+                let page = UserPage::new(address).ok_or("a region is not in user space")?;
+                let mapping = mapped.remove(&page);
+                let (owner, access) = match mapping {
+                    Some(mapping) => (kernel.frames.raw_owner(mapping.frame), mapping.access),
+                    None if region.backing == Backing::Image => continue,
+                    None => return Err(format!("{id:?}: {page:?} of a region is not mapped")),
+                };
+                let right = match region.backing {
+                    Backing::Image => is_image(owner, access, id, process.module),
+                    Backing::Stack => {
+                        owner == Some(Owner::Process(id)) && access == Access::ReadWrite
+                    }
+                    Backing::Memory(_) => {
+                        mapping.map(|mapping| mapping.frame) == expected.get(at).copied()
+                            && access != Access::ReadExecute
+                    }
+                };
+                ensure!(
+                    right,
+                    "{id:?}: {page:?} is mapped {access:?} to a frame of {owner:?}"
+                );
+            }
+        }
+        let stray = mapped.keys().next();
+        ensure!(
+            stray.is_none(),
+            "{id:?}: {stray:?} is mapped and in no region"
+        );
+    }
+    let strays: Vec<_> = machine
+        .spaces()
+        .filter(|space| !spaces.contains(&space.0))
+        .collect();
+    ensure!(strays.is_empty(), "address spaces of nobody: {strays:?}");
+    let both = writable.intersection(&executable).next();
+    ensure!(both.is_none(), "{both:?} is writable and executable");
+    Ok(())
+}
+
+fn is_image(
+    owner: Option<Owner>,
+    access: Access,
+    process: ProcessId,
+    module: Option<ModuleId>,
+) -> bool {
+    match owner {
+        Some(Owner::Process(owner)) => owner == process && access != Access::ReadExecute,
+        Some(Owner::Module(owner)) => Some(owner) == module && access != Access::ReadWrite,
+        _ => false,
+    }
+}
+
+fn region_frames(kernel: &Kernel, backing: Backing) -> Vec<FrameNumber> {
+    let frames_of = |id: MemoryId| match &kernel.memories[id].kind {
+        MemoryKind::Ram(list) => kernel.frames.iter(list).collect(),
+        &MemoryKind::Device(first, _) => (0..kernel.memories[id].pages)
+            .map(|page| FrameNumber(first.0 + page))
+            .collect(),
+    };
+    match backing {
+        Backing::Memory(id) => frames_of(id),
+        Backing::Image | Backing::Stack => Vec::new(),
+    }
+}
+
+/// Every thread is on exactly the queue that its state names.
+fn queues(kernel: &Kernel) -> Checked {
+    let mut found = BTreeMap::new();
+    let mut walk = |queue: Queue, state: &dyn Fn(ThreadId) -> ThreadState| -> Checked {
+        let mut previous = None;
+        for id in queue.iter(&kernel.threads) {
+            ensure!(
+                kernel.threads.id_at(id.position()).is_some(),
+                "{id:?} does not exist"
+            );
+            ensure!(
+                found.insert(id.position(), ()).is_none(),
+                "{id:?} is on two queues"
+            );
+            let links = kernel.threads[id].links;
+            ensure!(links.previous == previous, "{id:?} has a wrong link back");
+            let (actual, expected) = (kernel.threads[id].state, state(id));
+            ensure!(
+                actual == expected,
+                "{id:?} is {actual:?} on the queue of {expected:?}"
+            );
+            previous = Some(id);
+        }
+        ensure!(queue.ends_with(previous), "a queue has a wrong end");
+        Ok(())
+    };
+    for priority in 0..PRIORITIES {
+        let queue = kernel.scheduler.ready_queue(priority);
+        walk(queue, &|_| ThreadState::Ready)?;
+        let misplaced = queue
+            .iter(&kernel.threads)
+            .find(|&id| usize::from(kernel.threads[id].priority) != priority);
+        ensure!(
+            misplaced.is_none(),
+            "{misplaced:?} is ready at the wrong priority"
+        );
+    }
+    walk(kernel.scheduler.sleeper_queue(), &|_| ThreadState::Sleeping)?;
+    for (id, endpoint) in kernel.endpoints.iter() {
+        walk(endpoint.callers, &|_| ThreadState::Calling(id))?;
+        walk(endpoint.receivers, &|_| ThreadState::Receiving(id))?;
+    }
+    for (id, notification) in kernel.notifications.iter() {
+        walk(notification.waiters, &|_| ThreadState::Waiting(id))?;
+    }
+    for (id, thread) in kernel.threads.iter() {
+        let queued = found.contains_key(&id.position());
+        let expected = match thread.state {
+            ThreadState::New | ThreadState::AwaitingReply { .. } => false,
+            ThreadState::Running => {
+                ensure!(
+                    kernel.scheduler.running() == Some(id),
+                    "{id:?} is not running"
+                );
+                false
+            }
+            ThreadState::Ended => return Err(format!("{id:?} ended and exists")),
+            _ => true,
+        };
+        ensure!(
+            queued == expected,
+            "{id:?} is {:?}, on a queue: {queued}",
+            thread.state
+        );
+    }
+    Ok(())
+}
+
+/// Threads that await a reply and reply handles belong to each other, one to one.
+fn replies(kernel: &Kernel) -> Checked {
+    let mut handles = BTreeMap::new();
+    for (server, _) in kernel.processes.iter() {
+        for (slot, entry) in kernel.slots_of(server).iter().enumerate() {
+            if let Some(Object::Reply(Some(thread))) = entry.capability.map(|c| c.object) {
+                let other = handles.insert(thread.position(), (server, slot as u16));
+                ensure!(other.is_none(), "{thread:?} has two reply handles");
+            }
+        }
+    }
+    for (id, thread) in kernel.threads.iter() {
+        let handle = handles.remove(&id.position());
+        let expected = match thread.state {
+            ThreadState::AwaitingReply { server, slot } => Some((server, slot)),
+            _ => None,
+        };
+        ensure!(
+            handle == expected,
+            "{id:?} expects a reply from {expected:?}, not {handle:?}"
+        );
+    }
+    ensure!(
+        handles.is_empty(),
+        "reply handles to threads that do not exist"
+    );
+    Ok(())
+}
+
+/// Nobody waits for what is there, or for what can never come.
+fn waiting(kernel: &Kernel) -> Checked {
+    for (id, notification) in kernel.notifications.iter() {
+        let waits = notification.waiters.head.is_some();
+        ensure!(
+            !waits || notification.bits == 0,
+            "a thread waits for bits that {id:?} has"
+        );
+        if let Some(bound) = notification.bound {
+            let thread = &kernel.threads[bound];
+            ensure!(thread.bound == Some(id), "{bound:?} is not bound to {id:?}");
+            let receives = matches!(thread.state, ThreadState::Receiving(_));
+            ensure!(
+                !receives || notification.bits == 0,
+                "{bound:?} was not told of {id:?}"
+            );
+        }
+    }
+    for (id, thread) in kernel.threads.iter() {
+        if let Some(bound) = thread.bound {
+            let back = kernel.notifications[bound].bound;
+            ensure!(
+                back == Some(id),
+                "{id:?} is bound to a notification of {back:?}"
+            );
+        }
+    }
+    for (id, endpoint) in kernel.endpoints.iter() {
+        let (callers, receivers) = (endpoint.callers.head, endpoint.receivers.head);
+        let both = callers.is_some() && receivers.is_some();
+        ensure!(!both, "callers and receivers wait for each other at {id:?}");
+        let hopeless = callers.is_some() && endpoint.receiving_handles == 0;
+        ensure!(
+            !hopeless,
+            "callers wait at {id:?}, which nobody can receive from"
+        );
+    }
+    Ok(())
+}
+
+/// The running thread has the highest priority, and the timer is armed for what is due and for nothing else.
+fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let scheduler = &kernel.scheduler;
+    let highest = (0..PRIORITIES)
+        .rev()
+        .find(|&p| scheduler.ready_queue(p).head.is_some());
+    let occupied = (0..PRIORITIES)
+        .filter(|&p| scheduler.ready_queue(p).head.is_some())
+        .fold(0, |bits, p| bits | 1u32 << p);
+    ensure!(
+        scheduler.occupied() == occupied,
+        "the bitmap of ready queues is wrong"
+    );
+    let running = scheduler
+        .running()
+        .map(|id| usize::from(kernel.threads[id].priority));
+    ensure!(
+        running >= highest,
+        "{highest:?} is ready while {running:?} runs"
+    );
+    let sleepers: Vec<_> = scheduler
+        .sleeper_queue()
+        .iter(&kernel.threads)
+        .map(|id| kernel.threads[id].deadline_ns)
+        .collect();
+    ensure!(sleepers.is_sorted(), "sleepers are not in order");
+    let slice = (running.is_some() && running == highest).then(|| scheduler.slice_end_ns());
+    let due = sleepers.first().copied().into_iter().chain(slice).min();
+    ensure!(
+        machine.timer_ns == due,
+        "the timer is set to {:?}, not {due:?}",
+        machine.timer_ns
+    );
+    Ok(())
+}
+
+/// Each line has one object, and only lines that are bound are let through.
+fn interrupts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let mut lines = BTreeMap::new();
+    for (id, interrupt) in kernel.interrupts.iter() {
+        let other = lines.insert(interrupt.global, interrupt.signal.is_some());
+        ensure!(other.is_none(), "{id:?} shares its line");
+    }
+    for line in &machine.enabled_interrupts {
+        ensure!(
+            lines.get(line) == Some(&true),
+            "line {line} is enabled and not bound"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! A machine without hardware: address spaces are maps, frames are boxes, time is a number.
+
+use std::boxed::Box;
+use std::collections::{BTreeMap, BTreeSet};
+use std::string::String;
+use std::vec::Vec;
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::info::CpuStatus;
+
+use crate::machine::{
+    Access, AddressSpace, Caching, FrameNumber, Machine, MapError, PortWidth, PowerAction, UserPage,
+};
+
+/// What RAM holds before the kernel writes to it.
+const DIRT: u8 = 0xA5;
+/// Devices lie here, one frame behind the other.
+const DEVICE_FRAMES: core::ops::Range<u64> = 0xF0000..0xF0100;
+/// Ports that no program gets.
+const FORBIDDEN_PORTS: core::ops::RangeInclusive<u16> = 0x20..=0x21;
+/// Interrupt lines.
+const LINES: u32 = 24;
+
+/// How a page is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// What it is mapped to.
+    pub frame: FrameNumber,
+    /// How user space may access it.
+    pub access: Access,
+    /// How it is cached.
+    pub caching: Caching,
+}
+
+#[derive(Default)]
+struct Space {
+    pages: BTreeMap<UserPage, Mapping>,
+    /// Page tables below the top: level and the part of the address that they cover.
+    tables: BTreeSet<(u32, u64)>,
+}
+
+/// The machine.
+pub struct FakeMachine {
+    ram: core::ops::Range<u32>,
+    frames: BTreeMap<FrameNumber, Box<[u8; PAGE_BYTES]>>,
+    /// Frames that were written or given a window since they were last asked for.
+    pub touched: BTreeSet<FrameNumber>,
+    spaces: BTreeMap<u32, Space>,
+    next_space: u32,
+    /// Frames for page tables.
+    pub table_frames: u64,
+    /// The clock.
+    pub now_ns: u64,
+    /// What the timer is set to.
+    pub timer_ns: Option<u64>,
+    /// How often it was set.
+    pub timer_sets: u64,
+    /// Lines that are let through.
+    pub enabled_interrupts: BTreeSet<u32>,
+    /// Port writes, in order.
+    pub port_writes: Vec<(u16, PortWidth, u32)>,
+    /// Power actions, in order.
+    pub power_actions: Vec<PowerAction>,
+    /// What was printed.
+    pub printed: String,
+}
+
+impl FakeMachine {
+    /// A machine with RAM in these frames, full of [`DIRT`].
+    pub fn new(ram: core::ops::Range<u32>, table_frames: u64) -> Self {
+        Self {
+            ram,
+            frames: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            spaces: BTreeMap::new(),
+            next_space: 1 << 20,
+            table_frames,
+            now_ns: 0,
+            timer_ns: None,
+            timer_sets: 0,
+            enabled_interrupts: BTreeSet::new(),
+            port_writes: Vec::new(),
+            power_actions: Vec::new(),
+            printed: String::new(),
+        }
+    }
+
+    /// All address spaces.
+    pub fn spaces(&self) -> impl Iterator<Item = AddressSpace> {
+        self.spaces
+            .keys()
+            .map(|&space| AddressSpace(FrameNumber(space)))
+    }
+
+    /// All mapped pages of an address space, ascending.
+    pub fn mappings(&self, space: AddressSpace) -> impl Iterator<Item = (UserPage, Mapping)> {
+        self.spaces[&space.0.0]
+            .pages
+            .iter()
+            .map(|(&page, &mapping)| (page, mapping))
+    }
+
+    /// Contents of a frame.
+    pub fn frame(&mut self, frame: FrameNumber) -> &mut [u8; PAGE_BYTES] {
+        assert!(self.ram.contains(&frame.0), "frame {frame:?} is no RAM");
+        self.frames
+            .entry(frame)
+            .or_insert_with(|| Box::new([DIRT; PAGE_BYTES]))
+    }
+
+    /// Whether a frame holds zeros.
+    pub fn is_zero(&self, frame: FrameNumber) -> bool {
+        self.frames
+            .get(&frame)
+            .is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0))
+    }
+
+    fn used_table_frames(&self) -> u64 {
+        self.spaces
+            .values()
+            .map(|space| 1 + space.tables.len() as u64)
+            .sum()
+    }
+
+    fn space(&mut self, space: AddressSpace) -> &mut Space {
+        self.spaces
+            .get_mut(&space.0.0)
+            .expect("the address space exists")
+    }
+}
+
+impl Machine for FakeMachine {
+    fn space_create(&mut self) -> Option<AddressSpace> {
+        if self.used_table_frames() >= self.table_frames {
+            return None;
+        }
+        self.spaces.insert(self.next_space, Space::default());
+        self.next_space += 1;
+        Some(AddressSpace(FrameNumber(self.next_space - 1)))
+    }
+
+    fn space_destroy(&mut self, space: AddressSpace) {
+        self.spaces
+            .remove(&space.0.0)
+            .expect("the address space exists");
+    }
+
+    fn map(
+        &mut self,
+        space: AddressSpace,
+        page: UserPage,
+        frame: FrameNumber,
+        access: Access,
+        caching: Caching,
+    ) -> Result<(), MapError> {
+        let free = self.table_frames - self.used_table_frames();
+        let space = self.space(space);
+        if space.pages.contains_key(&page) {
+            return Err(MapError::Mapped);
+        }
+        let tables = [1, 2, 3].map(|level| (level, page.address() >> (12 + 9 * level)));
+        let missing: Vec<_> = tables
+            .into_iter()
+            .filter(|table| !space.tables.contains(table))
+            .collect();
+        if missing.len() as u64 > free {
+            return Err(MapError::OutOfTables);
+        }
+        space.tables.extend(missing);
+        space.pages.insert(
+            page,
+            Mapping {
+                frame,
+                access,
+                caching,
+            },
+        );
+        Ok(())
+    }
+
+    fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
+        self.space(space)
+            .pages
+            .remove(&page)
+            .map(|mapping| mapping.frame)
+    }
+
+    fn translate(&self, space: AddressSpace, page: UserPage) -> Option<(FrameNumber, Access)> {
+        let mapping = self.spaces[&space.0.0].pages.get(&page)?;
+        Some((mapping.frame, mapping.access))
+    }
+
+    fn with_frame<R>(
+        &mut self,
+        frame: FrameNumber,
+        f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R,
+    ) -> R {
+        self.touched.insert(frame);
+        f(self.frame(frame))
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    fn set_timer(&mut self, deadline_ns: Option<u64>) {
+        self.timer_ns = deadline_ns;
+        self.timer_sets += 1;
+    }
+
+    fn interrupt_route(&self, line: u32) -> Option<u32> {
+        match line {
+            0 => Some(2),
+            line => (line < LINES).then_some(line),
+        }
+    }
+
+    fn interrupt_enable(&mut self, global: u32) {
+        self.enabled_interrupts.insert(global);
+    }
+
+    fn interrupt_disable(&mut self, global: u32) {
+        self.enabled_interrupts.remove(&global);
+    }
+
+    fn port_read(&mut self, port: u16, width: PortWidth) -> u32 {
+        let all = 0x0101_0101 * u32::from(port & 0xFF);
+        match width {
+            PortWidth::Byte => all & 0xFF,
+            PortWidth::Word => all & 0xFFFF,
+            PortWidth::Double => all,
+        }
+    }
+
+    fn port_write(&mut self, port: u16, width: PortWidth, value: u32) {
+        self.port_writes.push((port, width, value));
+    }
+
+    fn ports_allowed(&self, first: u16, count: u16) -> bool {
+        let end = u32::from(first) + u32::from(count);
+        count > 0
+            && end <= 1 << 16
+            && FORBIDDEN_PORTS
+                .into_iter()
+                .all(|p| !(u32::from(first)..end).contains(&p.into()))
+    }
+
+    fn is_device_memory(&self, physical: u64, pages: u64) -> bool {
+        let first = physical / PAGE_BYTES as u64;
+        first >= DEVICE_FRAMES.start
+            && first
+                .checked_add(pages)
+                .is_some_and(|end| end <= DEVICE_FRAMES.end)
+    }
+
+    fn cpu_status(&self) -> CpuStatus {
+        CpuStatus {
+            cpus: 1,
+            w_xor_x: 1,
+            ..CpuStatus::default()
+        }
+    }
+
+    fn power(&mut self, action: PowerAction) {
+        self.power_actions.push(action);
+    }
+
+    fn table_frames(&self) -> (u64, u64) {
+        (
+            self.table_frames - self.used_table_frames(),
+            self.table_frames,
+        )
+    }
+
+    fn early_print(&mut self, text: &str) {
+        self.printed.push_str(text);
+    }
+}

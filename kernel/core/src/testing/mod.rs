@@ -1,0 +1,10 @@
+//! Running the kernel on a host: a machine without hardware, a signed system image, and a driver that makes system
+//! calls in the name of a process and checks the [`crate::invariants`] after each event.
+
+mod image;
+mod machine;
+mod world;
+
+pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
+pub use machine::{FakeMachine, Mapping};
+pub use world::{World, WorldOptions};

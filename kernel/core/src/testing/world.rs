@@ -1,0 +1,402 @@
+//! A kernel on a fake machine, driven by system calls in the name of processes.
+
+use std::boxed::Box;
+use std::vec::Vec;
+
+use nonos_abi::boot::{BootInfo, MemoryRange, RollbackStore, memory_kind};
+use nonos_abi::{Error, PAGE_BYTES, Syscall, start};
+
+use super::image::payload;
+use super::machine::FakeMachine;
+use crate::arena::{Empty, Entry, ProcessId, ThreadId};
+use crate::kernel::{BootRecord, Kernel};
+use crate::machine::{AddressSpace, Event, UserContext, UserPage};
+use crate::sizes::{Arenas, Sizes};
+use crate::thread::ThreadState;
+use crate::{invariants, machine};
+
+/// First frame of RAM.
+const RAM_START: u32 = 0x100;
+
+/// How large the machine is.
+#[derive(Clone, Copy, Debug)]
+pub struct WorldOptions {
+    /// Frames of RAM, in two ranges with a hole between.
+    pub frames: u32,
+    /// Frames for page tables.
+    pub table_frames: u64,
+    /// Bytes of kernel region for objects.
+    pub region_bytes: usize,
+    /// Processes, in place of what follows from the region.
+    pub processes: Option<usize>,
+    /// Seed of the boot loader.
+    pub seed: [u8; 32],
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            frames: 2048,
+            table_frames: 512,
+            region_bytes: 1 << 20,
+            processes: None,
+            seed: [9; 32],
+        }
+    }
+}
+
+/// Kernel and machine. [`Self::event`] checks all invariants.
+pub struct World {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The machine.
+    pub machine: FakeMachine,
+    /// Whether each event is followed by a check of all invariants.
+    pub checked: bool,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new(WorldOptions::default())
+    }
+}
+
+impl World {
+    /// A machine on which the kernel has started `init`.
+    pub fn new(options: WorldOptions) -> Self {
+        let mut world = Self::without_init(options);
+        world
+            .kernel
+            .start_init(&mut world.machine)
+            .expect("init starts");
+        world.check();
+        world
+    }
+
+    /// A machine on which nothing runs.
+    pub fn without_init(options: WorldOptions) -> Self {
+        let info = boot_info(&options);
+        let mut sizes = Sizes::for_memory(options.region_bytes, options.frames as usize + 16);
+        sizes.frames = options.frames as usize + 16;
+        if let Some(processes) = options.processes {
+            sizes = sizes.with_processes(processes);
+        }
+        let boot = BootRecord {
+            info,
+            payload: payload(),
+            tsc_at_kernel_entry: 1500,
+        };
+        let ram = RAM_START..RAM_START + options.frames + 16;
+        let mut machine = FakeMachine::new(ram, options.table_frames);
+        let kernel = Kernel::new(boot, arenas(&sizes), &mut machine).expect("the payload is good");
+        Self {
+            kernel,
+            machine,
+            checked: true,
+        }
+    }
+
+    /// The process that runs `init`.
+    pub fn init(&self) -> ProcessId {
+        self.kernel.init.expect("init was started")
+    }
+
+    /// Has something happen.
+    pub fn event(&mut self, event: Event) {
+        self.kernel.handle(event, &mut self.machine);
+        if self.checked {
+            self.check();
+        }
+    }
+
+    /// Checks all invariants.
+    pub fn check(&mut self) {
+        if let Err(broken) = invariants::check(&self.kernel, &mut self.machine) {
+            panic!("{broken}");
+        }
+    }
+
+    /// Lets time pass, with the timer events that are due.
+    pub fn advance(&mut self, ns: u64) {
+        let end = self.machine.now_ns + ns;
+        while let Some(due) = self.machine.timer_ns.filter(|&due| due <= end) {
+            self.machine.now_ns = self.machine.now_ns.max(due);
+            self.machine.timer_ns = None;
+            self.event(Event::Timer);
+        }
+        self.machine.now_ns = end;
+    }
+
+    /// The thread of a process.
+    pub fn thread(&self, process: ProcessId) -> ThreadId {
+        self.kernel.processes[process]
+            .thread
+            .expect("the process is alive")
+    }
+
+    /// Registers of a process.
+    pub fn context(&mut self, process: ProcessId) -> &mut UserContext {
+        let thread = self.thread(process);
+        &mut self.kernel.threads[thread].context
+    }
+
+    /// What the thread of a process does.
+    pub(crate) fn state(&self, process: ProcessId) -> ThreadState {
+        self.kernel.threads[self.thread(process)].state
+    }
+
+    /// Whether a process waits for something.
+    pub fn is_blocked(&self, process: ProcessId) -> bool {
+        !matches!(
+            self.state(process),
+            ThreadState::Ready | ThreadState::Running
+        )
+    }
+
+    /// The process that runs.
+    pub fn running(&self) -> Option<ProcessId> {
+        Some(self.kernel.caller()?.process)
+    }
+
+    /// Has others yield until `process` runs.
+    pub fn switch_to(&mut self, process: ProcessId) {
+        for _ in 0..1000 {
+            let Some(running) = self.running() else { break };
+            if running == process {
+                return;
+            }
+            self.context(running).rax = Syscall::Yield as u64;
+            self.event(Event::Syscall);
+        }
+        panic!("{process:?} cannot run: {:?}", self.state(process));
+    }
+
+    /// Makes a system call that may block: the results are in the registers when it is done.
+    pub fn begin(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) {
+        self.switch_to(process);
+        let context = self.context(process);
+        context.rax = call as u64;
+        let mut registers = [0; 6];
+        registers[..arguments.len()].copy_from_slice(arguments);
+        [
+            context.rdi,
+            context.rsi,
+            context.rdx,
+            context.r10,
+            context.r8,
+            context.r9,
+        ] = registers;
+        self.event(Event::Syscall);
+    }
+
+    /// What the registers of a process say about its last system call.
+    pub fn result(&mut self, process: ProcessId) -> Result<[u64; 2], Error> {
+        assert!(
+            !self.is_blocked(process),
+            "blocked: {:?}",
+            self.state(process)
+        );
+        let context = self.context(process);
+        match Error::from_raw(context.rax) {
+            None => {
+                assert_eq!(context.rax, 0);
+                Ok([context.rdi, context.rsi])
+            }
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Makes a system call that does not block.
+    pub fn call(
+        &mut self,
+        process: ProcessId,
+        call: Syscall,
+        arguments: &[u64],
+    ) -> Result<[u64; 2], Error> {
+        self.begin(process, call, arguments);
+        self.result(process)
+    }
+
+    /// Makes a system call that gives one result, in which nothing may go wrong.
+    pub fn value(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) -> u64 {
+        self.call(process, call, arguments)
+            .unwrap_or_else(|error| panic!("{call:?}: {error}"))[0]
+    }
+
+    /// An address on the stack of a process, to pass buffers.
+    pub fn buffer(&mut self, process: ProcessId) -> u64 {
+        self.context(process).rsp - 8 * PAGE_BYTES as u64 + 40
+    }
+
+    /// Writes to memory of a process, as the process would.
+    pub fn poke(&mut self, process: ProcessId, address: u64, bytes: &[u8]) {
+        for (address, &byte) in (address..).zip(bytes) {
+            *self.byte(process, address) = byte;
+        }
+    }
+
+    /// Reads memory of a process.
+    pub fn peek(&mut self, process: ProcessId, address: u64, length: usize) -> Vec<u8> {
+        (address..)
+            .take(length)
+            .map(|address| *self.byte(process, address))
+            .collect()
+    }
+
+    /// Reads words from memory of a process.
+    pub fn peek_words(&mut self, process: ProcessId, address: u64, count: usize) -> Vec<u64> {
+        let bytes = self.peek(process, address, count * 8);
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&chunk| u64::from_le_bytes(chunk))
+            .collect()
+    }
+
+    /// The address space of a process.
+    pub fn space(&self, process: ProcessId) -> AddressSpace {
+        self.kernel.processes[process]
+            .space
+            .expect("the process is alive")
+    }
+
+    fn byte(&mut self, process: ProcessId, address: u64) -> &mut u8 {
+        use machine::Machine;
+        let page = UserPage::containing(address).expect("an address of user space");
+        let translation = self.machine.translate(self.space(process), page);
+        let (frame, _) = translation.expect("the page is mapped");
+        &mut self.machine.frame(frame)[(address % PAGE_BYTES as u64) as usize]
+    }
+
+    /// Admits a module in the name of `init`.
+    pub fn admit(&mut self, name: &str) -> Result<u64, Error> {
+        let init = self.init();
+        let buffer = self.buffer(init);
+        self.poke(init, buffer, name.as_bytes());
+        let archive = start::ARCHIVE.raw().into();
+        let arguments = [archive, buffer, name.len() as u64];
+        Ok(self.call(init, Syscall::ModuleAdmit, &arguments)?[0])
+    }
+
+    /// Makes a process of `worker` in the name of `init`, does not start it, and returns it and `init`'s handle.
+    pub fn create_worker(&mut self) -> (ProcessId, u64) {
+        let init = self.init();
+        let module = self.admit("worker").expect("worker is good");
+        let arguments = [module, u64::MAX, u64::MAX];
+        let handle = self.value(init, Syscall::ProcessCreate, &arguments);
+        self.value(init, Syscall::HandleClose, &[module]);
+        (self.process_behind(init, handle), handle)
+    }
+
+    /// Starts a process of `worker` in the name of `init`; returns it and `init`'s handle.
+    pub fn start_worker(&mut self) -> (ProcessId, u64) {
+        let (worker, handle) = self.create_worker();
+        self.value(self.init(), Syscall::ProcessStart, &[handle, 0, 0]);
+        (worker, handle)
+    }
+
+    /// The process that a handle names.
+    pub fn process_behind(&self, owner: ProcessId, handle: u64) -> ProcessId {
+        let (_, capability) = self
+            .kernel
+            .look_up_any(owner, handle)
+            .expect("the handle exists");
+        capability.object.process().expect("a process")
+    }
+
+    /// Gives a process another's handle, as if it had been granted or sent.
+    pub fn share(&mut self, from: ProcessId, handle: u64, to: ProcessId) -> u64 {
+        let (_, capability) = self
+            .kernel
+            .look_up_any(from, handle)
+            .expect("the handle exists");
+        let copy = self
+            .kernel
+            .insert_copy(to, capability)
+            .expect("room for a handle");
+        copy.raw().into()
+    }
+}
+
+fn boot_info(options: &WorldOptions) -> &'static BootInfo {
+    let page = PAGE_BYTES as u64;
+    let range = |frame: u32, pages: u32, kind| MemoryRange {
+        physical: u64::from(frame) * page,
+        pages: pages.into(),
+        kind,
+    };
+    let half = options.frames / 2;
+    let mut memory = [MemoryRange::default(); nonos_abi::boot::MEMORY_RANGES];
+    memory[0] = range(0, RAM_START, memory_kind::KERNEL);
+    memory[1] = range(RAM_START, half, memory_kind::USABLE);
+    memory[2] = range(RAM_START + half, 16, memory_kind::FIRMWARE);
+    memory[3] = range(
+        RAM_START + half + 16,
+        options.frames - half,
+        memory_kind::USABLE,
+    );
+    Box::leak(Box::new(BootInfo {
+        magic: nonos_abi::boot::MAGIC,
+        kernel_base: 0xFFFF_FFFF_9000_0000,
+        kernel_physical: 0x20_0000,
+        kernel_bytes: 0x3_0000,
+        stack_base: 0,
+        stack_bytes: 0,
+        region_base: 0xFFFF_FFFF_A000_0000,
+        region_physical: 0x40_0000,
+        region_bytes: 0x20_0000,
+        region_used_bytes: 0x1000,
+        payload_base: 0,
+        payload_physical: 0,
+        payload_bytes: payload().len() as u64,
+        event_log_base: 0,
+        event_log_bytes: 321,
+        tsc_at_entry: 1000,
+        seed: options.seed,
+        entropy_sources: 5,
+        flags: 0x3F,
+        image_security_version: 4,
+        rollback_counter: 4,
+        rollback_store: RollbackStore::Tpm,
+        payload_hash: [0x11; 32],
+        key_hash: [0x22; 32],
+        pcrs: core::array::from_fn(|i| [i as u8; 32]),
+        framebuffer: nonos_abi::boot::Framebuffer {
+            physical: 0xF_0000 * page,
+            bytes: 64 * page,
+            width: 256,
+            height: 256,
+            stride_bytes: 1024,
+            format: 0,
+        },
+        acpi: nonos_abi::boot::Acpi::default(),
+        memory_count: 4,
+        memory,
+    }))
+}
+
+fn arenas(sizes: &Sizes) -> Arenas {
+    Arenas {
+        processes: entries(sizes.processes),
+        threads: entries(sizes.processes),
+        slots: filled(sizes.processes * sizes.handles_per_process),
+        regions: filled(sizes.processes * sizes.regions_per_process),
+        memories: entries(sizes.memories),
+        endpoints: entries(sizes.endpoints),
+        notifications: entries(sizes.notifications),
+        interrupts: entries(sizes.interrupts),
+        modules: entries(sizes.modules),
+        watches: entries(sizes.watches),
+        frames: filled(sizes.frames),
+        log: Vec::leak(std::vec![0; sizes.log_bytes]),
+    }
+}
+
+fn entries<T: Empty>(count: usize) -> &'static mut [Entry<T>] {
+    filled(count)
+}
+
+fn filled<T: Empty>(count: usize) -> &'static mut [T] {
+    Vec::leak((0..count).map(|_| T::EMPTY).collect())
+}
