@@ -144,6 +144,15 @@ pub fn pack(archive: &[u8]) -> alloc::vec::Vec<u8> {
     crate::pack::pack(archive)
 }
 
+/// Decompresses a body that nobody verified, for tools that show what a file holds.
+///
+/// # Errors
+/// As [`VerifiedImage::unpack`].
+#[cfg(feature = "sign")]
+pub fn unpack_unverified(payload: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
+    crate::pack::unpack(payload, out)
+}
+
 #[cfg(all(test, feature = "sign"))]
 mod tests {
     use super::*;

@@ -1,0 +1,98 @@
+//! A well-formed executable that tests damage.
+//!
+//! File: headers, relocations and constants (R) | code (RX) | RELRO data with the dynamic section (RW), data (RW, larger in
+//! memory).
+#![allow(dead_code, reason = "each test program uses a part")]
+
+/// Program headers, in order.
+pub const R: usize = 0;
+pub const RX: usize = 1;
+pub const RELRO_DATA: usize = 2;
+pub const DATA: usize = 3;
+pub const DYNAMIC: usize = 4;
+pub const RELRO: usize = 5;
+pub const STACK: usize = 6;
+
+/// Offsets of fields in a program header, and their sizes.
+pub const TYPE: (usize, usize) = (0, 4);
+pub const FLAGS: (usize, usize) = (4, 4);
+pub const OFFSET: (usize, usize) = (8, 8);
+pub const VADDR: (usize, usize) = (16, 8);
+pub const FILESZ: (usize, usize) = (32, 8);
+pub const MEMSZ: (usize, usize) = (40, 8);
+pub const ALIGN: (usize, usize) = (48, 8);
+
+/// Where the relocation table stands.
+pub const RELA_AT: usize = 0x800;
+/// Relocations in it.
+pub const RELA_COUNT: usize = 3;
+/// Where the dynamic section stands.
+pub const DYNAMIC_AT: usize = 0x2100;
+/// Entry point.
+pub const ENTRY: u64 = 0x1010;
+
+/// Writes a number.
+pub fn put(file: &mut [u8], at: usize, bytes: usize, value: u64) {
+    file[at..at + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
+}
+
+/// Writes a field of a program header.
+pub fn set(file: &mut [u8], header: usize, (at, bytes): (usize, usize), value: u64) {
+    put(file, 64 + 56 * header + at, bytes, value);
+}
+
+/// Writes a relocation.
+pub fn set_rela(file: &mut [u8], number: usize, offset: u64, kind: u64, addend: i64) {
+    let at = RELA_AT + 24 * number;
+    put(file, at, 8, offset);
+    put(file, at + 8, 8, kind);
+    put(file, at + 16, 8, addend as u64);
+}
+
+/// Writes an entry of the dynamic section.
+pub fn set_dynamic(file: &mut [u8], number: usize, tag: u64, value: u64) {
+    put(file, DYNAMIC_AT + 16 * number, 8, tag);
+    put(file, DYNAMIC_AT + 16 * number + 8, 8, value);
+}
+
+/// The executable.
+pub fn executable() -> Vec<u8> {
+    let mut file = vec![0; 0x3800];
+    file[..16].copy_from_slice(b"\x7FELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    put(&mut file, 16, 2, 3); // ET_DYN
+    put(&mut file, 18, 2, 62); // EM_X86_64
+    put(&mut file, 20, 4, 1);
+    put(&mut file, 24, 8, ENTRY);
+    put(&mut file, 32, 8, 64); // program headers follow
+    put(&mut file, 52, 2, 64);
+    put(&mut file, 54, 2, 56);
+    put(&mut file, 56, 2, 7);
+    // type, flags, offset (also the address), bytes in the file, bytes in memory
+    let headers = [
+        (1, 4, 0, 0x900, 0x900),
+        (1, 5, 0x1000, 0x800, 0x800),
+        (1, 6, 0x2000, 0x1000, 0x1000),
+        (1, 6, 0x3000, 0x800, 0x5000),
+        (2, 6, DYNAMIC_AT as u64, 0x60, 0x60),
+        (0x6474_E552, 4, 0x2000, 0x1000, 0x1000),
+        (0x6474_E551, 6, 0, 0, 0),
+    ];
+    for (number, (kind, flags, offset, in_file, in_memory)) in headers.into_iter().enumerate() {
+        set(&mut file, number, TYPE, kind);
+        set(&mut file, number, FLAGS, flags);
+        set(&mut file, number, OFFSET, offset);
+        set(&mut file, number, VADDR, offset);
+        set(&mut file, number, FILESZ, in_file);
+        set(&mut file, number, MEMSZ, in_memory);
+        set(&mut file, number, ALIGN, if kind == 1 { 4096 } else { 8 });
+    }
+    set_dynamic(&mut file, 0, 7, RELA_AT as u64); // DT_RELA
+    set_dynamic(&mut file, 1, 8, 24 * RELA_COUNT as u64); // DT_RELASZ
+    set_dynamic(&mut file, 2, 9, 24); // DT_RELAENT
+    set_dynamic(&mut file, 3, 0x6FFF_FFF9, RELA_COUNT as u64); // DT_RELACOUNT
+    set_dynamic(&mut file, 4, 30, 8); // DT_FLAGS: DF_BIND_NOW
+    set_rela(&mut file, 0, 0x2000, 8, 0x1010);
+    set_rela(&mut file, 1, 0x3008, 8, 0x880);
+    set_rela(&mut file, 2, 0x7FF8, 8, 0x8000);
+    file
+}
