@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cpu;
+pub mod images;
 pub mod machine;
 pub mod paging;
 pub mod qmp;
+pub mod saved;
 pub mod scratch;
 pub mod screen;
 pub mod serial;

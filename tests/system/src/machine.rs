@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use xtask::qemu::{MachineConfig, TpmKind};
+use xtask::qemu::MachineConfig;
 use xtask::swtpm::Swtpm;
 
 /// Ends a hung test. Far above what the slowest machine needs; no test's result depends on it.
@@ -55,38 +55,20 @@ impl Drop for Running {
 }
 
 impl Machine {
-    /// Turns a machine on with a disk image and a variable store. `adjust` may change it before.
-    pub fn start(disk: &Path, vars: &Path, adjust: impl FnOnce(&mut MachineConfig)) -> Self {
-        let scratch = Scratch::new();
-        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
-        adjust(&mut config);
-        Self::launch(config, scratch, &[], None)
+    /// Turns a machine on. Its serial port and its monitor are the harness's, whatever the description says.
+    pub fn start(config: MachineConfig) -> Self {
+        Self::launch(config, Scratch::new(), &[], None)
     }
 
     /// As [`Self::start`], with further arguments for QEMU.
-    pub fn start_with(
-        disk: &Path,
-        vars: &Path,
-        arguments: &[&str],
-        adjust: impl FnOnce(&mut MachineConfig),
-    ) -> Self {
-        let scratch = Scratch::new();
-        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
-        adjust(&mut config);
-        Self::launch(config, scratch, arguments, None)
+    pub fn start_with(config: MachineConfig, arguments: &[&str]) -> Self {
+        Self::launch(config, Scratch::new(), arguments, None)
     }
 
-    /// Goes on where [`Self::save`] left a machine with the same description. Its disk may differ.
-    pub fn restore(
-        disk: &Path,
-        vars: &Path,
-        saved: &Path,
-        adjust: impl FnOnce(&mut MachineConfig),
-    ) -> Self {
-        let scratch = Scratch::new();
-        let mut config = MachineConfig::for_test(disk, vars, scratch.path());
-        adjust(&mut config);
-        Self::launch(config, scratch, &[], Some(saved))
+    /// Goes on where [`Self::save`] left a machine with the same description and arguments; only the contents
+    /// of its disk may differ.
+    pub fn restore(config: MachineConfig, arguments: &[&str], saved: &Path) -> Self {
+        Self::launch(config, Scratch::new(), arguments, Some(saved))
     }
 
     /// Turns a machine that is off on again, with its UEFI variables and its TPM as they are and another disk.
@@ -105,11 +87,14 @@ impl Machine {
     }
 
     fn launch(
-        config: MachineConfig,
+        mut config: MachineConfig,
         scratch: Scratch,
         arguments: &[&str],
         saved: Option<&Path>,
     ) -> Self {
+        config.serial = xtask::qemu::Serial::Socket(scratch.file("serial.sock"));
+        config.qmp = Some(scratch.file("qmp.sock"));
+        config.ends_on_reboot = true;
         let run = scratch.path();
         if let Err(error) = config.prepare(run) {
             panic!("the machine cannot be made: {error:#}");
@@ -467,11 +452,6 @@ impl PhysicalMemory for Dump<'_> {
         }
         Some(table)
     }
-}
-
-/// Whether a machine of this kind has a TPM.
-pub fn has_tpm(config: &MachineConfig) -> bool {
-    config.tpm != TpmKind::None
 }
 
 /// The keys of a US keyboard that give a character.

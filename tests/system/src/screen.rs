@@ -46,6 +46,13 @@ impl Picture {
         self.pixels.len() - counts.into_values().max().unwrap_or(0)
     }
 
+    /// Whether anything but black is in the lowest fifth.
+    pub fn lower_part_is_drawn(&self) -> bool {
+        self.pixels[self.pixels.len() / 5 * 4..]
+            .iter()
+            .any(|pixel| *pixel != [0; 3])
+    }
+
     /// How many pixels differ between two pictures of the same size; `None` for different sizes.
     pub fn changed_pixels(&self, other: &Self) -> Option<usize> {
         let same_size = (self.width, self.height) == (other.width, other.height);
@@ -69,6 +76,7 @@ mod tests {
         let dot = Picture::parse(b"P6\n2 2\n255\n\0\0\0\0\0\0\0\xff\0\0\0\0").unwrap();
         assert_eq!(blank.drawn_pixels(), 0);
         assert_eq!(dot.drawn_pixels(), 1);
+        assert!(dot.lower_part_is_drawn() && !blank.lower_part_is_drawn());
         assert_eq!(blank.changed_pixels(&dot), Some(1));
         assert!(Picture::parse(b"P6\n2 2\n255\n\0\0\0").is_none());
         assert!(Picture::parse(b"P5\n1 1\n255\n\0").is_none());

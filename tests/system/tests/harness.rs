@@ -2,11 +2,11 @@
 //! test of the system relies on it.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use system_tests::cpu::{CR0_PG, EFER_LMA};
 use system_tests::machine::Machine;
 use system_tests::scratch::Scratch;
-use xtask::qemu::{FIRMWARE_VARS, TpmKind};
+use xtask::qemu::{FIRMWARE_VARS, MachineConfig, TpmKind};
 
 /// A disk with nothing on it.
 fn empty_disk(scratch: &Scratch) -> PathBuf {
@@ -17,11 +17,17 @@ fn empty_disk(scratch: &Scratch) -> PathBuf {
     path
 }
 
+/// A machine without a system.
+fn bare_machine(scratch: &Scratch, tpm: TpmKind) -> MachineConfig {
+    MachineConfig {
+        tpm,
+        ..MachineConfig::new(empty_disk(scratch), FIRMWARE_VARS)
+    }
+}
+
 /// A machine in the firmware's own shell.
-fn firmware_shell(scratch: &Scratch, tpm: TpmKind) -> Machine {
-    let mut machine = Machine::start(&empty_disk(scratch), Path::new(FIRMWARE_VARS), |config| {
-        config.tpm = tpm
-    });
+fn firmware_shell(config: MachineConfig) -> Machine {
+    let mut machine = Machine::start(config);
     machine.expect("seconds to skip");
     machine.press(&["esc"]);
     machine.expect("Shell> ");
@@ -31,7 +37,7 @@ fn firmware_shell(scratch: &Scratch, tpm: TpmKind) -> Machine {
 #[test]
 fn keys_memory_registers_and_screen_are_seen_from_outside() {
     let scratch = Scratch::new();
-    let mut machine = firmware_shell(&scratch, TpmKind::None);
+    let mut machine = firmware_shell(bare_machine(&scratch, TpmKind::None));
     for key in ["e", "c", "h", "o", "spc", "x", "7", "x"] {
         machine.press(&[key]);
     }
@@ -52,13 +58,13 @@ fn keys_memory_registers_and_screen_are_seen_from_outside() {
 fn a_saved_machine_goes_on_where_it_was_with_its_tpm() {
     for tpm in [TpmKind::None, TpmKind::Crb] {
         let scratch = Scratch::new();
-        let mut machine = firmware_shell(&scratch, tpm);
+        let config = bare_machine(&scratch, tpm);
+        let mut machine = firmware_shell(config.clone());
         let saved = scratch.file("saved");
         machine.save(&saved);
         drop(machine);
-        let (disk, vars) = (scratch.file("empty.img"), Path::new(FIRMWARE_VARS));
         for _ in 0..2 {
-            let mut machine = Machine::restore(&disk, vars, &saved, |config| config.tpm = tpm);
+            let mut machine = Machine::restore(config.clone(), &[], &saved);
             machine.send("echo still here\r");
             machine.expect("\nstill here");
             machine.send("reset -s\r");
@@ -70,7 +76,7 @@ fn a_saved_machine_goes_on_where_it_was_with_its_tpm() {
 #[test]
 fn a_reset_ends_the_machine_unless_it_may_restart() {
     let scratch = Scratch::new();
-    let mut machine = firmware_shell(&scratch, TpmKind::None);
+    let mut machine = firmware_shell(bare_machine(&scratch, TpmKind::None));
     machine.allow_restart();
     machine.send("reset\r");
     machine.expect_event("RESET");

@@ -1,0 +1,212 @@
+//! The images that the tests boot, and what is wrong with some of them.
+//!
+//! They are built and signed as `cargo xtask image` does it, with the developer's keys, which exist on this machine only: a
+//! system for users knows none of them and runs no module that is only for tests. What is made is shared: by the
+//! tests of one program through a `OnceLock`, between programs through a lock file.
+
+use crate::scratch::Scratch;
+use nonos_abi::Name;
+use nonos_abi::info::needs;
+use nonos_image::archive::{self, Archive};
+use nonos_image::image;
+use nonos_image::keys::SecretKeys;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use xtask::image::{ImageFiles, ImageSpec};
+use xtask::keys::{Keys, Signer};
+use xtask::modules::ModuleSpec;
+use xtask::qemu::{MachineConfig, TpmKind};
+use xtask::{disk, paths};
+
+/// Where everything that the system tests keep lies.
+pub fn folder() -> PathBuf {
+    paths::target().join("system-tests-data")
+}
+
+/// Held while files in [`folder`] are made; released when dropped.
+pub struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
+
+/// Waits until no other process makes the files with this name.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn lock(name: &str) -> Lock {
+    fs::create_dir_all(folder()).expect("target/ is writable");
+    let file = File::create(folder().join(format!("{name}.lock"))).expect("target/ is writable");
+    file.lock().expect("files can be locked");
+    Lock(file)
+}
+
+/// A built image and the keys it is signed with.
+pub struct Image {
+    /// The files.
+    pub files: ImageFiles,
+    /// Image, publisher and Secure Boot keys.
+    pub keys: Keys,
+}
+
+/// The system of this checkout.
+pub fn system() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| build("system", false))
+}
+
+/// The system and the adversaries (`tests/adversaries`).
+pub fn with_adversaries() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| build("adversaries", true))
+}
+
+/// Keys that the boot loader, the image and the firmware of the tests do not know.
+pub fn unknown_keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| made("the keys", Keys::at(&folder().join("unknown-keys"))))
+}
+
+fn build(name: &str, adversaries: bool) -> Image {
+    let _lock = lock("images");
+    let mut spec = ImageSpec::new(folder().join(name));
+    if adversaries {
+        spec.extra_modules = adversary_modules();
+    }
+    let files = made("the image", xtask::image::build_image(&spec));
+    Image {
+        files,
+        keys: made("the keys", Keys::developer()),
+    }
+}
+
+/// A module for each program in `tests/adversaries`, with the manifest of all of them.
+fn adversary_modules() -> Vec<ModuleSpec> {
+    let programs = fs::read_dir(paths::root().join("tests/adversaries/src/bin"));
+    let files = made("the list of adversaries", programs).flatten();
+    let names = files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
+    let module = |name: String| ModuleSpec {
+        needs: needs::CONSOLE,
+        ..ModuleSpec::new("adversaries", &name)
+    };
+    names.map(module).collect()
+}
+
+/// What was made, or the end of the test.
+#[track_caller]
+fn made<T, E: std::fmt::Debug>(what: &str, result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{what} cannot be made: {error:?}"))
+}
+
+impl Image {
+    /// A machine that boots this image, with a TPM.
+    pub fn machine(&self) -> MachineConfig {
+        MachineConfig::new(&self.files.disk, &self.files.vars)
+    }
+
+    /// A machine that boots this image, without a TPM.
+    pub fn machine_without_tpm(&self) -> MachineConfig {
+        MachineConfig {
+            tpm: TpmKind::None,
+            ..self.machine()
+        }
+    }
+
+    /// The signed system image.
+    pub fn system_image(&self) -> Vec<u8> {
+        read(&self.files.system_image)
+    }
+
+    /// The archive inside, unpacked.
+    pub fn archive(&self) -> Vec<u8> {
+        read(&self.files.archive)
+    }
+
+    /// Names of the modules in it that start with `prefix`.
+    pub fn modules(&self, prefix: &str) -> Vec<String> {
+        let names = self.files.modules.iter().map(|(name, _)| name.clone());
+        names.filter(|name| name.starts_with(prefix)).collect()
+    }
+
+    /// The file of a module.
+    pub fn module(&self, name: &str) -> Vec<u8> {
+        self.entry(name)
+    }
+
+    /// The same system signed with this security version.
+    pub fn with_security_version(&self, security_version: u64) -> Vec<u8> {
+        sign(&self.archive(), security_version, &self.secret())
+    }
+
+    /// The same system signed by other keys.
+    pub fn signed_by(&self, keys: &Keys) -> Vec<u8> {
+        sign(
+            &self.archive(),
+            xtask::image::SECURITY_VERSION,
+            &secret(keys, Signer::Image),
+        )
+    }
+
+    /// The same system with one entry of its archive replaced, properly signed.
+    pub fn with_entry(&self, name: &str, contents: &[u8]) -> Vec<u8> {
+        let bytes = self.archive();
+        let old = Archive::parse(&bytes).expect("the build makes valid archives");
+        let replaced = Name::new(name).expect("tests use valid names");
+        let kept = old
+            .iter()
+            .filter(|entry| entry.name != replaced)
+            .map(|entry| (entry.name, entry.contents));
+        let entries: Vec<_> = kept.chain([(replaced, contents)]).collect();
+        let archive = archive::build(&entries).expect("names are different");
+        sign(&archive, xtask::image::SECURITY_VERSION, &self.secret())
+    }
+
+    /// An entry of the archive.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn entry(&self, name: &str) -> Vec<u8> {
+        let bytes = self.archive();
+        let archive = Archive::parse(&bytes).expect("the build makes valid archives");
+        archive
+            .get(name)
+            .unwrap_or_else(|| panic!("the image has no {name:?}"))
+            .to_vec()
+    }
+
+    /// A disk with this image's boot loader and another system image, or none.
+    pub fn disk_with(&self, scratch: &Scratch, system_image: Option<&[u8]>) -> PathBuf {
+        disk_of(scratch, &self.files.boot_loader, system_image)
+    }
+
+    /// A disk with another boot loader and this image.
+    pub fn disk_with_boot_loader(&self, scratch: &Scratch, boot_loader: &Path) -> PathBuf {
+        disk_of(scratch, boot_loader, Some(&self.system_image()))
+    }
+
+    fn secret(&self) -> SecretKeys {
+        secret(&self.keys, Signer::Image)
+    }
+}
+
+fn disk_of(scratch: &Scratch, boot_loader: &Path, system_image: Option<&[u8]>) -> PathBuf {
+    let disk = scratch.file("disk.img");
+    let file = system_image.map(|bytes| {
+        let file = scratch.file("system.img");
+        fs::write(&file, bytes).expect("the scratch folder is writable");
+        file
+    });
+    made("the disk", disk::write(&disk, boot_loader, file.as_deref()));
+    disk
+}
+
+/// The secret keys of a set.
+pub fn secret(keys: &Keys, signer: Signer) -> SecretKeys {
+    made("the secret key", keys.secret(signer))
+}
+
+fn sign(archive: &[u8], security_version: u64, keys: &SecretKeys) -> Vec<u8> {
+    let version = Name::new("NONOS-test").expect("a valid name");
+    image::build(version, security_version, archive, keys)
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

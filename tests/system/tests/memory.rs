@@ -1,0 +1,263 @@
+//! Memory protection, checked from outside: control registers and page tables of the running system.
+
+use std::collections::HashSet;
+use system_tests::cpu::{self, Registers};
+use system_tests::images;
+use system_tests::machine::Machine;
+use system_tests::paging::{self, KERNEL_SPACE_START, Mapping, UPPER_HALF};
+use system_tests::saved;
+use xtask::qemu::MachineConfig;
+
+/// Lowest and highest address of user space (`nonos_abi`).
+const USER: std::ops::Range<u64> = nonos_abi::USER_START..nonos_abi::USER_END;
+
+fn at_prompt() -> Machine {
+    saved::at_prompt(&images::system().machine_without_tpm())
+}
+
+/// Every address space of a machine, each with its mappings.
+fn address_spaces(machine: &mut Machine) -> Vec<Vec<Mapping>> {
+    machine.stop();
+    let dump = machine.dump_memory();
+    let cr3 = machine.registers().cr3;
+    let spaces = paging::address_spaces(&dump, cr3);
+    machine.check(
+        spaces.len() >= 3,
+        "fewer address spaces than init, console and shell need",
+    );
+    spaces
+        .iter()
+        .map(|&space| machine.mappings(&dump, space))
+        .collect()
+}
+
+#[test]
+fn no_page_breaks_the_rules_in_any_address_space() {
+    let mut machine = at_prompt();
+    for mappings in address_spaces(&mut machine) {
+        let found = paging::violations(&mappings);
+        machine.check(found.is_empty(), &found.join("\n"));
+        let outside = mappings
+            .iter()
+            .find(|page| page.user && !USER.contains(&page.address));
+        machine.check(
+            outside.is_none(),
+            &format!("outside user space: {outside:?}"),
+        );
+    }
+}
+
+#[test]
+fn no_memory_is_code_in_one_place_and_writable_in_another() {
+    let mut machine = at_prompt();
+    let all: Vec<Mapping> = address_spaces(&mut machine).concat();
+    let found = paging::writable_aliases_of_code(&all);
+    machine.check(found.is_empty(), &found.join("\n"));
+}
+
+#[test]
+fn the_kernel_maps_none_of_the_memory_of_user_space() {
+    let mut machine = at_prompt();
+    let spaces = address_spaces(&mut machine);
+    let kernel: HashSet<u64> =
+        frames(spaces[0].iter().filter(|page| page.address >= UPPER_HALF)).collect();
+    let user = spaces.iter().flatten().filter(|page| page.user);
+    let shared: Vec<String> = frames(user)
+        .filter(|frame| kernel.contains(frame))
+        .map(|f| format!("{f:#x}"))
+        .collect();
+    machine.check(
+        shared.is_empty(),
+        &format!("mapped for user space and for the kernel: {shared:?}"),
+    );
+}
+
+fn frames<'a>(mappings: impl Iterator<Item = &'a Mapping>) -> impl Iterator<Item = u64> {
+    mappings.flat_map(|page| (page.physical..page.physical + page.bytes).step_by(4096))
+}
+
+#[test]
+fn the_kernels_code_is_read_only_and_its_descriptor_tables_lie_in_its_half() {
+    let mut machine = at_prompt();
+    let spaces = address_spaces(&mut machine);
+    let registers = machine.registers();
+    let code = paging::kernel_code(&spaces[0]);
+    machine.check(!code.is_empty(), "the kernel has no executable page");
+    for region in &code {
+        machine.check(
+            !region.whole.writable && !region.whole.user,
+            &format!("kernel code: {}", region.whole),
+        );
+        machine.check(
+            region.whole.address >= KERNEL_SPACE_START,
+            &format!("kernel code: {}", region.whole),
+        );
+    }
+    for (what, base) in [("GDT", registers.gdt_base), ("IDT", registers.idt_base)] {
+        let page = spaces[0].iter().find(|page| page.holds(base));
+        let hidden = page.is_some_and(|page| !page.user && page.address >= KERNEL_SPACE_START);
+        machine.check(hidden, &format!("{what} at {base:#x}: {page:?}"));
+    }
+}
+
+#[test]
+fn the_kernels_stack_has_guard_pages() {
+    let mut machine = at_prompt();
+    let registers = kernel_registers(&mut machine);
+    let dump = machine.dump_memory();
+    let mappings = machine.mappings(&dump, registers.cr3);
+    let stack = paging::regions(&mappings)
+        .into_iter()
+        .find(|region| region.whole.holds(registers.rsp));
+    let Some(stack) = stack else {
+        machine.fail("the kernel's stack pointer points nowhere")
+    };
+    let whole = stack.whole;
+    machine.check(
+        whole.writable && !whole.executable && !whole.user,
+        &format!("the stack is {whole}"),
+    );
+    machine.check(
+        whole.bytes <= 1 << 20,
+        &format!("no guard page bounds the stack: {whole}"),
+    );
+    let neighbour = |address| mappings.iter().find(|page| page.holds(address));
+    let around = [
+        neighbour(whole.address - 1),
+        neighbour(whole.address + whole.bytes),
+    ];
+    machine.check_equal(
+        around,
+        [None, None],
+        "what is mapped beside the kernel's stack",
+    );
+}
+
+/// Registers at a moment when the processor is in the kernel: it idles there. Leaves the machine stopped.
+fn kernel_registers(machine: &mut Machine) -> Registers {
+    let mut found = None;
+    machine.wait_until("the processor in the kernel", |machine| {
+        machine.stop();
+        let registers = machine.registers();
+        if registers.cpl == 0 {
+            found = Some(registers);
+        } else {
+            machine.go_on();
+        }
+        registers.cpl == 0
+    });
+    found.expect("set when the wait ends")
+}
+
+#[test]
+fn the_processors_protections_are_on() {
+    let mut machine = at_prompt();
+    let registers = machine.registers();
+    let on = |value: u64, bits: u64| value & bits == bits;
+    machine.check(
+        on(registers.cr0, cpu::CR0_PE | cpu::CR0_PG | cpu::CR0_WP),
+        &format!("CR0 is {:#x}", registers.cr0),
+    );
+    let protections = cpu::CR4_SMEP | cpu::CR4_SMAP | cpu::CR4_UMIP;
+    machine.check(
+        on(registers.cr4, protections),
+        &format!("CR4 is {:#x}", registers.cr4),
+    );
+    machine.check(
+        on(registers.efer, cpu::EFER_NXE | cpu::EFER_LMA),
+        &format!("EFER is {:#x}", registers.efer),
+    );
+    machine.check(!on(registers.cr4, cpu::CR4_LA57), "five-level paging is on");
+}
+
+#[test]
+fn what_the_status_claims_is_what_the_monitor_shows() {
+    for cpu_model in ["max", "max,-smap", "max,-smep,-umip"] {
+        let config = MachineConfig {
+            cpu_model: cpu_model.into(),
+            ..images::system().machine_without_tpm()
+        };
+        let mut machine = saved::at_prompt(&config);
+        let status = machine.command("status").to_lowercase();
+        let registers = machine.registers();
+        let facts = [
+            ("smep", registers.cr4 & cpu::CR4_SMEP != 0),
+            ("smap", registers.cr4 & cpu::CR4_SMAP != 0),
+            ("umip", registers.cr4 & cpu::CR4_UMIP != 0),
+            ("nx", registers.efer & cpu::EFER_NXE != 0),
+            ("wp", registers.cr0 & cpu::CR0_WP != 0),
+        ];
+        for (name, on) in facts {
+            let claimed = claims_on(&status, name);
+            machine.check_equal(
+                claimed,
+                Some(on),
+                &format!("what status says of {name} on -cpu {cpu_model}"),
+            );
+        }
+    }
+}
+
+/// Whether a status line says that a protection is on; `None` when no line mentions it.
+fn claims_on(status: &str, name: &str) -> Option<bool> {
+    let words = |line: &str| -> Vec<String> {
+        line.split(|c: char| !c.is_alphanumeric())
+            .map(str::to_owned)
+            .collect()
+    };
+    let line = status
+        .lines()
+        .map(words)
+        .find(|line| line.iter().any(|word| word == name))?;
+    let after = line.iter().skip_while(|word| *word != name);
+    after
+        .filter_map(|word| match word.as_str() {
+            "on" => Some(true),
+            "off" | "absent" => Some(false),
+            _ => None,
+        })
+        .next()
+}
+
+#[test]
+fn the_kernel_lies_at_a_random_place_in_the_top_2_gib() {
+    const BOOTS: usize = 8;
+    let mut places = Vec::new();
+    for _ in 0..BOOTS {
+        let mut machine = Machine::start(images::system().machine_without_tpm());
+        machine.expect_prompt();
+        machine.stop();
+        let dump = machine.dump_memory();
+        let cr3 = machine.registers().cr3;
+        let mappings = machine.mappings(&dump, cr3);
+        let code = paging::kernel_code(&mappings);
+        machine.check(
+            code.first()
+                .is_some_and(|code| code.whole.address >= KERNEL_SPACE_START),
+            "no kernel code",
+        );
+        places.push((code[0].whole.address, code[0].whole.physical));
+    }
+    println!("{places:x?}");
+    for (what, values) in [
+        (
+            "virtual",
+            places.iter().map(|place| place.0).collect::<Vec<_>>(),
+        ),
+        ("physical", places.iter().map(|place| place.1).collect()),
+    ] {
+        let different: HashSet<u64> = values.iter().copied().collect();
+        // One coincidence is possible (some ten thousand physical places), two are not.
+        assert!(
+            different.len() >= BOOTS - 1,
+            "{what} places repeat: {values:x?}"
+        );
+        let varying = values
+            .iter()
+            .fold(0, |bits, value| bits | (value ^ values[0]));
+        assert!(
+            varying.count_ones() >= 10,
+            "{what} places vary in bits {varying:#x} only: {values:x?}"
+        );
+    }
+}
