@@ -1,0 +1,225 @@
+//! The loop from prompt to command.
+
+use core::fmt::{self, Write};
+
+use nonos_proto::CallError;
+use nonos_rt::abi::Error;
+use nonos_rt::abi::info::{ModuleInfo, Topic};
+use nonos_rt::object::{Notification, SystemInfo};
+use nonos_rt::terminal::Terminal;
+use nonos_rt::{parent, syscall};
+use shell::command::{COMMANDS, Command, Mistake, parse};
+use shell::editor::{Candidates, Editor, Event, Line};
+use shell::keys::Decoder;
+use shell::report::{Span, Tone, heading, row};
+
+use crate::programs::Programs;
+use crate::typed::Typed;
+
+/// The prompt: plain text, so that whoever reads the serial line finds it.
+const PROMPT: &str = "nonos> ";
+
+/// The shell's state.
+pub struct Session {
+    pub(crate) terminal: Terminal,
+    /// State of the system, when it was granted.
+    pub(crate) system: Result<SystemInfo, CallError>,
+    /// Signals while a program runs.
+    pub(crate) signals: Notification,
+    pub(crate) typed: Typed,
+    pub(crate) programs: Programs,
+    /// When the first prompt was shown.
+    pub(crate) prompt_ns: Option<u64>,
+    editor: Editor,
+    decoder: Decoder,
+}
+
+impl Session {
+    /// Connects to the console.
+    pub fn start() -> Result<Self, CallError> {
+        Ok(Self {
+            terminal: Terminal::connect()?,
+            system: parent::system_info(),
+            signals: Notification::create().map_err(CallError::Unreachable)?,
+            typed: Typed::new(),
+            programs: Programs::new(),
+            prompt_ns: None,
+            editor: Editor::new(),
+            decoder: Decoder::new(),
+        })
+    }
+
+    /// Reads and does commands for ever. Returns when the console cannot be reached any more.
+    pub fn run(&mut self) -> Result<core::convert::Infallible, CallError> {
+        self.greet();
+        loop {
+            let line = match self.read_line() {
+                // The console ended and was started again: it has no memory of what was on the screen.
+                Err(CallError::Unreachable(_)) => {
+                    self.fail(format_args!("the console was restarted"));
+                    self.read_line()?
+                }
+                line => line?,
+            };
+            self.perform(line.as_str());
+        }
+    }
+
+    fn greet(&mut self) {
+        let version = env!("CARGO_PKG_VERSION");
+        self.print(format_args!("\nNØNOS {version}    help lists the commands, status shows what protects this system\n\n"));
+    }
+
+    fn prompt(&mut self) -> Result<(), CallError> {
+        self.report_ended();
+        self.terminal.fresh_line()?;
+        self.print(format_args!("{PROMPT}"));
+        self.terminal.flush()?;
+        self.prompt_ns.get_or_insert_with(syscall::clock_ns);
+        Ok(())
+    }
+
+    fn read_line(&mut self) -> Result<Line, CallError> {
+        self.prompt()?;
+        loop {
+            let Some(byte) = self.typed.pop() else {
+                let bytes = self.terminal.read()?;
+                self.typed.push(bytes.as_slice());
+                continue;
+            };
+            let Some(key) = self.decoder.feed(byte) else {
+                continue;
+            };
+            let words = Words(self.system.as_ref().ok());
+            match self.editor.key(key, &words, &mut self.terminal) {
+                Ok(Event::Entered) => {
+                    self.terminal.flush()?;
+                    return Ok(self.editor.take());
+                }
+                Ok(Event::Clear) => self.print(format_args!("\x1B[2J\x1B[H")),
+                Ok(Event::Interrupted | Event::Listed) => {}
+                Ok(Event::Editing) | Err(fmt::Error) => continue,
+            }
+            self.prompt()?;
+            let _ = self.editor.show(&mut self.terminal);
+        }
+    }
+
+    fn perform(&mut self, line: &str) {
+        match parse(line) {
+            Ok(Command::Nothing) => {}
+            Ok(Command::Help) => self.help(),
+            Ok(Command::Status) => self.show(Self::status),
+            Ok(Command::BootFigures) => self.show(Self::boot_figures),
+            Ok(Command::Processes) => self.show(Self::processes),
+            Ok(Command::Memory) => self.show(Self::memory),
+            Ok(Command::Modules) => self.show(Self::modules),
+            Ok(Command::Capabilities(process)) => {
+                self.show(|session, system| session.capabilities(system, process))
+            }
+            Ok(Command::Log) => self.log(),
+            Ok(Command::Run { module, beside }) => self.run_module(module, beside),
+            Ok(Command::Kill(process)) => self.kill(process),
+            Ok(Command::Uptime) => {
+                self.print(format_args!("up {}\n", Span(syscall::clock_ns())));
+            }
+            Ok(Command::Echo(text)) => self.print(format_args!("{text}\n")),
+            Ok(Command::Clear) => self.print(format_args!("\x1B[2J\x1B[H")),
+            Ok(Command::Reboot) => self.power("restarting the machine", false),
+            Ok(Command::PowerOff) => self.power("turning the machine off", true),
+            Err(Mistake::Unknown(name)) => {
+                self.fail(format_args!(
+                    "unknown command: {name} (help lists the commands)"
+                ));
+            }
+            Err(Mistake::Usage(name)) => {
+                let entry = COMMANDS.iter().find(|entry| entry.name == name);
+                let arguments = entry.map_or("", |entry| entry.arguments);
+                self.fail(format_args!("usage: {name} {arguments}"));
+            }
+        }
+    }
+
+    /// Shows text; failures show at the next read.
+    pub(crate) fn print(&mut self, text: fmt::Arguments<'_>) {
+        let _ = self.terminal.write_fmt(text);
+    }
+
+    /// Shows what went wrong.
+    pub(crate) fn fail(&mut self, text: fmt::Arguments<'_>) {
+        self.print(format_args!("\x1B[31m{text}\x1B[0m\n"));
+    }
+
+    /// Shows a part of the state of the system, or why that is not possible.
+    fn show(&mut self, part: impl FnOnce(&mut Self, &SystemInfo) -> Result<(), Error>) {
+        // Out and in again, because showing needs the rest of the session.
+        let system = core::mem::replace(&mut self.system, Err(CallError::BadReply));
+        match &system {
+            Ok(info) => {
+                if let Err(error) = part(self, info) {
+                    self.fail(format_args!("cannot read the state of the system: {error}"));
+                }
+            }
+            Err(error) => self.fail(format_args!("state of the system: {error}")),
+        }
+        self.system = system;
+    }
+
+    fn help(&mut self) {
+        let _ = heading(&mut self.terminal, "Commands");
+        for entry in COMMANDS {
+            let usage = entry.name.len() + 1;
+            let width = 22 - usage;
+            self.print(format_args!(
+                "  {} {:<width$}{}\n",
+                entry.name, entry.arguments, entry.help
+            ));
+        }
+        let _ = heading(&mut self.terminal, "Keys");
+        for (keys, meaning) in [
+            ("Tab", "complete the word, or list what fits"),
+            ("Up, Down", "lines entered before"),
+            ("Ctrl-A, Ctrl-E", "to the beginning, to the end"),
+            ("Ctrl-U, Ctrl-K", "delete to the beginning, to the end"),
+            ("Ctrl-W, Ctrl-L", "delete a word, clear the screen"),
+            ("Ctrl-C", "give the line up; end the program that runs"),
+        ] {
+            let _ = row(
+                &mut self.terminal,
+                keys,
+                Tone::Plain,
+                format_args!("   {meaning}"),
+            );
+        }
+    }
+
+    fn power(&mut self, what: &str, off: bool) {
+        match parent::power() {
+            Ok(power) => {
+                self.print(format_args!("{what}\n"));
+                let _ = self.terminal.flush();
+                let error = if off { power.off() } else { power.restart() };
+                self.fail(format_args!("that failed: {error}"));
+            }
+            Err(error) => self.fail(format_args!("power of the machine: {error}")),
+        }
+    }
+}
+
+/// Commands, and names of modules behind `run`.
+struct Words<'a>(Option<&'a SystemInfo>);
+
+impl Candidates for Words<'_> {
+    fn visit(&self, before: &str, visit: &mut dyn FnMut(&str)) {
+        match before.trim() {
+            "" => COMMANDS.iter().for_each(|entry| visit(entry.name)),
+            "status" => visit("--boot"),
+            "run" => {
+                let modules =
+                    (0..).map_while(|index| self.0?.read::<ModuleInfo>(Topic::Module, index).ok());
+                modules.for_each(|module| visit(module.name.as_str()));
+            }
+            _ => {}
+        }
+    }
+}
