@@ -6,7 +6,6 @@
 
 use crate::scratch::Scratch;
 use nonos_abi::Name;
-use nonos_abi::info::needs;
 use nonos_image::archive::{self, Archive};
 use nonos_image::image;
 use nonos_image::keys::SecretKeys;
@@ -82,11 +81,10 @@ fn adversary_modules() -> Vec<ModuleSpec> {
     let programs = fs::read_dir(paths::root().join("tests/adversaries/src/bin"));
     let files = made("the list of adversaries", programs).flatten();
     let names = files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
-    let module = |name: String| ModuleSpec {
-        needs: needs::CONSOLE,
-        ..ModuleSpec::new("adversaries", &name)
-    };
-    names.map(module).collect()
+    let module = |name: String| ModuleSpec::of_package("adversaries", &name);
+    names
+        .map(|name| made("the manifest of the adversaries", module(name)))
+        .collect()
 }
 
 /// What was made, or the end of the test.

@@ -4,6 +4,7 @@
 //! the serial line, the screen, the monitor, guest memory. A tool that is missing fails them, none is skipped.
 #![forbid(unsafe_code)]
 
+pub mod canary;
 pub mod cpu;
 pub mod images;
 pub mod machine;
@@ -13,3 +14,4 @@ pub mod saved;
 pub mod scratch;
 pub mod screen;
 pub mod serial;
+pub mod shell;

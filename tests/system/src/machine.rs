@@ -30,7 +30,7 @@ const BOOT_FAILURES: [&str; 5] = [
     "Access Denied",
     "BdsDxe: No bootable",
     "Shell>",
-    "kernel panic",
+    "the kernel stopped",
 ];
 
 /// A machine. It is removed, with its files, when the value is dropped.
@@ -414,6 +414,24 @@ impl Machine {
     #[track_caller]
     pub fn keep_after_power_off(&mut self) {
         self.monitor("set-action", json!({ "shutdown": "pause" }));
+    }
+
+    /// Presses a key again and again until the machine is off: the guest may not listen yet when the first one comes.
+    #[track_caller]
+    pub fn press_until_off(&mut self, key: &str) {
+        let end = Instant::now() + LIMIT;
+        while self
+            .serial
+            .wait_for_close(Duration::from_millis(100))
+            .is_err()
+        {
+            self.check(
+                Instant::now() < end,
+                "the machine does not turn off by a key",
+            );
+            // Fails when the machine has gone off meanwhile.
+            let _ = self.qmp.human(&format!("sendkey {key}"));
+        }
     }
 
     /// Waits for a monitor event; returns its data.

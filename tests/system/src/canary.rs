@@ -1,0 +1,80 @@
+//! A text that a user types, and looking for it in the machine's memory.
+
+use crate::machine::Machine;
+use crate::paging;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A planted text, and the memory that user space had when it was planted.
+pub struct Canary {
+    text: String,
+    /// Physical addresses of the frames of RAM that were mapped for user space and held something.
+    frames: Vec<usize>,
+}
+
+impl Canary {
+    /// Types a new text at the prompt and finds it in memory, so that looking for it means something.
+    #[track_caller]
+    pub fn plant(machine: &mut Machine) -> Self {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let text = format!("canary{:x}{:x}", std::process::id(), now.as_nanos());
+        machine.command(&format!("echo {text}"));
+        machine.stop();
+        let dump = machine.dump_memory();
+        let cr3 = machine.registers().cr3;
+        let spaces = paging::address_spaces(&dump, cr3);
+        let mut frames = Vec::new();
+        for space in spaces {
+            let user = machine
+                .mappings(&dump, space)
+                .into_iter()
+                .filter(|page| page.user && page.writable);
+            frames.extend(user.filter_map(|page| usize::try_from(page.physical).ok()));
+        }
+        frames.retain(|frame| dump.get(*frame..frame + 4096).is_some_and(is_used));
+        machine.go_on();
+        let canary = Self { text, frames };
+        machine.check(
+            canary.is_in(&dump),
+            "a typed text is not in memory although the shell remembers it",
+        );
+        machine.check(
+            !canary.frames.is_empty(),
+            "user space has no memory that it wrote to",
+        );
+        canary
+    }
+
+    /// Whether the text stands anywhere in a dump of memory.
+    pub fn is_in(&self, dump: &[u8]) -> bool {
+        dump.windows(self.text.len())
+            .any(|window| window == self.text.as_bytes())
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Expects that neither the text nor anything else of user space's memory is left.
+    #[track_caller]
+    pub fn expect_wiped(&self, machine: &mut Machine) {
+        let dump = machine.dump_memory();
+        machine.check(!self.is_in(&dump), "a typed text is still in memory");
+        let left = self
+            .frames
+            .iter()
+            .filter(|frame| is_used(&dump[**frame..**frame + 4096]))
+            .count();
+        let all = self.frames.len();
+        machine.check(
+            left == 0,
+            &format!("{left} of {all} frames of user space still hold something"),
+        );
+    }
+}
+
+fn is_used(frame: &[u8]) -> bool {
+    frame.iter().any(|byte| *byte != 0)
+}
