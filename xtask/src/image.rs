@@ -126,6 +126,9 @@ fn assemble(
 ) -> Result<ImageFiles> {
     let out = &spec.out_dir;
     fs::create_dir_all(out.join("modules")).with_context(|| format!("make {}", out.display()))?;
+    // Two builds into one folder wait for each other.
+    let lock = fs::File::create(out.join("lock"))?;
+    lock.lock()?;
     let (archive, entries) = build_archive(keys, programs, &spec.raw_entries)?;
     let mut files = ImageFiles {
         disk: out.join("disk.img"),

@@ -50,10 +50,17 @@ impl ModuleSpec {
         let path = package_folder(root, package)?.join("module.toml");
         let manifest: Manifest = parse(&path)?;
         let named = manifest.name.as_deref().unwrap_or(binary);
-        ensure!(named == binary, "{}: the name is {named:?}, not {binary:?}", path.display());
+        ensure!(
+            named == binary,
+            "{}: the name is {named:?}, not {binary:?}",
+            path.display()
+        );
         Ok(Self {
             name: binary.to_owned(),
-            program: Program { package: package.to_owned(), binary: binary.to_owned() },
+            program: Program {
+                package: package.to_owned(),
+                binary: binary.to_owned(),
+            },
             publisher: manifest.publisher,
             version: manifest.version,
             security_version: manifest.security_version,
@@ -77,7 +84,8 @@ impl ModuleSpec {
             quota_pages: self.quota_pages,
             needs: self.needs,
         };
-        module::build(&description, elf, keys).map_err(|refusal| anyhow!("module {}: {refusal}", self.name))
+        module::build(&description, elf, keys)
+            .map_err(|refusal| anyhow!("module {}: {refusal}", self.name))
     }
 }
 
@@ -175,7 +183,10 @@ fn need_bits(names: &[String]) -> Result<u64> {
     for name in names {
         match needs::NAMES.iter().position(|known| known == name) {
             Some(bit) => bits |= 1 << bit,
-            None => bail!("needs {name:?}, which does not exist; there are: {}", needs::NAMES.join(", ")),
+            None => bail!(
+                "needs {name:?}, which does not exist; there are: {}",
+                needs::NAMES.join(", ")
+            ),
         }
     }
     Ok(bits)
@@ -188,7 +199,10 @@ mod tests {
     #[test]
     fn every_module_of_the_system_has_a_manifest() {
         let modules = of_system(&paths::root()).unwrap();
-        let console = modules.iter().find(|module| module.name == "console").unwrap();
+        let console = modules
+            .iter()
+            .find(|module| module.name == "console")
+            .unwrap();
         assert_eq!(console.program, Program::of_package("console"));
         assert!(modules.iter().all(|module| module.publisher == PUBLISHER));
     }
@@ -197,11 +211,21 @@ mod tests {
     fn needs_become_bits_and_an_unknown_one_is_named() {
         let bits = need_bits(&["serial".to_owned(), "ps2".to_owned()]);
         assert_eq!(bits.unwrap(), needs::SERIAL | needs::PS2);
-        assert!(need_bits(&["world".to_owned()]).unwrap_err().to_string().contains("\"world\""));
+        assert!(
+            need_bits(&["world".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("\"world\"")
+        );
     }
 
     #[test]
     fn a_package_that_does_not_exist_is_an_error_that_names_it() {
-        assert!(package_folder(&paths::root(), "nothing").unwrap_err().to_string().contains("nothing"));
+        assert!(
+            package_folder(&paths::root(), "nothing")
+                .unwrap_err()
+                .to_string()
+                .contains("nothing")
+        );
     }
 }

@@ -58,39 +58,41 @@ impl Toolchain {
         let list = capture(Command::new(rustup).args(["toolchain", "list", "--verbose"])).ok()?;
         let mut found: Vec<_> = list.lines().filter_map(parse_rustup_line).collect();
         found.sort_by_key(|entry| !entry.active);
-        found.into_iter().find_map(|entry| {
-            let bin = entry.folder.join("bin");
-            Self::at(&bin, Origin::Rustup(entry.name))
-        })
+        found
+            .into_iter()
+            .find_map(|entry| Self::at(&entry.folder, Origin::Rustup(entry.name)))
     }
 
     /// Debian's compiler, when its source is installed.
     pub fn debian() -> Option<Self> {
-        Self::at(Path::new("/usr/bin"), Origin::Debian)
+        Self::at(Path::new("/usr"), Origin::Debian)
     }
 
-    fn at(bin: &Path, origin: Origin) -> Option<Self> {
-        let rustc = bin.join("rustc");
+    /// The compiler installed below `root`, when it is new enough and its source is there.
+    fn at(root: &Path, origin: Origin) -> Option<Self> {
+        let source = root.join("lib/rustlib/src/rust");
+        if !source.join("library/core/Cargo.toml").exists() {
+            return None;
+        }
+        let [cargo, rustc, rustdoc] =
+            ["cargo", "rustc", "rustdoc"].map(|name| root.join("bin").join(name));
         // Library paths that rustup or a surrounding cargo set are for another compiler.
-        let mut asks = Command::new(&rustc);
-        let answer = capture(
-            asks.args(["--version", "--print", "sysroot"])
+        let version = capture(
+            Command::new(&rustc)
+                .arg("--version")
                 .env_remove("LD_LIBRARY_PATH"),
         )
         .ok()?;
-        let (version, sysroot) = answer.trim().split_once('\n')?;
-        let source = Path::new(sysroot).join("lib/rustlib/src/rust");
-        let usable = minor_version(version)? >= OLDEST_MINOR
-            && source.join("library/core/Cargo.toml").exists();
-        let toolchain = Self {
-            cargo: bin.join("cargo"),
-            rustdoc: bin.join("rustdoc"),
+        let version = version.trim().to_owned();
+        let usable = minor_version(&version)? >= OLDEST_MINOR && cargo.exists();
+        usable.then_some(Self {
+            cargo,
             rustc,
+            rustdoc,
             source,
-            version: version.to_owned(),
+            version,
             origin,
-        };
-        (usable && toolchain.cargo.exists()).then_some(toolchain)
+        })
     }
 
     /// Whether this is Debian's.
