@@ -63,10 +63,11 @@ impl Session {
 
     /// `caps`
     pub(crate) fn capabilities(&mut self, system: &SystemInfo, process: u64) -> Result<(), Error> {
-        let (Some(first), true) = (process.checked_shl(32), process <= u64::from(u32::MAX)) else {
+        // A process that does not exist says `NotFound` for slots without end.
+        if process != 0 && !exists(system, process)? {
             self.fail(format_args!("no process {process}"));
             return Ok(());
-        };
+        }
         let mut found = false;
         let mut show = |record: HandleRecord| {
             if !core::mem::replace(&mut found, true) {
@@ -74,12 +75,7 @@ impl Session {
             }
             let _ = report::capability(&mut self.terminal, &record);
         };
-        // A process that does not exist says `NotFound` for every slot: its first slots answer that.
-        if process != 0 && !exists(system, process)? {
-            self.fail(format_args!("no process {process}"));
-            return Ok(());
-        }
-        each(system, Topic::Handle, first, &mut show)?;
+        each(system, Topic::Handle, process << 32, &mut show)?;
         if !found {
             self.print(format_args!("process {process} holds nothing\n"));
         }

@@ -146,7 +146,7 @@ impl<'a, S: Surface> Painter<'a, S> {
         for (step, shade) in (0..).zip(&mut self.shades) {
             let channel = |shift: u32| {
                 let (below, above) = (background >> shift & 0xFF, foreground >> shift & 0xFF);
-                (below * (last - step) + above * step) / last << shift
+                ((below * (last - step) + above * step) / last) << shift
             };
             *shade = channel(16) | channel(8) | channel(0);
         }

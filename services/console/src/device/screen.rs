@@ -63,7 +63,8 @@ impl<'a> Screen<'a> {
 
 /// The geometry, when all pixels lie in the mapping and can be reached as words.
 fn checked(mapping: Mapping, screen: &init::Screen) -> Option<Memory> {
-    let aligned = screen.offset % PIXEL_BYTES == 0 && screen.stride_bytes % PIXEL_BYTES == 0;
+    let aligned = screen.offset.is_multiple_of(PIXEL_BYTES)
+        && screen.stride_bytes.is_multiple_of(PIXEL_BYTES);
     let memory = Memory {
         first: usize::try_from(screen.offset / PIXEL_BYTES).ok()?,
         width: usize::try_from(screen.width).ok()?,

@@ -37,7 +37,7 @@ fn main() -> u64 {
             let generation = match round {
                 0..6 => round,
                 6 => Handle::LAST_GENERATION,
-                _ => random.next() as u32 & Handle::LAST_GENERATION,
+                _ => random.draw() as u32 & Handle::LAST_GENERATION,
             };
             let handle = Handle::new(index, generation);
             if handle == start::SELF || handle == start::PARENT {
@@ -50,7 +50,7 @@ fn main() -> u64 {
         }
     }
     for call in CALLS {
-        for handle in (0..64).map(|index| Handle::new(index, 1 + random.next() as u32 % 1000)) {
+        for handle in (0..64).map(|index| Handle::new(index, 1 + random.draw() as u32 % 1000)) {
             forged += 1;
             // SAFETY: the first check refuses the handle; without it none of these calls writes memory of this
             // process or unmaps any.

@@ -74,7 +74,7 @@ fn flood(target: Handle) -> bool {
         let label = 2 + random.below(0x400) as u16;
         let message = Message {
             info: MessageInfo::new(label, random.below(9) as usize, handles),
-            words: core::array::from_fn(|_| random.next()),
+            words: core::array::from_fn(|_| random.draw()),
             handles: [gift.handle(); 4],
         };
         let _ = syscall::call(target, &message).map(|reply| {

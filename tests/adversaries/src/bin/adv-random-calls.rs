@@ -34,7 +34,7 @@ fn main() -> u64 {
     let (mut allowed, mut denied) = (0_u64, 0_u64);
     for _ in 0..CALLS {
         let number = match random.below(16) {
-            0 => random.next(),
+            0 => random.draw(),
             _ => random.below(NUMBERS + 8),
         };
         let arguments = core::array::from_fn(|_| argument(&mut random));
@@ -69,7 +69,7 @@ fn make(number: u64, mut arguments: [u64; 6], random: &mut Random) -> Option<boo
                 start::PARENT
             };
             let message = Message {
-                info: MessageInfo(random.next() & 0x0F_FFFF),
+                info: MessageInfo(random.draw() & 0x0F_FFFF),
                 words: core::array::from_fn(|_| argument(random)),
                 handles: core::array::from_fn(|_| Handle::from_raw(argument(random) as u32)),
             };
@@ -87,7 +87,7 @@ fn make(number: u64, mut arguments: [u64; 6], random: &mut Random) -> Option<boo
 fn argument(random: &mut Random) -> u64 {
     let buffer = BUFFER.as_ptr() as u64;
     match random.below(12) {
-        0 => random.next(),
+        0 => random.draw(),
         1 => KERNEL_ADDRESS + random.below(1 << 24),
         2 => u64::MAX - random.below(4096),
         3 => (1 << 47) - 8 + random.below(16),
