@@ -1,2 +1,12 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The UEFI boot loader's program: see [`firmware`] for what it does and the library for how it decides.
+#![cfg_attr(target_os = "uefi", no_std, no_main)]
+
+#[cfg(target_os = "uefi")]
+mod firmware;
+
+/// On the host the package is a library with tests.
+#[cfg(not(target_os = "uefi"))]
+fn main() {
+    eprintln!("nonos-boot runs under UEFI; build it for x86_64-unknown-uefi");
+    std::process::exit(2);
+}

@@ -1,0 +1,129 @@
+//! The processor: what it must have, and the few registers that the loader reads and sets.
+
+use core::arch::asm;
+use core::arch::x86_64::{__cpuid, __cpuid_count, _rdtsc, CpuidResult};
+
+use nonos_boot::Refusal;
+
+/// IA32_EFER (SDM vol. 4, 2.1) and its bit NXE.
+const EFER: u32 = 0xC000_0080;
+const EFER_NXE: u64 = 1 << 11;
+/// CR0.WP: also the kernel may not write to read-only pages.
+const CR0_WP: u64 = 1 << 16;
+/// CR4.PGE, CR4.LA57, CR4.PCIDE.
+const CR4_PGE: u64 = 1 << 7;
+const CR4_LA57: u64 = 1 << 12;
+const CR4_PCIDE: u64 = 1 << 17;
+
+/// Refuses a processor that cannot enforce what the kernel's page tables say.
+pub fn check() -> Result<(), Refusal> {
+    let extended = cpuid(0x8000_0000, 0).eax;
+    let has_nx = extended >= 0x8000_0001 && cpuid(0x8000_0001, 0).edx & 1 << 20 != 0;
+    if !has_nx {
+        return Err(Refusal::NoExecuteDisable);
+    }
+    if read_cr4() & CR4_LA57 != 0 {
+        return Err(Refusal::FiveLevelPaging);
+    }
+    Ok(())
+}
+
+/// Time-stamp counter.
+pub fn time_stamp() -> u64 {
+    // SAFETY: reads a counter; every x86_64 processor has it, and firmware runs at ring 0.
+    unsafe { _rdtsc() }
+}
+
+/// APIC id of this CPU.
+pub fn apic_id() -> u32 {
+    const EXTENDED_TOPOLOGY: u32 = 0xB;
+    if cpuid(0, 0).eax >= EXTENDED_TOPOLOGY {
+        let topology = cpuid(EXTENDED_TOPOLOGY, 0);
+        if topology.ebx != 0 {
+            return topology.edx;
+        }
+    }
+    cpuid(1, 0).ebx >> 24
+}
+
+/// A number from RDSEED, when the CPU has it and a number ready.
+pub fn rdseed() -> Option<u64> {
+    let has = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & 1 << 18 != 0;
+    has.then(|| retry(rdseed_once)).flatten()
+}
+
+/// A number from RDRAND, when the CPU has it and a number ready.
+pub fn rdrand() -> Option<u64> {
+    let has = cpuid(1, 0).ecx & 1 << 30 != 0;
+    has.then(|| retry(rdrand_once)).flatten()
+}
+
+/// Both may have no number ready for a moment (SDM vol. 1, 7.3.17).
+fn retry(once: fn() -> Option<u64>) -> Option<u64> {
+    (0..32).find_map(|_| once())
+}
+
+fn rdseed_once() -> Option<u64> {
+    let (value, ready): (u64, u8);
+    // SAFETY: the caller checked CPUID for RDSEED; writes two registers and flags.
+    unsafe {
+        asm!("rdseed {}", "setc {}", out(reg) value, out(reg_byte) ready, options(nomem, nostack))
+    };
+    (ready != 0).then_some(value)
+}
+
+fn rdrand_once() -> Option<u64> {
+    let (value, ready): (u64, u8);
+    // SAFETY: the caller checked CPUID for RDRAND; writes two registers and flags.
+    unsafe {
+        asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) ready, options(nomem, nostack))
+    };
+    (ready != 0).then_some(value)
+}
+
+/// Physical address of the firmware's top-level page table.
+pub fn page_table_root() -> u64 {
+    const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
+    let cr3: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr3", out(reg) cr3, options(nomem, nostack, preserves_flags)) };
+    cr3 & ADDRESS
+}
+
+/// Turns interrupts off and sets what the hand-over promises: NXE and WP on, no global and no tagged
+/// translations that would outlive the firmware's page tables.
+///
+/// # Safety
+/// Boot services have ended: the firmware's code does not run again with its expectations of these registers.
+pub unsafe fn prepare_for_kernel() {
+    // SAFETY: the caller's promise; `check` found NX, and clearing PGE and PCIDE keeps translations as they
+    // are (PCIDE may be cleared at any time in 64-bit mode, SDM vol. 3, 4.10.1).
+    unsafe {
+        asm!("cli", "cld", options(nomem, nostack));
+        let (low, high): (u32, u32);
+        asm!("rdmsr", in("ecx") EFER, out("eax") low, out("edx") high, options(nomem, nostack));
+        let efer = (u64::from(high) << 32 | u64::from(low)) | EFER_NXE;
+        asm!("wrmsr", in("ecx") EFER, in("eax") efer as u32, in("edx") (efer >> 32) as u32, options(nostack));
+        let cr4 = read_cr4() & !(CR4_PGE | CR4_PCIDE);
+        asm!("mov cr4, {}", in(reg) cr4, options(nostack));
+        let mut cr0: u64;
+        asm!("mov {}, cr0", out(reg) cr0, options(nomem, nostack));
+        cr0 |= CR0_WP;
+        asm!("mov cr0, {}", in(reg) cr0, options(nostack));
+    }
+}
+
+fn read_cr4() -> u64 {
+    let cr4: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr4", out(reg) cr4, options(nomem, nostack, preserves_flags)) };
+    cr4
+}
+
+fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
+    if subleaf == 0 {
+        __cpuid(leaf)
+    } else {
+        __cpuid_count(leaf, subleaf)
+    }
+}

@@ -1,0 +1,304 @@
+//! From the measured image to the jump: unpacks, places, relocates, builds the page tables, fills in the hand-over.
+#![forbid(unsafe_code)]
+
+use core::convert::Infallible;
+
+use nonos_abi::boot::{BootInfo, Framebuffer, MAGIC, MEMORY_RANGES, MemoryRange, memory_kind};
+use nonos_abi::info::boot_flags;
+use nonos_boot::kernel_image::KernelImage;
+use nonos_boot::measure::MeasuredImage;
+use nonos_boot::page_tables::{Access, PageTables};
+use nonos_boot::placement::{self, Area};
+use nonos_boot::random::Random;
+use nonos_boot::report::Report;
+use nonos_boot::{PAGE, Refusal, acpi, memory_map, pages_for, payload, tpm};
+use uefi::system;
+use uefi::table::cfg::ConfigTableEntry;
+use zeroize::Zeroizing;
+
+use super::handoff::{self, HandedOver, Jump};
+use super::pages::Pages;
+use super::physical::FirmwareMemory;
+use super::tcg::{EventLog, Tpm};
+use super::{cpu, memory};
+
+/// Bytes of the kernel's stack. Verifying an ML-DSA-65 signature takes most of it.
+const STACK_BYTES: u64 = 256 << 10;
+/// Ranges that the memory map may still grow by until boot services end.
+const RANGES_SPARE: usize = 32;
+
+const NO_MEMORY: MemoryRange = MemoryRange {
+    physical: 0,
+    pages: 0,
+    kind: memory_kind::KERNEL,
+};
+
+/// What was found out before, for the hand-over.
+pub struct Facts {
+    pub tsc_at_entry: u64,
+    /// [`boot_flags`], but for MEASURED.
+    pub flags: u64,
+    pub framebuffer: Framebuffer,
+    pub key_hash: [u8; 32],
+    pub seed: Zeroizing<[u8; 32]>,
+    pub entropy_sources: u64,
+    pub pcrs: [[u8; 32]; tpm::PCRS],
+}
+
+/// Memory that is handed over, and where the kernel sees it.
+#[derive(Clone, Copy)]
+struct Place {
+    range: MemoryRange,
+    base: u64,
+}
+
+/// Everything that is handed over.
+struct Places {
+    region: Place,
+    payload: Place,
+    kernel: Place,
+    stack: Place,
+    info: Place,
+    /// Empty when there is no log.
+    log: Place,
+}
+
+/// The final page tables.
+struct Tables {
+    root: u64,
+    kernel_half: u64,
+    bytes: u64,
+}
+
+/// Loads the kernel of an image and starts it. Returns only with a reason not to.
+pub fn load_and_start(
+    report: &mut Report<'_>,
+    image: &MeasuredImage<'_>,
+    facts: &Facts,
+    mut random: Random,
+    tpm: Option<Tpm>,
+) -> Result<Infallible, Refusal> {
+    let random = &mut random;
+    // The largest first, while memory is in one piece.
+    let region_pages = pages_for(placement::region_bytes(memory::ram_bytes(
+        &memory::firmware_map()?,
+    )));
+    let mut region = Pages::at_random("kernel region", region_pages, random)?;
+
+    let unpacked_bytes = image.accepted().unpacked_bytes();
+    let payload_pages = Pages::at_random("payload", pages_for(unpacked_bytes as u64), random)?;
+    let payload_range = payload_pages.range();
+    let payload = payload::unpack(image, &mut payload_pages.into_bytes()[..unpacked_bytes])?;
+    let entries = payload.names().count();
+    report.good(
+        "image payload",
+        format_args!("{} KiB, {entries} entries", unpacked_bytes / 1024),
+    );
+
+    let kernel = KernelImage::find(&payload)?;
+    let mut kernel_pages = Pages::at_random("kernel", pages_for(kernel.memory_bytes()), random)?;
+    let stack = Pages::at_random("stack", pages_for(STACK_BYTES), random)?;
+    let info_pages =
+        Pages::at_random("boot info", pages_for(size_of::<BootInfo>() as u64), random)?;
+    let log = event_log(report, image, tpm, random)?;
+    let log_range = log.as_ref().map_or(NO_MEMORY, |log| log.pages().range());
+
+    let places = place(
+        [
+            region.range(),
+            payload_range,
+            kernel_pages.range(),
+            stack.range(),
+            info_pages.range(),
+            log_range,
+        ],
+        random,
+    )?;
+    kernel.load(kernel_pages.bytes(), places.kernel.base)?;
+    let tables = build_tables(&mut region, &kernel, &places)?;
+
+    let info = handoff::boot_info(info_pages);
+    fill_in_places(info, &places, &tables);
+    info.payload_bytes = unpacked_bytes as u64;
+    fill_in_facts(info, image, facts);
+    info.acpi = read_acpi()?;
+    let handed_over = places.ranges();
+    check_memory_map(report, info, &handed_over)?;
+    report.good(
+        "kernel",
+        format_args!(
+            "{} KiB at random addresses, W^X",
+            kernel.memory_bytes() / 1024
+        ),
+    );
+    report.good("start", format_args!("leaving the firmware"));
+    handoff::start(Jump {
+        info,
+        handed_over,
+        log,
+        page_table_root: tables.root,
+        kernel_half: tables.kernel_half,
+        entry: places.kernel.base + kernel.entry(),
+        info_address: places.info.base,
+        stack_top: places.stack.base + places.stack.range.pages * PAGE,
+    })
+}
+
+/// Gives every range a random place in the kernel's half; an empty one a place that stays empty.
+fn place(ranges: [MemoryRange; 6], random: &mut Random) -> Result<Places, Refusal> {
+    let areas = ranges.map(|range| Area {
+        pages: range.pages.max(1),
+        physical: range.physical,
+    });
+    let bases = placement::place_virtual(&areas, random).map_err(|_| Refusal::AddressSpace)?;
+    let place = |index: usize| Place {
+        range: ranges[index],
+        base: bases[index],
+    };
+    Ok(Places {
+        region: place(0),
+        payload: place(1),
+        kernel: place(2),
+        stack: place(3),
+        info: place(4),
+        log: place(5),
+    })
+}
+
+impl Places {
+    fn ranges(&self) -> HandedOver {
+        [
+            self.region,
+            self.payload,
+            self.kernel,
+            self.stack,
+            self.info,
+            self.log,
+        ]
+        .map(|place| place.range)
+    }
+}
+
+/// Builds the final page tables at the start of the region.
+fn build_tables(
+    region: &mut Pages,
+    kernel: &KernelImage<'_>,
+    places: &Places,
+) -> Result<Tables, Refusal> {
+    let physical = region.physical();
+    let mut tables = PageTables::new(region.tables(), physical)?;
+    for part in kernel.parts() {
+        let Place { range, base } = places.kernel;
+        tables.map(
+            base + part.offset,
+            range.physical + part.offset,
+            part.pages,
+            part.access,
+        )?;
+    }
+    for (place, access) in [
+        (places.region, Access::ReadWrite),
+        (places.payload, Access::Read),
+        (places.stack, Access::ReadWrite),
+        (places.info, Access::Read),
+        (places.log, Access::Read),
+    ] {
+        tables.map(place.base, place.range.physical, place.range.pages, access)?;
+    }
+    Ok(Tables {
+        root: tables.root(),
+        kernel_half: tables.root_entry(handoff::KERNEL_HALF),
+        bytes: tables.used_bytes(),
+    })
+}
+
+fn fill_in_places(info: &mut BootInfo, places: &Places, tables: &Tables) {
+    let bytes = |place: Place| place.range.pages * PAGE;
+    info.magic = MAGIC;
+    info.kernel_base = places.kernel.base;
+    info.kernel_physical = places.kernel.range.physical;
+    info.kernel_bytes = bytes(places.kernel);
+    info.stack_base = places.stack.base;
+    info.stack_bytes = bytes(places.stack);
+    info.region_base = places.region.base;
+    info.region_physical = places.region.range.physical;
+    info.region_bytes = bytes(places.region);
+    info.region_used_bytes = tables.bytes;
+    info.payload_base = places.payload.base;
+    info.payload_physical = places.payload.range.physical;
+    if places.log.range.pages > 0 {
+        info.event_log_base = places.log.base;
+    }
+}
+
+/// The event log of a machine with a TPM; the TPM is not used any more.
+fn event_log(
+    report: &mut Report<'_>,
+    image: &MeasuredImage<'_>,
+    tpm: Option<Tpm>,
+    random: &mut Random,
+) -> Result<Option<EventLog>, Refusal> {
+    let Some(mut tpm) = tpm else { return Ok(None) };
+    let log = tpm.event_log(random)?;
+    if image.measured() {
+        report.good(
+            "measured boot",
+            format_args!("PCR 11, event log of {} bytes", log.bytes()),
+        );
+    }
+    Ok(Some(log))
+}
+
+fn fill_in_facts(info: &mut BootInfo, image: &MeasuredImage<'_>, facts: &Facts) {
+    let accepted = image.accepted();
+    info.tsc_at_entry = facts.tsc_at_entry;
+    info.seed = *facts.seed;
+    info.entropy_sources = facts.entropy_sources;
+    info.flags = facts.flags
+        | if image.measured() {
+            boot_flags::MEASURED
+        } else {
+            0
+        };
+    info.image_security_version = accepted.header().security_version;
+    info.rollback_counter = accepted.minimum();
+    info.rollback_store = accepted.store();
+    info.payload_hash = accepted.header().payload_hash;
+    info.key_hash = facts.key_hash;
+    info.pcrs = facts.pcrs;
+    info.framebuffer = facts.framebuffer;
+}
+
+fn read_acpi() -> Result<nonos_abi::boot::Acpi, Refusal> {
+    let rsdp = system::with_config_table(|tables| {
+        let find = |guid| {
+            tables
+                .iter()
+                .find(|table| table.guid == guid)
+                .map(|table| table.address as u64)
+        };
+        find(ConfigTableEntry::ACPI2_GUID).or_else(|| find(ConfigTableEntry::ACPI_GUID))
+    });
+    let rsdp = rsdp.ok_or(Refusal::Acpi("RSDP"))?;
+    acpi::read(&FirmwareMemory, rsdp, cpu::apic_id()).map_err(Refusal::Acpi)
+}
+
+/// Tries the conversion of the memory map that is done after the end of boot services, when nothing can be
+/// refused in words any more.
+fn check_memory_map(
+    report: &mut Report<'_>,
+    info: &mut BootInfo,
+    handed_over: &HandedOver,
+) -> Result<(), Refusal> {
+    let map = memory::firmware_map()?;
+    let sources = memory::ranges(&map).chain(handed_over.iter().copied());
+    let room = MEMORY_RANGES - RANGES_SPARE;
+    let count = memory_map::convert(sources, &mut info.memory[..room])
+        .map_err(|_| Refusal::MemoryRanges)?;
+    let usable = memory_map::pages_of_kind(&info.memory[..count], memory_kind::USABLE);
+    report.good(
+        "memory",
+        format_args!("{} MiB usable", usable * PAGE / (1 << 20)),
+    );
+    Ok(())
+}
