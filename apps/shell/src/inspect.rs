@@ -1,11 +1,11 @@
 //! Commands that show the state of the system, each read at the time of the command.
 
 use nonos_proto::CallError;
-use nonos_rt::abi::Error;
 use nonos_rt::abi::info::{
     BootStatus, HandleRecord, MemoryStatus, ModuleInfo, Pcr, ProcessInfo, Topic,
 };
 use nonos_rt::abi::words::Words;
+use nonos_rt::abi::{Error, Handle};
 use nonos_rt::object::SystemInfo;
 use nonos_rt::parent;
 use shell::report::{self, Facts};
@@ -116,6 +116,9 @@ impl Session {
     }
 }
 
+/// Most slots of any table of the kernel; a bound for a process that ends while its handles are read.
+const SLOTS: u64 = 1 << Handle::INDEX_BITS;
+
 /// Reads the records of all slots from `first` on; empty slots are skipped, `InvalidArgument` ends them.
 fn each<T: Words>(
     system: &SystemInfo,
@@ -123,7 +126,7 @@ fn each<T: Words>(
     first: u64,
     mut show: impl FnMut(T),
 ) -> Result<(), Error> {
-    for index in first.. {
+    for index in first..first.saturating_add(SLOTS) {
         match system.read(topic, index) {
             Ok(record) => show(record),
             Err(Error::NotFound) => {}
