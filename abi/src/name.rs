@@ -17,6 +17,9 @@ impl Name {
 
     /// The name with this text, or `None` when it is empty, too long or has other characters.
     pub fn new(text: &str) -> Option<Self> {
+        if text.contains('\0') {
+            return None;
+        }
         let mut bytes = [0; Self::BYTES];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         Self::from_bytes(bytes)
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn names_with_other_characters_or_lengths_do_not_exist() {
-        for text in ["", "a b", "a\n", "ä", "../x", "123456789012345678901234567890123"] {
+        for text in ["", "a b", "a\n", "a\0", "ä", "../x", "123456789012345678901234567890123"] {
             assert_eq!(Name::new(text), None, "{text:?}");
         }
         let mut bytes = [0; 32];

@@ -138,7 +138,7 @@ impl Kernel {
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
             regions: arenas.regions,
-            objects_per_process: u32::try_from(objects / 4).unwrap_or(u32::MAX),
+            objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
             next_process_number: 1,
             init: None,
             ended: None,

@@ -17,6 +17,9 @@ use crate::process::{Process, Watch};
 use crate::region::Region;
 use crate::thread::Thread;
 
+/// Page tables of a usual process: the top, and three levels each for program, memory objects and stack, and some more.
+const TABLES_PER_PROCESS: usize = 12;
+
 /// Lengths of the slices in [`Arenas`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
@@ -45,11 +48,10 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Sizes that take at most half of a kernel region with `region_bytes` free, for a memory of `frames` frames
-    /// from the first to the last usable one. What a small region has no room for is left out: of the frames only
-    /// as many are used as fit in a quarter of the region.
+    /// Sizes for a kernel region with `region_bytes` free and a memory of `frames` frames from the first to the last usable
+    /// one. The frame table takes at most half of the region: what it has no room for stays unused. Of the rest, each
+    /// process gets its objects and its share of page tables.
     pub fn for_memory(region_bytes: usize, frames: usize) -> Self {
-        let frames = frames.min(region_bytes / 4 / size_of::<FrameInfo>());
         let sizes = Self {
             processes: 0,
             handles_per_process: 256,
@@ -60,12 +62,13 @@ impl Sizes {
             interrupts: 32,
             modules: 64,
             watches: 0,
-            frames,
+            frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),
             log_bytes: 16 * 1024,
         };
-        let per_process = sizes.with_processes(1).bytes() - sizes.bytes();
-        let left = (region_bytes / 2).saturating_sub(sizes.bytes());
-        sizes.with_processes((left / per_process).clamp(4, 256))
+        let objects = sizes.with_processes(1).bytes() - sizes.bytes();
+        let left = region_bytes.saturating_sub(sizes.bytes());
+        let processes = left / (objects + TABLES_PER_PROCESS * PAGE_BYTES);
+        sizes.with_processes(processes.clamp(4, 256))
     }
 
     /// The sizes for the machine that the boot loader describes.

@@ -5,6 +5,8 @@ mod image;
 mod machine;
 mod world;
 
+#[cfg(test)]
+pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
 pub use machine::{FakeMachine, Mapping};
 pub use world::{World, WorldOptions};

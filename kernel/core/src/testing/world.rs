@@ -38,7 +38,7 @@ impl Default for WorldOptions {
         Self {
             frames: 2048,
             table_frames: 512,
-            region_bytes: 1 << 20,
+            region_bytes: 2 << 20,
             processes: None,
             seed: [9; 32],
         }

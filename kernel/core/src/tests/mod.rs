@@ -1,4 +1,14 @@
 //! The kernel on a fake machine: one file per family of system calls. [`crate::testing::World`] checks all
 //! invariants after each event.
 
+mod calls;
+mod handles;
+mod hardware;
+mod loading;
+mod memory;
+mod modules;
+mod notifications;
+mod processes;
 mod random;
+mod scheduling;
+mod system;
