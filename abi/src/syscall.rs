@@ -49,15 +49,15 @@ syscalls! {
 
     /// Checks and admits a module of the archive by name. Needs READ. `(archive, name pointer, name length) → module handle`
     ModuleAdmit = 30,
-    /// Makes a process of a module, with priority and memory quota. Needs EXECUTE. The child's image is
-    /// mapped and its table holds [`crate::start::SELF`]. `(module, priority, quota pages) → process handle with all rights`
+    /// Makes a process of a module, with priority and memory quota, but no more than its manifest allows. Needs EXECUTE.
+    /// The child's image is mapped and its table holds [`crate::start::SELF`]. `(module, priority, quota pages) → process handle with all rights`
     ProcessCreate = 31,
     /// Gives a process that has not started a copy of a handle: it lands in the lowest free slot. Needs
     /// WRITE on the process, GRANT on the handle. `(process, handle, rights) → the child's handle`
     ProcessGrant = 32,
     /// Starts a process. Needs WRITE. `(process, argument 0, argument 1)`
     ProcessStart = 33,
-    /// Ends a process. Needs EXECUTE. `(process)`
+    /// Ends a process; one that has ended is no error. Needs EXECUTE. `(process)`
     ProcessKill = 34,
     /// Has bits of a notification signalled when the process ends. Needs READ on the process, WRITE on the
     /// notification. Signals at once when it has ended. `(process, notification, bits)`
@@ -74,9 +74,10 @@ syscalls! {
     Call = 42,
     /// Waits for a message, or for the bound notification. Needs READ. See [`crate::message`].
     Receive = 43,
-    /// Answers a call; does not block. See [`crate::message`].
+    /// Answers a call; does not block. Uses up the reply handle, unless the message cannot be delivered. See [`crate::message`].
     Reply = 44,
     /// Answers a call and waits for the next on an endpoint, in one step. `rdi`: endpoint, reply handle in the upper half.
+    /// A caller that is gone is no error here; without a reply handle this is `Receive`.
     ReplyReceive = 45,
 
     /// Makes a notification. `() → handle with all rights`

@@ -145,3 +145,47 @@ pub struct Arenas {
     /// [`Sizes::log_bytes`] bytes.
     pub log: &'static mut [u8],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn objects_leave_room_for_page_tables_in_regions_of_all_sizes() {
+        for (region, memory) in [(4, 64), (6, 256), (12, 1024), (64, 8192), (64, 1 << 20)] {
+            let sizes = Sizes::for_memory(region * MIB, memory * MIB / PAGE_BYTES);
+            let left = region * MIB - sizes.bytes();
+            let tables = sizes.processes * TABLES_PER_PROCESS * PAGE_BYTES;
+            assert!(
+                left >= tables,
+                "{region} MiB: {left} bytes left for {tables} bytes of tables"
+            );
+            assert!(
+                sizes.processes >= 50,
+                "{region} MiB: {} processes",
+                sizes.processes
+            );
+        }
+    }
+
+    #[test]
+    fn up_to_sixteen_gibibytes_every_frame_has_an_entry() {
+        for gibibytes in [1, 4, 16] {
+            let frames = gibibytes * 1024 * MIB / PAGE_BYTES;
+            // What the boot loader reserves: 4 MiB and a 128th, at most 64 MiB.
+            let region = (4 * MIB + gibibytes * 1024 * MIB / 128).min(64 * MIB);
+            assert_eq!(
+                Sizes::for_memory(region, frames).frames,
+                frames,
+                "{gibibytes} GiB"
+            );
+        }
+    }
+
+    #[test]
+    fn the_smallest_region_still_gives_some_processes() {
+        assert_eq!(Sizes::for_memory(0, 1000).processes, 4);
+    }
+}
