@@ -11,7 +11,7 @@ use lzma_rust2::{Lzma2Reader, Read};
 /// LZMA2 window. Fixed, so that the boot loader's need is known: the window grows with the output, up to this.
 pub const DICTIONARY_BYTES: u32 = 8 << 20;
 
-/// Why a verified body did not unpack. Signing a body that [`crate::image::pack`] made never leads here.
+/// Why a verified body did not unpack. A body made by `image::build` always does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UnpackError {
     /// The buffer does not have the signed size.

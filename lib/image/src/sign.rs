@@ -31,7 +31,20 @@ const ML_DSA: &str = "ml-dsa-65 ";
 /// Bytes of a seed.
 pub const SEED_BYTES: usize = 32;
 
-/// A pair of secret keys.
+/// A pair of secret keys. Cannot be printed or copied:
+///
+/// ```
+/// fn any<T>() {}
+/// any::<nonos_image::keys::SecretKeys>();
+/// ```
+/// ```compile_fail,E0277
+/// fn printable<T: core::fmt::Debug>() {}
+/// printable::<nonos_image::keys::SecretKeys>();
+/// ```
+/// ```compile_fail,E0277
+/// fn copied<T: Clone>() {}
+/// copied::<nonos_image::keys::SecretKeys>();
+/// ```
 pub struct SecretKeys {
     ed25519: Zeroizing<[u8; SEED_BYTES]>,
     ml_dsa: Zeroizing<[u8; SEED_BYTES]>,
