@@ -1,7 +1,6 @@
 //! A text that a user types, and looking for it in the machine's memory.
 
 use crate::machine::Machine;
-use crate::paging;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A planted text, and the memory that user space had when it was planted.
@@ -22,16 +21,11 @@ impl Canary {
         machine.command(&format!("echo {text}"));
         machine.stop();
         let dump = machine.dump_memory();
-        let cr3 = machine.registers().cr3;
-        let spaces = paging::address_spaces(&dump, cr3);
-        let mut frames = Vec::new();
-        for space in spaces {
-            let user = machine
-                .mappings(&dump, space)
-                .into_iter()
-                .filter(|page| page.user && page.writable);
-            frames.extend(user.filter_map(|page| usize::try_from(page.physical).ok()));
-        }
+        let spaces = machine.address_spaces(&dump).concat();
+        let written = spaces.iter().filter(|page| page.user && page.writable);
+        let mut frames: Vec<usize> = written
+            .filter_map(|page| usize::try_from(page.physical).ok())
+            .collect();
         frames.retain(|frame| dump.get(*frame..frame + 4096).is_some_and(is_used));
         machine.go_on();
         let canary = Self { text, frames };

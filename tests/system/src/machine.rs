@@ -5,7 +5,7 @@
 //! the TPM end with the value.
 
 use crate::cpu::Registers;
-use crate::paging::{self, Mapping, PhysicalMemory};
+use crate::paging::{self, Mapping, PhysicalMemory, UPPER_HALF};
 use crate::qmp::{Qmp, QmpError};
 use crate::scratch::Scratch;
 use crate::screen::Picture;
@@ -363,6 +363,28 @@ impl Machine {
                 error.physical
             )),
         }
+    }
+
+    /// Every address space of a stopped machine, each with its mappings.
+    ///
+    /// A top-level table counts when the kernel maps the memory that it lies in. Others that look like one are what the
+    /// firmware and the boot loader left in memory that is free now.
+    #[track_caller]
+    pub fn address_spaces(&mut self, dump: &[u8]) -> Vec<Vec<Mapping>> {
+        let cr3 = self.registers().cr3;
+        let kernel = self.mappings(dump, cr3);
+        let mut tables = paging::address_spaces(dump, cr3);
+        tables.retain(|table| {
+            let holds = |page: &Mapping| {
+                page.address >= UPPER_HALF
+                    && (page.physical..page.physical + page.bytes).contains(table)
+            };
+            kernel.iter().any(holds)
+        });
+        tables
+            .iter()
+            .map(|&table| self.mappings(dump, table))
+            .collect()
     }
 
     /// Stops the machine and writes its state to a file, for [`Self::restore`].

@@ -1,8 +1,8 @@
 //! The serial line of a machine: everything it said, and waiting for what it says next.
 //!
 //! A thread reads the socket as long as the machine lives, so nothing is lost and the machine never waits for
-//! the test. The transcript is what a reader would see: terminal control sequences and carriage returns are
-//! taken out. A cursor separates what was already waited for from what comes next.
+//! the test. The transcript only grows: terminal control sequences, carriage returns and backspaces are taken out,
+//! and what they would overwrite stays. A cursor separates what was already waited for from what comes next.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -43,13 +43,7 @@ impl Transcript {
     fn push(&mut self, byte: u8) {
         self.escape = match (self.escape, byte) {
             (Escape::None, 0x1B) => Escape::Started,
-            (Escape::None, b'\r' | 0 | 7) => Escape::None,
-            (Escape::None, 8) => {
-                if self.text.last().is_some_and(|last| *last != b'\n') {
-                    self.text.pop();
-                }
-                Escape::None
-            }
+            (Escape::None, b'\r' | 0 | 7 | 8) => Escape::None,
             (Escape::None, _) => {
                 self.text.push(byte);
                 Escape::None
@@ -238,11 +232,11 @@ mod tests {
     fn control_sequences_are_not_part_of_the_transcript() {
         let (mut serial, mut machine, _scratch) = line();
         machine
-            .write_all(b"\x1b[2J\x1b[01;01Hnon\x1b[1mos\x1b]0;title\x07> \r\nabc\x08d")
+            .write_all(b"\x1b[2J\x1b[01;01Hnon\x1b[1mos\x1b]0;title\x07> \r\nabc\x08\x08d")
             .unwrap();
         drop(machine);
         serial.wait_for_close(LIMIT).unwrap();
-        assert_eq!(serial.transcript(), "nonos> \nabd");
+        assert_eq!(serial.transcript(), "nonos> \nabcd");
     }
 
     #[test]

@@ -19,16 +19,12 @@ fn at_prompt() -> Machine {
 fn address_spaces(machine: &mut Machine) -> Vec<Vec<Mapping>> {
     machine.stop();
     let dump = machine.dump_memory();
-    let cr3 = machine.registers().cr3;
-    let spaces = paging::address_spaces(&dump, cr3);
+    let spaces = machine.address_spaces(&dump);
     machine.check(
         spaces.len() >= 3,
         "fewer address spaces than init, console and shell need",
     );
     spaces
-        .iter()
-        .map(|&space| machine.mappings(&dump, space))
-        .collect()
 }
 
 #[test]
