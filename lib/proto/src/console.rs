@@ -30,6 +30,9 @@ interface! {
     /// Shows text.
     1 => answered write(text: Bytes) -> ();
 
+    /// The same, with more to follow at once: the screen may show it later, with the next text at the latest.
+    7 => answered write_part(text: Bytes) -> ();
+
     /// Starts a new line unless the cursor stands at the beginning of one.
     2 => answered fresh_line() -> ();
 

@@ -25,6 +25,10 @@ impl Console for Recorder {
         Ok(())
     }
 
+    fn write_part(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
+        self.write(caller, text)
+    }
+
     fn fresh_line(&mut self, _: Caller) -> Result<(), Refusal> {
         Err(Refusal::Full)
     }
@@ -200,7 +204,7 @@ fn a_length_beyond_the_bytes_and_bytes_beyond_the_length_are_malformed() {
 
 #[test]
 fn unknown_operations_are_refused() {
-    for label in [0, 7, 0x100, u16::MAX] {
+    for label in [0, 8, 0x100, u16::MAX] {
         let request = Message {
             info: MessageInfo::new(label, 0, 0),
             ..Message::default()

@@ -34,19 +34,19 @@ impl Terminal {
     /// # Errors
     /// The first failure since the last call; text was lost.
     pub fn flush(&mut self) -> Result<(), CallError> {
-        self.send();
+        self.send(Client::write);
         self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Sends what was gathered, again once when the console restarts meanwhile.
-    fn send(&mut self) {
+    fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
         if self.length == 0 {
             return;
         }
         let text = Bytes::prefix_of(&self.pending[..self.length]);
         self.length = 0;
-        let sent = match self.client.write(text) {
-            Err(CallError::Unreachable(_)) => self.client.write(text),
+        let sent = match write(&self.client, text) {
+            Err(CallError::Unreachable(_)) => write(&self.client, text),
             sent => sent,
         };
         if let Err(error) = sent {
@@ -97,7 +97,7 @@ impl fmt::Write for Terminal {
             self.length += fits;
             text = rest;
             if !text.is_empty() {
-                self.send();
+                self.send(Client::write_part);
             }
         }
         Ok(())

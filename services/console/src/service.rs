@@ -11,6 +11,7 @@ use nonos_proto::{Bytes, Caller, Refusal, Ticket};
 use nonos_rt::abi::{Handle, Message};
 use nonos_rt::object::Notification;
 use nonos_rt::service::{Server, answer};
+use nonos_rt::syscall;
 
 use crate::device::ps2::Ps2;
 use crate::device::screen::Screen;
@@ -20,11 +21,16 @@ use crate::signal;
 /// Most clients that wait for input at the same time.
 const READERS: usize = 4;
 
+/// Longest time that the screen shows nothing new while text streams in.
+const PAINT_NS: u64 = 50_000_000;
+
 /// Screen and serial line.
 pub struct Terminal<'a> {
     grid: Grid<'a>,
     painter: Option<Painter<'a, Screen<'a>>>,
     serial: Option<Serial>,
+    /// When the screen was painted last.
+    painted_ns: u64,
 }
 
 impl<'a> Terminal<'a> {
@@ -38,8 +44,9 @@ impl<'a> Terminal<'a> {
             grid,
             painter,
             serial,
+            painted_ns: 0,
         };
-        terminal.show();
+        terminal.show(false);
         terminal
     }
 
@@ -50,14 +57,19 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// Brings everything to where it is seen.
-    fn show(&mut self) {
+    /// Brings everything to where it is seen. The screen can wait a moment when more follows at once.
+    fn show(&mut self, more: bool) {
         if let Some(serial) = &mut self.serial {
             serial.flush();
+        }
+        let now_ns = syscall::clock_ns();
+        if more && now_ns.saturating_sub(self.painted_ns) < PAINT_NS {
+            return;
         }
         if let Some(painter) = &mut self.painter {
             painter.refresh(&mut self.grid);
         }
+        self.painted_ns = now_ns;
     }
 }
 
@@ -99,6 +111,26 @@ impl<'a> Service<'a> {
         if core::mem::take(&mut self.styled) {
             self.terminal.act(Action::Style(Style::Reset));
         }
+    }
+
+    /// Does what a client's text says.
+    fn take_text(&mut self, caller: Caller, text: Bytes, more: bool) {
+        self.change_writer(caller.badge);
+        let Self {
+            parser,
+            terminal,
+            styled,
+            ..
+        } = self;
+        for &byte in text.as_slice() {
+            parser.feed(byte, &mut |action| {
+                if let Action::Style(style) = action {
+                    *styled = style != Style::Reset;
+                }
+                terminal.act(action);
+            });
+        }
+        self.terminal.show(more);
     }
 
     /// Gives input to those who wait for it; tells the watcher about what is left.
@@ -143,22 +175,12 @@ fn check_input(caller: Caller) -> Result<(), Refusal> {
 
 impl Console for Service<'_> {
     fn write(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
-        self.change_writer(caller.badge);
-        let Self {
-            parser,
-            terminal,
-            styled,
-            ..
-        } = self;
-        for &byte in text.as_slice() {
-            parser.feed(byte, &mut |action| {
-                if let Action::Style(style) = action {
-                    *styled = style != Style::Reset;
-                }
-                terminal.act(action);
-            });
-        }
-        self.terminal.show();
+        self.take_text(caller, text, false);
+        Ok(())
+    }
+
+    fn write_part(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
+        self.take_text(caller, text, true);
         Ok(())
     }
 
@@ -166,7 +188,7 @@ impl Console for Service<'_> {
         self.change_writer(caller.badge);
         if !self.terminal.grid.at_line_start() {
             self.terminal.act(Action::NewLine);
-            self.terminal.show();
+            self.terminal.show(false);
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ pub enum Tone {
 impl Tone {
     fn color(self) -> &'static str {
         match self {
-            Self::Plain => RESET,
+            Self::Plain => "",
             Self::Good => "\x1B[32m",
             Self::Weak => "\x1B[33m",
             Self::Bad => "\x1B[31m",
@@ -58,7 +58,8 @@ pub fn row(out: &mut impl Write, label: &str, tone: Tone, value: Arguments<'_>) 
         Tone::Weak | Tone::Bad => '!',
     };
     let width = LABEL - 3;
-    writeln!(out, "{}{mark} {label:<width$} {value}{RESET}", tone.color())
+    let reset = if tone == Tone::Plain { "" } else { RESET };
+    writeln!(out, "{}{mark} {label:<width$} {value}{reset}", tone.color())
 }
 
 /// Writes a row whose value is a list of words, over as many lines as it takes.

@@ -9,7 +9,7 @@ use nonos_abi::info::{
     BootStatus, CpuStatus, Layout, MemoryStatus, Pcr, boot_flags as boot, cpu_features as cpu,
 };
 
-use super::{Hash, RESET, Tone, heading, row, set_bits, words};
+use super::{Hash, Tone, heading, row, set_bits, words};
 
 /// What `status` is made of.
 pub struct Facts<'a, E> {
@@ -382,8 +382,7 @@ fn registers(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
             .map(|(_, name)| *name)
     };
     words(out, "Detected", others(true))?;
-    words(out, "Not detected", others(false))?;
-    out.write_str(RESET)
+    words(out, "Not detected", others(false))
 }
 
 #[cfg(test)]
