@@ -218,6 +218,7 @@ impl Kernel {
     }
 
     /// Who runs.
+    #[inline(always)]
     pub(crate) fn caller(&self) -> Option<Caller> {
         let thread = self.scheduler.running()?;
         Some(Caller {

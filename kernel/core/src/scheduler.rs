@@ -235,7 +235,7 @@ impl Scheduler {
     }
 
     /// Decides who runs, when something changed, and arms the timer.
-    #[inline]
+    #[inline(always)]
     pub fn settle(&mut self, threads: &mut Threads, machine: &mut impl Machine) {
         if self.stale {
             self.decide(threads, machine);
