@@ -133,18 +133,6 @@ impl Tree {
             target: paths::system_target(),
         }
     }
-
-    /// A copy of this checkout in another folder, as it is now, without what was built; it builds below itself.
-    ///
-    /// # Errors
-    /// When a file cannot be copied.
-    pub fn copy_to(folder: &Path) -> Result<Self> {
-        copy_sources(&paths::root(), folder)?;
-        Ok(Self {
-            root: folder.to_path_buf(),
-            target: folder.join("target/system"),
-        })
-    }
 }
 
 /// Builds programs of one checkout.
@@ -304,24 +292,4 @@ fn registries() -> Vec<PathBuf> {
         .collect();
     folders.sort();
     folders
-}
-
-/// Copies a folder without `target` and what starts with a dot, except `.cargo`.
-fn copy_sources(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let hidden = name.as_encoded_bytes().starts_with(b".") && name != ".cargo";
-        if hidden || name == "target" {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy_sources(&entry.path(), &to.join(&name))?;
-        } else {
-            fs::copy(entry.path(), to.join(&name))
-                .with_context(|| format!("copy {}", entry.path().display()))?;
-        }
-    }
-    Ok(())
 }

@@ -23,8 +23,6 @@ pub struct ImageSpec {
     pub security_version: u64,
     /// Modules beside those of `system.toml`.
     pub extra_modules: Vec<ModuleSpec>,
-    /// Entries of the archive as they are, in place of the built ones of the same name: for images with broken modules.
-    pub raw_entries: Vec<Entry>,
     /// Where the files go.
     pub out_dir: PathBuf,
 }
@@ -38,7 +36,6 @@ impl ImageSpec {
         Self {
             security_version: SECURITY_VERSION,
             extra_modules: Vec::new(),
-            raw_entries: Vec::new(),
             out_dir: out_dir.into(),
         }
     }
@@ -87,7 +84,7 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
 /// When a tool is missing or a build fails.
 pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
-    let (archive, _) = build_archive(keys, &Programs::build(&builder, &[])?, &[])?;
+    let (archive, _) = build_archive(keys, &Programs::build(&builder, &[])?)?;
     Ok(image::pack(&archive))
 }
 
@@ -115,7 +112,7 @@ impl Programs {
 }
 
 /// An entry of the archive: name and contents.
-pub type Entry = (String, Vec<u8>);
+type Entry = (String, Vec<u8>);
 
 /// Signs programs and puts an image together.
 fn assemble(
@@ -129,7 +126,7 @@ fn assemble(
     // Two builds into one folder wait for each other.
     let lock = fs::File::create(out.join("lock"))?;
     lock.lock()?;
-    let (archive, entries) = build_archive(keys, programs, &spec.raw_entries)?;
+    let (archive, entries) = build_archive(keys, programs)?;
     let mut files = ImageFiles {
         disk: out.join("disk.img"),
         vars: out.join("vars.fd"),
@@ -182,7 +179,7 @@ fn assemble(
 }
 
 /// Kernel, its symbols, trust anchors, signed modules: the archive and what it was made of.
-fn build_archive(keys: &Keys, programs: &Programs, raw: &[Entry]) -> Result<(Vec<u8>, Vec<Entry>)> {
+fn build_archive(keys: &Keys, programs: &Programs) -> Result<(Vec<u8>, Vec<Entry>)> {
     let linked_kernel = paths::read(&programs.kernel)?;
     let kernel = elf::strip(&linked_kernel)?;
     elf::check("kernel", &kernel)?;
@@ -203,10 +200,6 @@ fn build_archive(keys: &Keys, programs: &Programs, raw: &[Entry]) -> Result<(Vec
         let program = elf::strip(&paths::read(linked)?)?;
         elf::check(&module.name, &program)?;
         entries.push((module.name.clone(), module.sign(&program, &secret)?));
-    }
-    for (name, contents) in raw {
-        entries.retain(|(other, _)| other != name);
-        entries.push((name.clone(), contents.clone()));
     }
     let named: Vec<_> = entries
         .iter()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
@@ -60,10 +61,8 @@ pub fn run() -> Result<()> {
             .count()
     };
     let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
-    let untrue = status::check(
-        &paths::read(&paths::root().join("docs/status.md"))?,
-        &results.tests,
-    );
+    let page = fs::read(paths::root().join("docs/status.md")).unwrap_or_default();
+    let untrue = status::check(&page, &results.tests);
     for line in &untrue {
         println!("docs/status.md: {line}");
     }
