@@ -10,6 +10,9 @@ use crate::keys::{Keys, Signer};
 use crate::process::{find_program, progress, run};
 use crate::{modules, packages, paths};
 
+/// The documentation is for those who read the code, so it shows private items and may link to them.
+const RUSTDOC_FLAGS: &str = "-Dwarnings -Arustdoc::private-intra-doc-links";
+
 type Check = fn() -> Result<()>;
 
 /// Runs all checks, also after one failed, and says at the end which did.
@@ -58,7 +61,7 @@ fn document_host() -> Result<()> {
         "--document-private-items",
         "--lib",
     ]);
-    run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
+    run(doc.env("RUSTDOCFLAGS", RUSTDOC_FLAGS))
 }
 
 fn cargo(args: &[&str]) -> Command {
@@ -75,7 +78,7 @@ fn lint_system() -> Result<()> {
 fn document_system() -> Result<()> {
     for_each_target("doc", |doc| {
         let doc = doc.args(["--no-deps", "--document-private-items"]);
-        doc.env("RUSTDOCFLAGS", "-Dwarnings")
+        doc.env("RUSTDOCFLAGS", RUSTDOC_FLAGS)
     })
 }
 
