@@ -243,10 +243,10 @@ impl Server for Service<'_> {
             keyboard,
             ..
         } = self;
-        if let Some(serial) = &terminal.serial
+        if let Some(serial) = &mut terminal.serial
             && bits & signal::SERIAL != 0
         {
-            serial.receive(&mut |byte| input.push(&[byte]));
+            serial.interrupted(&mut |byte| input.push(&[byte]));
         }
         if let Some(keyboard) = keyboard
             && bits & signal::KEYBOARD != 0

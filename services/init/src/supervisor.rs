@@ -1,7 +1,7 @@
 //! What happens when a process ends: the log says how, and a boot program starts again, within bounds.
 
 use nonos_rt::abi::Name;
-use nonos_rt::abi::info::{ProcessInfo, exit_kind};
+use nonos_rt::abi::info::exit_kind;
 use nonos_rt::{log, syscall};
 
 use crate::child::Child;
@@ -111,19 +111,11 @@ fn report(child: &Child) {
         log!("{} (process {}) ended", child.name, child.id);
         return;
     };
-    let ProcessInfo {
-        exit_kind: kind,
-        exit_code,
-        fault_error,
-        ..
-    } = info;
     let who = format_args!("{} (process {})", child.name, child.id);
-    match kind {
-        exit_kind::EXIT => log!("{who} ended with exit code {exit_code}"),
-        exit_kind::FAULT => log!(
-            "{who} ended by exception {exit_code} (error code {fault_error:#x}) accessing {:#x}",
-            info.fault_address
-        ),
+    match info.exit_kind {
+        exit_kind::EXIT => log!("{who} ended with exit code {}", info.exit_code),
+        // The kernel's own line before this one has the details.
+        exit_kind::FAULT => log!("{who} ended by a fault"),
         exit_kind::KILLED => log!("{who} was ended by request"),
         _ => log!("{who} ended"),
     }

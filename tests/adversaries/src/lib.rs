@@ -68,13 +68,13 @@ pub unsafe fn read(address: u64) {
     unsafe { asm!("mov {0:l}, [{1}]", out(reg_abcd) _, in(reg) address, options(nostack)) }
 }
 
-/// Writes a byte: the one that is there, if it can be read.
+/// Writes a byte.
 ///
 /// # Safety
 /// None can be given: the kernel must end the process.
 pub unsafe fn write(address: u64) {
-    // SAFETY: adds nothing, so that what is there stays should the write succeed.
-    unsafe { asm!("lock or byte ptr [{}], 0", in(reg) address, options(nostack)) }
+    // SAFETY: see above; should the write succeed, this program is wrong from here on and says so.
+    unsafe { asm!("mov byte ptr [{}], 0xCC", in(reg) address, options(nostack)) }
 }
 
 /// Calls the code at an address.

@@ -87,7 +87,7 @@ impl Ps2 {
         self.drop_output()
     }
 
-    /// Takes the bytes that arrived and tells what was typed. For the order see `Serial::receive`.
+    /// Takes the bytes that arrived and tells what was typed. For the order see `Serial::interrupted`.
     pub fn receive(&mut self, typed: &mut impl FnMut(&[u8])) {
         let _ = self.interrupt.acknowledge();
         for _ in 0..MOST_AT_ONCE {

@@ -1,7 +1,8 @@
 //! The first serial port: a 16550 (National Semiconductor PC16550D), 115200 baud, 8N1.
 //!
-//! Input is driven by interrupts; output waits for the transmitter, but never for long: a port that takes
-//! nothing any more is given up until it is ready again.
+//! Input and output are driven by interrupts: output waits in a ring for the transmitter, so that a slow line
+//! holds nobody. When the ring is full the console waits, but not for ever: a port that takes nothing any
+//! more is given up until it is ready again.
 
 use core::fmt::{self, Write};
 
@@ -18,6 +19,8 @@ const DATA: u16 = BASE;
 const INTERRUPT_ENABLE: u16 = BASE + 1;
 /// FIFO control (write).
 const FIFO_CONTROL: u16 = BASE + 2;
+/// Interrupt identification (read).
+const INTERRUPT_IDENTIFICATION: u16 = BASE + 2;
 /// Line control.
 const LINE_CONTROL: u16 = BASE + 3;
 /// Modem control.
@@ -29,6 +32,10 @@ const SCRATCH: u16 = BASE + 7;
 
 /// Interrupt enable: received data available.
 const RECEIVED: u8 = 1;
+/// Interrupt enable: the transmitter's FIFO is empty.
+const TRANSMITTED: u8 = 1 << 1;
+/// Interrupt identification: there is none.
+const NO_INTERRUPT: u8 = 1;
 /// FIFO control: enable both, clear both, interrupt at the first byte.
 const FIFO_ON: u8 = 0b0000_0111;
 /// Line control: 8 bits, no parity, one stop bit.
@@ -45,17 +52,24 @@ const TRANSMITTER_EMPTY: u8 = 1 << 5;
 const FIFO_BYTES: usize = 16;
 /// Divisor for 115200 baud.
 const DIVISOR: u16 = 1;
-/// Longest wait for the transmitter: more than 16 bytes take at 9600 baud.
-const PATIENCE_NS: u64 = 40_000_000;
+/// Bytes that can wait for the transmitter.
+const RING_BYTES: usize = 8192;
+/// Longest wait for a full ring to move.
+const PATIENCE_NS: u64 = 2_000_000_000;
 /// Most bytes taken at once, so that a port that always has one cannot hold the console.
 const MOST_AT_ONCE: usize = 256;
+/// Most causes of one interrupt that are looked at.
+const MOST_CAUSES: usize = 16;
 
 /// The port.
 pub struct Serial {
     ports: Ports,
     interrupt: Interrupt,
-    pending: [u8; FIFO_BYTES],
+    ring: [u8; RING_BYTES],
+    first: usize,
     length: usize,
+    /// Whether the interrupt of the transmitter is on.
+    waiting: bool,
     stuck: bool,
 }
 
@@ -63,11 +77,14 @@ impl Serial {
     /// Sets the port up and has its interrupts signalled.
     pub fn start(signals: &Notification, bits: u64) -> Result<Self, CallError> {
         let (ports, interrupt) = parent::serial()?;
+        let ring = [0; RING_BYTES];
         let serial = Self {
             ports,
             interrupt,
-            pending: [0; FIFO_BYTES],
+            ring,
+            first: 0,
             length: 0,
+            waiting: false,
             stuck: false,
         };
         serial
@@ -96,10 +113,23 @@ impl Serial {
         self.ports.write(INTERRUPT_ENABLE, RECEIVED)
     }
 
-    /// Takes the bytes that arrived. The line is let through first: an edge that comes while it is masked is lost,
-    /// and draining afterwards finds what it stood for.
-    pub fn receive(&self, input: &mut impl FnMut(u8)) {
+    /// Does what an interrupt asks for: takes the bytes that arrived, sends more.
+    ///
+    /// The line is let through first, and left only when the port has no cause any more: an edge that comes while
+    /// the line is masked is lost, and a line that stays up has no edges.
+    pub fn interrupted(&mut self, input: &mut impl FnMut(u8)) {
         let _ = self.interrupt.acknowledge();
+        for _ in 0..MOST_CAUSES {
+            self.receive(input);
+            self.flush();
+            let cause = self.ports.read(INTERRUPT_IDENTIFICATION);
+            if cause.is_ok_and(|cause| cause & NO_INTERRUPT != 0) {
+                return;
+            }
+        }
+    }
+
+    fn receive(&self, input: &mut impl FnMut(u8)) {
         for _ in 0..MOST_AT_ONCE {
             match self.ports.read(LINE_STATUS) {
                 // All ones: the port is not there any more.
@@ -113,51 +143,57 @@ impl Serial {
         }
     }
 
-    /// Sends what was gathered.
+    /// Sends as much as the transmitter takes now; an interrupt brings the rest on its way.
     pub fn flush(&mut self) {
-        if self.length > 0 && self.wait() {
-            for &byte in &self.pending[..self.length] {
-                let _ = self.ports.write(DATA, byte);
+        while self.length > 0 && self.ready() {
+            for _ in 0..self.length.min(FIFO_BYTES) {
+                let _ = self.ports.write(DATA, self.ring[self.first]);
+                self.first = (self.first + 1) % RING_BYTES;
+                self.length -= 1;
             }
         }
-        self.length = 0;
+        let waiting = self.length > 0;
+        if core::mem::replace(&mut self.waiting, waiting) != waiting {
+            let enabled = if waiting {
+                RECEIVED | TRANSMITTED
+            } else {
+                RECEIVED
+            };
+            let _ = self.ports.write(INTERRUPT_ENABLE, enabled);
+        }
     }
 
-    /// Waits until the transmitter takes a FIFO's worth of bytes; false when it does not.
-    fn wait(&mut self) -> bool {
-        let ready = |ports: &Ports| {
-            ports
-                .read(LINE_STATUS)
-                .is_ok_and(|status| status & TRANSMITTER_EMPTY != 0)
-        };
-        if ready(&self.ports) {
-            self.stuck = false;
-            return true;
-        }
-        if self.stuck {
-            return false;
-        }
-        let deadline_ns = syscall::clock_ns() + PATIENCE_NS;
-        while !ready(&self.ports) {
+    fn ready(&self) -> bool {
+        self.ports
+            .read(LINE_STATUS)
+            .is_ok_and(|status| status & TRANSMITTER_EMPTY != 0)
+    }
+
+    /// Makes room in a full ring, by waiting or by dropping what it holds.
+    fn make_room(&mut self) {
+        let deadline_ns = syscall::clock_ns() + if self.stuck { 0 } else { PATIENCE_NS };
+        self.stuck = false;
+        while !self.ready() {
             if syscall::clock_ns() > deadline_ns {
                 self.stuck = true;
-                return false;
+                self.length = 0;
+                return;
             }
             syscall::yield_now();
         }
-        true
+        self.flush();
     }
 }
 
-/// Gathers bytes and sends them when the FIFO's worth is there, or at [`Serial::flush`].
+/// Puts text into the ring; [`Serial::flush`] sends it.
 impl Write for Serial {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            self.pending[self.length] = byte;
-            self.length += 1;
-            if self.length == FIFO_BYTES {
-                self.flush();
+            if self.length == RING_BYTES {
+                self.make_room();
             }
+            self.ring[(self.first + self.length) % RING_BYTES] = byte;
+            self.length += 1;
         }
         Ok(())
     }
