@@ -93,7 +93,7 @@ impl IoApics {
         unit.write(REDIRECTION + 2 * line + 1, self.destination << 24);
         unit.write(
             REDIRECTION + 2 * line,
-            u32::from(vector::DEVICES) + global | self.trigger(global),
+            (u32::from(vector::DEVICES) + global) | self.trigger(global),
         );
     }
 
@@ -114,7 +114,7 @@ impl IoApics {
             Some(wiring) => (wiring.level != 0, wiring.active_low != 0),
             None => (global >= ISA_LINES, global >= ISA_LINES),
         };
-        u32::from(level) * LEVEL | u32::from(low) * ACTIVE_LOW
+        (u32::from(level) * LEVEL) | (u32::from(low) * ACTIVE_LOW)
     }
 
     fn override_of(&self, line: u32) -> Option<&InterruptOverride> {

@@ -72,6 +72,7 @@ impl Hal {
     }
 
     /// Runs a thread until user space enters the kernel.
+    #[inline(always)]
     pub fn enter_user(&mut self, context: &mut UserContext, space: AddressSpace) -> Event {
         if context.rip >= USER_END {
             return Event::Fault(Fault {
@@ -103,6 +104,7 @@ impl Hal {
         self.event(exit, 0)
     }
 
+    #[inline(never)]
     fn event(&mut self, exit: Exit, instruction: u64) -> Event {
         const TIMER: u64 = vector::TIMER as u64;
         const DEVICES: u64 = vector::DEVICES as u64;

@@ -127,8 +127,12 @@ fn features() -> u64 {
     if feature::ARCH_CAPABILITIES.present() {
         let capabilities = cpu::read_msr(Msr::ArchCapabilities);
         // RDCL_NO is bit 0, IBRS_ALL bit 1 (SDM vol. 4, table 2-2).
-        bits |= (capabilities & 1) * cpu_features::RDCL_NO
-            | (capabilities >> 1 & 1) * cpu_features::IBRS_ALL;
+        for (bit, feature) in [cpu_features::RDCL_NO, cpu_features::IBRS_ALL]
+            .into_iter()
+            .enumerate()
+        {
+            bits |= (capabilities >> bit & 1) * feature;
+        }
     }
     bits
 }

@@ -88,7 +88,7 @@ impl Report {
         let window = Window::exists().then(|| unsafe { Window::take() });
         let screen = info
             .zip(window)
-            .and_then(|(info, window)| Screen::new(info.framebuffer, window));
+            .and_then(|(info, window)| Screen::cleared(info.framebuffer, window));
         Self { info, screen }
     }
 

@@ -15,6 +15,8 @@ const BACKGROUND: u32 = 0x0012_1212;
 const FOREGROUND: u32 = 0x00E6_E6E6;
 
 const GLYPH: u64 = 8;
+/// Height of a line of text, in pixels of a glyph.
+const LINE: u64 = GLYPH + 2;
 const PIXEL_BYTES: u64 = 4;
 
 /// A screen of text. What does not fit is dropped.
@@ -30,26 +32,34 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Clears the screen; `None` when there is none.
-    pub fn new(framebuffer: Framebuffer, window: Window) -> Option<Self> {
-        if framebuffer.width == 0 || framebuffer.physical == 0 {
-            return None;
-        }
-        let scale = if framebuffer.width >= 1024 { 2 } else { 1 };
-        let mut screen = Self {
-            framebuffer,
-            window,
-            shown: None,
-            scale,
-            column: 1,
-            row: 1,
-        };
+    /// An empty screen; `None` when there is none.
+    pub fn cleared(framebuffer: Framebuffer, window: Window) -> Option<Self> {
+        let mut screen = Self::at(framebuffer, window, 1)?;
         for y in 0..framebuffer.height {
             for x in 0..framebuffer.width {
                 screen.put(x, y, BACKGROUND);
             }
         }
         Some(screen)
+    }
+
+    /// The last row of the screen, the rest as it is.
+    pub fn last_row(framebuffer: Framebuffer, window: Window) -> Option<Self> {
+        let mut screen = Self::at(framebuffer, window, 0)?;
+        screen.row = (framebuffer.height / (LINE * screen.scale)).saturating_sub(2);
+        Some(screen)
+    }
+
+    fn at(framebuffer: Framebuffer, window: Window, row: u64) -> Option<Self> {
+        let scale = if framebuffer.width >= 1024 { 2 } else { 1 };
+        (framebuffer.width > 0 && framebuffer.physical > 0).then_some(Self {
+            framebuffer,
+            window,
+            shown: None,
+            scale,
+            column: 1,
+            row,
+        })
     }
 
     /// Writes text; what is no ASCII becomes a question mark.
@@ -72,7 +82,7 @@ impl Screen {
     fn draw(&mut self, glyph: &[u8; 8]) {
         let (left, top) = (
             self.column * GLYPH * self.scale,
-            self.row * (GLYPH + 2) * self.scale,
+            self.row * LINE * self.scale,
         );
         for y in 0..GLYPH * self.scale {
             for x in 0..GLYPH * self.scale {

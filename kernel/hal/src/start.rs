@@ -41,7 +41,8 @@ pub extern "C" fn start(info: *const BootInfo) -> ! {
 /// If the address is aligned and in the kernel's half, a readable record is there and never changes.
 unsafe fn take_boot_info(info: *const BootInfo) -> Result<&'static BootInfo, BootInfoError> {
     let address = info as u64;
-    if address < KERNEL_SPACE_START || address > u64::MAX - 0x10_0000 || !info.is_aligned() {
+    let inside = (KERNEL_SPACE_START..u64::MAX - 0x10_0000).contains(&address);
+    if !inside || !info.is_aligned() {
         return Err(BootInfoError::Address(address));
     }
     // SAFETY: readable, as the caller says. The only field that not every bit pattern is valid for is looked at first.

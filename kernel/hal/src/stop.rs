@@ -15,6 +15,7 @@ use nonos_kernel_core::machine::FrameNumber;
 use crate::cpu;
 use crate::entry;
 use crate::private::Window;
+use crate::screen::Screen;
 use crate::serial::Serial;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -86,7 +87,7 @@ extern "C" fn wipe_and_end(ending: u64) -> ! {
         // SAFETY: this runs on its own stack, and nothing else runs on.
         unsafe { wipe(info) };
         if ending == Ending::Halt as u64 {
-            let _ = Serial.write_str("nonos: memory is wiped, the machine is halted\n");
+            say(info, "nonos: memory is wiped, the machine is halted\n");
         }
     }
     end(match ending {
@@ -141,11 +142,24 @@ fn end(ending: Ending) -> ! {
             Ending::Off => turn_off(&info.acpi),
             Ending::Restart => restart(&info.acpi),
         }
-    }
-    if ending != Ending::Halt {
-        let _ = Serial.write_str("nonos: this machine cannot do that by itself: turn it off now\n");
+        if ending != Ending::Halt {
+            say(
+                info,
+                "nonos: memory is wiped; turn the machine off by hand, it cannot do that itself\n",
+            );
+        }
     }
     cpu::stop()
+}
+
+/// The last words, on serial line and screen.
+fn say(info: &BootInfo, text: &str) {
+    let _ = Serial.write_str(text);
+    // SAFETY: nobody else runs any more.
+    let window = Window::exists().then(|| unsafe { Window::take() });
+    if let Some(mut screen) = window.and_then(|window| Screen::last_row(info.framebuffer, window)) {
+        screen.write(text);
+    }
 }
 
 /// Enters ACPI state S5 (ACPI 6.5, 4.8.3.2.1). Returns when the machine does not turn off.
