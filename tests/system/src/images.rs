@@ -89,8 +89,8 @@ fn adversary_modules() -> Vec<ModuleSpec> {
 
 /// What was made, or the end of the test.
 #[track_caller]
-fn made<T, E: std::fmt::Debug>(what: &str, result: Result<T, E>) -> T {
-    result.unwrap_or_else(|error| panic!("{what} cannot be made: {error:?}"))
+fn made<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{what} cannot be made: {error:#}"))
 }
 
 impl Image {
