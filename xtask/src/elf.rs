@@ -74,3 +74,56 @@ pub fn check(name: &str, file: &[u8]) -> Result<()> {
         .map(|_| ())
         .map_err(|refusal| anyhow::anyhow!("{name}: {refusal}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::ObjectSection;
+
+    /// The tests' own program: a large ELF file with symbols.
+    fn program() -> Vec<u8> {
+        std::fs::read(std::env::current_exe().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn stripping_keeps_all_that_is_loaded_and_nothing_else() {
+        let file = program();
+        let stripped = strip(&file).unwrap();
+        assert!(stripped.len() < file.len());
+        let header = elf::FileHeader64::<LittleEndian>::parse(&*stripped).unwrap();
+        let segments = header.program_headers(LittleEndian, &*stripped).unwrap();
+        for segment in segments {
+            let (offset, bytes) = segment.file_range(LittleEndian);
+            // The header is another: the section table is gone from it.
+            let start = (offset as usize).max(size_of_val(header));
+            let end = (offset + bytes) as usize;
+            assert_eq!(stripped.get(start..end), file.get(start..end));
+        }
+        let parsed = ElfFile64::<LittleEndian>::parse(&*stripped).unwrap();
+        assert_eq!(
+            parsed
+                .sections()
+                .filter(|section| section.size() > 0)
+                .count(),
+            0
+        );
+        assert_eq!(parsed.symbols().count(), 0);
+    }
+
+    #[test]
+    fn symbols_have_readable_names() {
+        let table = symbols(&program()).unwrap();
+        let parsed = nonos_image::symbols::Symbols::parse(&table).unwrap();
+        assert!(parsed.count() > 100);
+        let names = String::from_utf8_lossy(&table);
+        assert!(
+            names.contains("xtask::elf::strip\0"),
+            "no hash, no mangling"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_elf_is_an_error() {
+        assert!(strip(b"MZ").is_err() && symbols(b"").is_err());
+    }
+}

@@ -3,10 +3,10 @@
 //! The state under `target/run` belongs to one variable store: when the image comes with another (other keys), the
 //! machine starts anew.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::image::ImageFiles;
 use crate::paths;
@@ -32,6 +32,9 @@ pub struct Options {
     /// CPUs
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cpus: u32,
+    /// Keep the machine's UEFI variables and TPM in this folder instead of target/run
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
     /// How the TPM is attached
     #[arg(long, value_enum, default_value_t = TpmKind::Crb)]
     pub tpm: TpmKind,
@@ -41,6 +44,11 @@ impl Options {
     /// Whether QEMU shall open a window.
     pub fn window(&self) -> bool {
         !self.headless && crate::packages::has_display()
+    }
+
+    fn state_folder(&self) -> Result<PathBuf> {
+        let folder = self.state.clone().unwrap_or_else(paths::run);
+        Ok(std::path::absolute(folder)?)
     }
 
     /// The machine that was asked for, with the image in `folder`.
@@ -73,7 +81,15 @@ impl Options {
 /// # Errors
 /// When QEMU or the TPM emulator does not start or fails.
 pub fn run(image: &ImageFiles, options: &Options) -> Result<()> {
-    let folder = paths::run();
+    let folder = options.state_folder()?;
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let lock = File::create(folder.join("lock"))?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "a machine with its state in {} is running already",
+            folder.display()
+        );
+    }
     forget_other_machines(&folder, &image.vars)?;
     let machine = options.machine(&image.disk, &image.vars)?;
     machine.prepare(&folder)?;
@@ -94,7 +110,8 @@ pub fn run(image: &ImageFiles, options: &Options) -> Result<()> {
 /// # Errors
 /// When the current directory does not exist.
 pub fn commands(image: &ImageFiles, options: &Options) -> Result<Vec<String>> {
-    let folder = paths::run();
+    let folder = options.state_folder()?;
+    forget_other_machines(&folder, &image.vars)?;
     let machine = options.machine(&image.disk, &image.vars)?;
     let word = |path: &Path| qemu::quote(&path.to_string_lossy());
     let state = machine.tpm_state_dir(&folder);
@@ -114,17 +131,22 @@ pub fn commands(image: &ImageFiles, options: &Options) -> Result<Vec<String>> {
     Ok(lines)
 }
 
+/// Removes the state of a machine that had other keys. Nothing else in the folder is touched.
 fn forget_other_machines(folder: &Path, vars: &Path) -> Result<()> {
     let stamp = folder.join("made-from");
     let now = blake3::hash(&paths::read(vars)?).to_hex();
     if fs::read_to_string(&stamp).is_ok_and(|before| before == now.as_str()) {
         return Ok(());
     }
-    if folder.exists() {
+    let (old_vars, old_tpm) = (MachineConfig::run_vars(folder), folder.join("tpm"));
+    if old_vars.exists() {
         progress(
             "other keys than in the run before: the machine starts with new UEFI variables and a new TPM",
         );
-        fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
+        fs::remove_file(&old_vars).with_context(|| format!("remove {}", old_vars.display()))?;
+    }
+    if old_tpm.exists() {
+        fs::remove_dir_all(&old_tpm).with_context(|| format!("remove {}", old_tpm.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     fs::write(stamp, now.as_str()).context("write the machine's stamp")
