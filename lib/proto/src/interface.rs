@@ -1,4 +1,4 @@
-//! What [`interface!`](crate::interface!) generates from, and the few types that generated code shares.
+//! What `interface!` generates from, and the few types that generated code shares.
 
 use core::marker::PhantomData;
 

@@ -1,6 +1,6 @@
 //! Interfaces of the services: one file each, as Rust types, from which client and server are generated.
 //!
-//! [`interface!`] takes a list of operations (number, name, arguments, result) and makes the server's
+//! `interface!` takes a list of operations (number, name, arguments, result) and makes the server's
 //! trait, `dispatch` (decodes a request and calls the server) and `Client` (encodes a call and decodes its
 //! reply). Nobody marshals by hand, and what arrives is checked in one place: a request whose counts do
 //! not fit its operation exactly is refused with [`Refusal::Malformed`] before the server sees it.

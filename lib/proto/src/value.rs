@@ -18,7 +18,7 @@ pub trait Value: Sized {
     fn unpack(input: &mut Unpacker<'_>) -> Option<Self>;
 }
 
-/// A message that is being written. [`crate::interface!`] checks when it is compiled that an
+/// A message that is being written. `interface!` checks when it is compiled that an
 /// operation's values fit; what does not fit here would be dropped and then refused as malformed.
 #[derive(Default)]
 pub struct Packer {

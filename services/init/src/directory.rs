@@ -10,13 +10,19 @@ use crate::policy::MODULES;
 /// Most services.
 const MOST: usize = 16;
 
-/// Endpoints of the services that the policy names.
+/// A service, with its endpoint while it is there or may come back.
+struct Service {
+    name: Name,
+    endpoint: Option<Endpoint>,
+}
+
+/// The services that the policy names and someone asked for.
 pub struct Directory {
-    services: [Option<(Name, Endpoint)>; MOST],
+    services: [Option<Service>; MOST],
 }
 
 impl Directory {
-    /// No endpoints yet.
+    /// No services yet.
     pub const fn new() -> Self {
         Self {
             services: [const { None }; MOST],
@@ -25,46 +31,49 @@ impl Directory {
 
     /// A client's handle to a service.
     pub fn client(&mut self, service: Name, badge: u64) -> Result<Handle, Refusal> {
-        Ok(self
-            .endpoint(service)?
-            .badge(badge, Rights::WRITE.or(Rights::GRANT))?
-            .into_handle())
+        let rights = Rights::WRITE.or(Rights::GRANT);
+        Ok(self.endpoint(service)?.badge(badge, rights)?.into_handle())
     }
 
     /// The server's handle.
     pub fn server(&mut self, service: Name) -> Result<Handle, Refusal> {
-        Ok(self
-            .endpoint(service)?
-            .copy(Rights::READ.or(Rights::GRANT))?
-            .into_handle())
+        let rights = Rights::READ.or(Rights::GRANT);
+        Ok(self.endpoint(service)?.copy(rights)?.into_handle())
     }
 
-    /// The service comes back no more: callers that wait are told that it is gone.
-    pub fn close(&mut self, service: &str) {
-        for entry in &mut self.services {
-            entry.take_if(|(name, _)| name.as_str() == service);
+    /// The service comes back no more: callers that wait are told that it is gone, later ones that there is none.
+    pub fn close(&mut self, service: Name) {
+        if let Ok(entry) = self.entry(service) {
+            entry.endpoint = None;
         }
     }
 
     fn endpoint(&mut self, service: Name) -> Result<&Endpoint, Refusal> {
+        self.entry(service)?
+            .endpoint
+            .as_ref()
+            .ok_or(Refusal::NoSuchService)
+    }
+
+    /// The service, made when it is asked for the first time.
+    fn entry(&mut self, name: Name) -> Result<&mut Service, Refusal> {
         if !MODULES
             .iter()
-            .any(|policy| policy.serves == Some(service.as_str()))
+            .any(|policy| policy.serves == Some(name.as_str()))
         {
             return Err(Refusal::NoSuchService);
         }
-        let found = self
-            .services
-            .iter()
-            .position(|entry| entry.as_ref().is_some_and(|(name, _)| *name == service));
-        let free = || self.services.iter().position(Option::is_none);
-        let entry = &mut self.services[found.or_else(free).ok_or(Refusal::Full)?];
+        let found =
+            |entry: &Option<Service>| entry.as_ref().is_some_and(|known| known.name == name);
+        let index = self.services.iter().position(found);
+        let index = index.or_else(|| self.services.iter().position(Option::is_none));
+        let entry = &mut self.services[index.ok_or(Refusal::Full)?];
         if entry.is_none() {
-            *entry = Some((service, Endpoint::create()?));
+            *entry = Some(Service {
+                name,
+                endpoint: Some(Endpoint::create()?),
+            });
         }
-        entry
-            .as_ref()
-            .map(|(_, endpoint)| endpoint)
-            .ok_or(Refusal::Full)
+        entry.as_mut().ok_or(Refusal::Full)
     }
 }

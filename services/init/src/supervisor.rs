@@ -89,7 +89,7 @@ impl Init {
                 self.start_at_boot(policy);
             } else {
                 log!(
-                    "{} ended {RESTARTS} times within a minute: not started again",
+                    "{} was restarted {RESTARTS} times within a minute: not started again",
                     policy.name
                 );
                 self.give_up(policy);
@@ -99,7 +99,7 @@ impl Init {
 
     /// The program will not run again: whoever waits for its service is told.
     fn give_up(&mut self, policy: &Policy) {
-        if let Some(service) = policy.serves {
+        if let Some(service) = policy.serves.and_then(Name::new) {
             self.directory.close(service);
         }
     }
