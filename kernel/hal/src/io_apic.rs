@@ -78,30 +78,29 @@ impl IoApics {
             Some(wiring) => wiring.global as u32,
             None => line,
         };
-        (global < u32::from(vector::DEVICE_COUNT) && self.find(global).is_some()).then_some(global)
+        (has_vector(global) && self.find(global).is_some()).then_some(global)
     }
 
     /// Opens a line.
     pub fn unmask(&self, global: u32) {
-        let Some((unit, line)) = self
-            .find(global)
-            .filter(|_| global < u32::from(vector::DEVICE_COUNT))
-        else {
-            return;
-        };
-        // The destination is of 8 bits; the boot CPU's number always fits without interrupt remapping.
-        unit.write(REDIRECTION + 2 * line + 1, self.destination << 24);
-        unit.write(
-            REDIRECTION + 2 * line,
-            (u32::from(vector::DEVICES) + global) | self.trigger(global),
-        );
+        self.set(global, 0);
     }
 
     /// Masks a line.
     pub fn mask(&self, global: u32) {
-        if let Some((unit, line)) = self.find(global) {
-            unit.write(REDIRECTION + 2 * line, MASKED);
-        }
+        self.set(global, MASKED);
+    }
+
+    /// Writes the entry of a line. Masked or not it keeps its trigger mode: an I/O APIC that is told "edge" while a
+    /// level-triggered interrupt is in service misses its end and never raises the line again.
+    fn set(&self, global: u32, mask: u32) {
+        let Some((unit, line)) = self.find(global).filter(|_| has_vector(global)) else {
+            return;
+        };
+        let vector = u32::from(vector::DEVICES) + global;
+        // The destination is of 8 bits; the boot CPU's number always fits without interrupt remapping.
+        unit.write(REDIRECTION + 2 * line + 1, self.destination << 24);
+        unit.write(REDIRECTION + 2 * line, mask | vector | self.trigger(global));
     }
 
     /// Trigger mode and polarity: an override's, else those of the bus (ISA edge and high, PCI level and low).
@@ -147,6 +146,10 @@ impl IoApic {
             self.registers.byte_add(DATA).write_volatile(value);
         }
     }
+}
+
+fn has_vector(global: u32) -> bool {
+    global < u32::from(vector::DEVICE_COUNT)
 }
 
 /// Initialises the two 8259A controllers to vectors of their own and masks all their lines. A spurious

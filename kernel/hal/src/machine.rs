@@ -1,6 +1,6 @@
 //! The machine, as the kernel's logic sees it.
 
-use nonos_abi::boot::{ACPI_ENTRIES, BootInfo};
+use nonos_abi::boot::BootInfo;
 use nonos_abi::info::CpuStatus;
 use nonos_abi::{PAGE_BYTES, USER_END};
 use nonos_kernel_core::machine::{
@@ -165,20 +165,6 @@ impl Hal {
             cpu::invalidate_page(page.address());
         }
     }
-
-    /// Physical addresses of the devices that are the kernel's own.
-    fn kernel_devices(&self) -> [u64; ACPI_ENTRIES + 2] {
-        let acpi = &self.info.acpi;
-        let mut devices = [self.apic.physical; ACPI_ENTRIES + 2];
-        devices[0] = acpi.local_apic_physical & !(PAGE_BYTES as u64 - 1);
-        for (device, io_apic) in devices[1..]
-            .iter_mut()
-            .zip(&acpi.io_apics[..acpi.io_apic_count as usize])
-        {
-            *device = io_apic.physical & !(PAGE_BYTES as u64 - 1);
-        }
-        devices
-    }
 }
 
 impl Machine for Hal {
@@ -203,9 +189,11 @@ impl Machine for Hal {
         access: Access,
         caching: Caching,
     ) -> Result<(), MapError> {
-        let allowed = self.memory.is_usable(frame)
-            || self.is_device_memory(u64::from(frame.0) * PAGE_BYTES as u64, 1);
-        assert!(allowed, "frame {:#x} is not for user space", frame.0);
+        assert!(
+            self.memory.is_mappable(frame),
+            "frame {:#x} is not for user space",
+            frame.0
+        );
         // A page that was not mapped has no cached translation.
         space::map(&mut self.region, space, page, frame, access, caching)
     }
@@ -288,8 +276,7 @@ impl Machine for Hal {
     }
 
     fn is_device_memory(&self, physical: u64, pages: u64) -> bool {
-        self.memory
-            .is_device(physical, pages, &self.kernel_devices())
+        self.memory.is_device(physical, pages)
     }
 
     fn cpu_status(&self) -> CpuStatus {

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use nonos_abi::PAGE_BYTES;
-use nonos_abi::boot::{BootInfo, Framebuffer, MemoryRange, memory_kind};
+use nonos_abi::boot::{ACPI_ENTRIES, BootInfo, Framebuffer, MemoryRange, memory_kind};
 use nonos_kernel_core::machine::FrameNumber;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -11,32 +11,55 @@ const PAGE: u64 = PAGE_BYTES as u64;
 /// Nothing below is given out as device memory: VGA and option ROMs, of no use after UEFI.
 const LOWEST_DEVICE: u64 = 1 << 20;
 
+/// Most devices of the kernel's own: local APIC and I/O APICs.
+pub const KERNEL_DEVICES: usize = ACPI_ENTRIES + 1;
+
 /// Physical memory as the boot loader listed it.
 pub struct Memory {
     ranges: &'static [MemoryRange],
     framebuffer: Framebuffer,
-    /// First byte past the CPU's physical address space.
+    /// First byte past what can be mapped.
     limit: u64,
-    /// Frames `[first, end)` of the usable range found last: look-ups cluster.
-    last: Cell<(u64, u64)>,
+    /// Pages of the kernel's own devices; unused entries repeat the first.
+    kernel_devices: [u64; KERNEL_DEVICES],
+    /// Frames `[first, end)` that were found usable last: look-ups cluster.
+    last_usable: Cell<(u64, u64)>,
+    /// Frames `[first, end)` that were found a device's last.
+    last_device: Cell<(u64, u64)>,
 }
 
 impl Memory {
-    /// The memory of a checked hand-over, on a CPU with this many physical address bits.
-    pub fn new(info: &'static BootInfo, address_bits: u32) -> Self {
+    /// The memory of a checked hand-over, on a CPU with this many physical address bits and the local APIC there.
+    pub fn new(info: &'static BootInfo, address_bits: u32, local_apic: u64) -> Self {
+        let page_of = |physical: u64| physical & !(PAGE - 1);
+        let mut kernel_devices = [page_of(local_apic); KERNEL_DEVICES];
+        let io_apics = &info.acpi.io_apics[..info.acpi.io_apic_count as usize];
+        for (device, io_apic) in kernel_devices[1..].iter_mut().zip(io_apics) {
+            *device = page_of(io_apic.physical);
+        }
         Self {
             ranges: &info.memory[..info.memory_count as usize],
             framebuffer: info.framebuffer,
+            // Frame numbers have 32 bits.
             limit: (1 << address_bits.min(52)).min(1 << 44),
-            last: Cell::new((0, 0)),
+            kernel_devices,
+            last_usable: Cell::new((0, 0)),
+            last_device: Cell::new((0, 0)),
         }
+    }
+
+    /// Whether user space may have a frame mapped: RAM for programs or a device's.
+    pub fn is_mappable(&self, frame: FrameNumber) -> bool {
+        let number = u64::from(frame.0);
+        let (first, end) = self.last_device.get();
+        self.is_usable(frame) || (first..end).contains(&number) || self.is_device(number * PAGE, 1)
     }
 
     /// Whether a frame is RAM that the boot loader left for programs.
     #[inline]
     pub fn is_usable(&self, frame: FrameNumber) -> bool {
         let frame = u64::from(frame.0);
-        let (first, end) = self.last.get();
+        let (first, end) = self.last_usable.get();
         (first..end).contains(&frame) || self.find_usable(frame)
     }
 
@@ -51,46 +74,53 @@ impl Memory {
         let first = range.physical / PAGE;
         let found = range.kind == memory_kind::USABLE && frame < first + range.pages;
         if found {
-            self.last.set((first, first + range.pages));
+            self.last_usable.set((first, first + range.pages));
         }
         found
     }
 
     /// Whether a range may be mapped for a driver: the frame buffer, or addresses that no memory range names
     /// (RAM, firmware, reserved) and that are not the kernel's own devices.
-    pub fn is_device(&self, physical: u64, pages: u64, kernel_devices: &[u64]) -> bool {
+    pub fn is_device(&self, physical: u64, pages: u64) -> bool {
         let Some(end) = pages
             .checked_mul(PAGE)
             .and_then(|bytes| physical.checked_add(bytes))
         else {
             return false;
         };
-        if pages == 0
-            || !physical.is_multiple_of(PAGE)
-            || physical < LOWEST_DEVICE
-            || end > self.limit
-        {
-            return false;
-        }
+        let sane = pages > 0
+            && physical.is_multiple_of(PAGE)
+            && physical >= LOWEST_DEVICE
+            && end <= self.limit;
         let overlaps =
             |start: u64, length: u64| physical < start.saturating_add(length) && start < end;
-        if kernel_devices.iter().any(|&device| overlaps(device, PAGE)) {
-            return false;
-        }
-        let framebuffer = &self.framebuffer;
-        let is_framebuffer = framebuffer.width > 0
-            && physical >= framebuffer.physical & !(PAGE - 1)
-            && end
-                <= framebuffer
-                    .physical
-                    .saturating_add(framebuffer.bytes)
-                    .next_multiple_of(PAGE);
-        let listed =
-            |range: &&MemoryRange| overlaps(range.physical, range.pages.saturating_mul(PAGE));
-        self.ranges
+        let is_kernels = self
+            .kernel_devices
             .iter()
-            .filter(listed)
-            .all(|range| is_framebuffer && range.kind == memory_kind::RESERVED)
+            .any(|&device| overlaps(device, PAGE));
+        let is_framebuffer = self.is_framebuffer(physical, end);
+        let found = sane
+            && !is_kernels
+            && self
+                .ranges
+                .iter()
+                .filter(|range| overlaps(range.physical, range.pages.saturating_mul(PAGE)))
+                .all(|range| is_framebuffer && range.kind == memory_kind::RESERVED);
+        if found {
+            self.last_device.set((physical / PAGE, end / PAGE));
+        }
+        found
+    }
+
+    fn is_framebuffer(&self, physical: u64, end: u64) -> bool {
+        let Framebuffer {
+            physical: start,
+            bytes,
+            width,
+            ..
+        } = self.framebuffer;
+        let last = start.saturating_add(bytes).saturating_add(PAGE - 1) & !(PAGE - 1);
+        width > 0 && physical >= start & !(PAGE - 1) && end <= last
     }
 }
 
@@ -121,7 +151,9 @@ mod tests {
             ranges,
             framebuffer,
             limit: 1 << 40,
-            last: Cell::new((0, 0)),
+            kernel_devices: [0xFEE0_0000; KERNEL_DEVICES],
+            last_usable: Cell::new((0, 0)),
+            last_device: Cell::new((0, 0)),
         }
     }
 
@@ -150,35 +182,26 @@ mod tests {
     #[test]
     fn memory_and_the_kernels_devices_are_no_device_memory() {
         let memory = memory();
-        let apic = [0xFEE0_0000];
-        assert!(memory.is_device(0xC000_0000, 4, &apic));
-        assert!(memory.is_device(0x8000_0000, 0x100, &apic), "frame buffer");
+        assert!(memory.is_device(0xC000_0000, 4));
+        assert!(memory.is_device(0x8000_0000, 0x100), "frame buffer");
         assert!(
-            !memory.is_device(0x8000_0000, 0x101, &apic),
+            !memory.is_device(0x8000_0000, 0x101),
             "past the frame buffer"
         );
-        assert!(!memory.is_device(0x8010_0000, 1, &apic), "reserved");
-        assert!(!memory.is_device(0x10_0000, 1, &apic), "RAM");
-        assert!(!memory.is_device(0x20_0000, 1, &apic), "kernel");
+        assert!(!memory.is_device(0x8010_0000, 1), "reserved");
+        assert!(!memory.is_device(0x10_0000, 1), "RAM");
+        assert!(!memory.is_device(0x20_0000, 1), "kernel");
         assert!(
-            !memory.is_device(0xDFFF_F000, 2, &apic),
+            !memory.is_device(0xDFFF_F000, 2),
             "reaches into firmware memory"
         );
         assert!(
-            !memory.is_device(0xFEE0_0000, 1, &apic) && !memory.is_device(0xFEDF_0000, 0x20, &apic),
+            !memory.is_device(0xFEE0_0000, 1) && !memory.is_device(0xFEDF_0000, 0x20),
             "local APIC"
         );
-        assert!(!memory.is_device(0xA_0000, 1, &apic), "below 1 MiB");
-        assert!(
-            !memory.is_device(1 << 40, 1, &apic),
-            "past the address space"
-        );
-        assert!(
-            !memory.is_device(u64::MAX - 0xFFF, 1, &apic)
-                && !memory.is_device(0xC000_0000, u64::MAX, &apic)
-        );
-        assert!(
-            !memory.is_device(0xC000_0001, 1, &apic) && !memory.is_device(0xC000_0000, 0, &apic)
-        );
+        assert!(!memory.is_device(0xA_0000, 1), "below 1 MiB");
+        assert!(!memory.is_device(1 << 40, 1), "past the address space");
+        assert!(!memory.is_device(u64::MAX - 0xFFF, 1) && !memory.is_device(0xC000_0000, u64::MAX));
+        assert!(!memory.is_device(0xC000_0001, 1) && !memory.is_device(0xC000_0000, 0));
     }
 }

@@ -115,8 +115,11 @@ pub fn translate(
 ) -> Option<(FrameNumber, Access)> {
     check(region, space);
     let (table, level) = descend(region, space, page.address());
+    if level > 1 {
+        return None;
+    }
     let entry = region.read(table, index(page.address(), 1));
-    (level == 1 && entry.is_present()).then(|| (entry.frame(), entry.access()))
+    entry.is_present().then(|| (entry.frame(), entry.access()))
 }
 
 /// The lowest table on the way to an address, and its level.

@@ -85,7 +85,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let kernel_half = region
             .read_kernel(root, KERNEL_ENTRY)
             .expect("no boot page tables");
-        let memory = Memory::new(info, protection::address_bits());
+        let memory = Memory::new(info, protection::address_bits(), apic.physical);
         Hal {
             info,
             root,
