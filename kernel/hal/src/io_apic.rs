@@ -13,6 +13,9 @@ use crate::private::PrivateArea;
 /// ISA interrupts; those above are PCI's.
 const ISA_LINES: u32 = 16;
 
+/// Global system interrupts with a vector.
+const LINES: usize = vector::DEVICE_COUNT as usize;
+
 /// Indirect registers of an I/O APIC (82093AA data sheet, 3.2).
 const SELECT: usize = 0x00;
 const DATA: usize = 0x10;
@@ -35,6 +38,8 @@ struct IoApic {
 pub struct IoApics {
     units: [Option<IoApic>; ACPI_ENTRIES],
     overrides: &'static [InterruptOverride],
+    /// Lower half of each line's entry, unmasked: vector, trigger mode and polarity.
+    entries: [u32; LINES],
     destination: u32,
 }
 
@@ -46,10 +51,8 @@ impl IoApics {
     pub unsafe fn enable(acpi: &'static Acpi, area: &mut PrivateArea, destination: u32) -> Self {
         mask_legacy();
         let mut units = [None; ACPI_ENTRIES];
-        for (unit, io_apic) in units
-            .iter_mut()
-            .zip(&acpi.io_apics[..acpi.io_apic_count as usize])
-        {
+        let io_apics = &acpi.io_apics[..acpi.io_apic_count as usize];
+        for (unit, io_apic) in units.iter_mut().zip(io_apics) {
             let page_offset = io_apic.physical as usize % PAGE_BYTES;
             let registers = area
                 .map_device(io_apic.physical)
@@ -65,20 +68,25 @@ impl IoApics {
             }
             *unit = Some(new);
         }
+        let overrides = &acpi.overrides[..acpi.override_count as usize];
         Self {
             units,
-            overrides: &acpi.overrides[..acpi.override_count as usize],
+            overrides,
+            entries: core::array::from_fn(|global| {
+                (u32::from(vector::DEVICES) + global as u32) | trigger(overrides, global as u32)
+            }),
             destination,
         }
     }
 
     /// The global system interrupt of an ISA or global interrupt; `None` when no I/O APIC has it or it has no vector.
     pub fn route(&self, line: u32) -> Option<u32> {
-        let global = match self.override_of(line) {
-            Some(wiring) => wiring.global as u32,
-            None => line,
-        };
-        (has_vector(global) && self.find(global).is_some()).then_some(global)
+        let wiring = self
+            .overrides
+            .iter()
+            .find(|wiring| wiring.isa == u64::from(line));
+        let global = wiring.map_or(line, |wiring| wiring.global as u32);
+        ((global as usize) < LINES && self.find(global).is_some()).then_some(global)
     }
 
     /// Opens a line.
@@ -94,32 +102,13 @@ impl IoApics {
     /// Writes the entry of a line. Masked or not it keeps its trigger mode: an I/O APIC that is told "edge" while a
     /// level-triggered interrupt is in service misses its end and never raises the line again.
     fn set(&self, global: u32, mask: u32) {
-        let Some((unit, line)) = self.find(global).filter(|_| has_vector(global)) else {
+        let Some((&entry, (unit, line))) = self.entries.get(global as usize).zip(self.find(global))
+        else {
             return;
         };
-        let vector = u32::from(vector::DEVICES) + global;
         // The destination is of 8 bits; the boot CPU's number always fits without interrupt remapping.
         unit.write(REDIRECTION + 2 * line + 1, self.destination << 24);
-        unit.write(REDIRECTION + 2 * line, mask | vector | self.trigger(global));
-    }
-
-    /// Trigger mode and polarity: an override's, else those of the bus (ISA edge and high, PCI level and low).
-    fn trigger(&self, global: u32) -> u32 {
-        let wiring = self
-            .overrides
-            .iter()
-            .find(|wiring| wiring.global == u64::from(global));
-        let (level, low) = match wiring {
-            Some(wiring) => (wiring.level != 0, wiring.active_low != 0),
-            None => (global >= ISA_LINES, global >= ISA_LINES),
-        };
-        (u32::from(level) * LEVEL) | (u32::from(low) * ACTIVE_LOW)
-    }
-
-    fn override_of(&self, line: u32) -> Option<&InterruptOverride> {
-        self.overrides
-            .iter()
-            .find(|wiring| wiring.isa == u64::from(line))
+        unit.write(REDIRECTION + 2 * line, entry | mask);
     }
 
     fn find(&self, global: u32) -> Option<(&IoApic, u32)> {
@@ -128,6 +117,18 @@ impl IoApics {
             (line < unit.lines).then_some((unit, line))
         })
     }
+}
+
+/// Trigger mode and polarity: an override's, else those of the bus (ISA edge and high, PCI level and low).
+fn trigger(overrides: &[InterruptOverride], global: u32) -> u32 {
+    let wiring = overrides
+        .iter()
+        .find(|wiring| wiring.global == u64::from(global));
+    let (level, low) = match wiring {
+        Some(wiring) => (wiring.level != 0, wiring.active_low != 0),
+        None => (global >= ISA_LINES, global >= ISA_LINES),
+    };
+    (u32::from(level) * LEVEL) | (u32::from(low) * ACTIVE_LOW)
 }
 
 impl IoApic {
@@ -146,10 +147,6 @@ impl IoApic {
             self.registers.byte_add(DATA).write_volatile(value);
         }
     }
-}
-
-fn has_vector(global: u32) -> bool {
-    global < u32::from(vector::DEVICE_COUNT)
 }
 
 /// Initialises the two 8259A controllers to vectors of their own and masks all their lines. A spurious

@@ -6,26 +6,26 @@
 
 use nonos_kernel_core::machine::PortWidth;
 
-/// First port and number of ports of each range.
-const ALLOWED: [(u16, u16); 6] = [
-    (KEYBOARD_DATA, 1),
-    (KEYBOARD_COMMAND, 1),
-    (0x2E8, 8), // COM4
-    (0x2F8, 8), // COM2
-    (0x3E8, 8), // COM3
-    (0x3F8, 8), // COM1
-];
-
 const KEYBOARD_DATA: u16 = 0x60;
 const KEYBOARD_COMMAND: u16 = 0x64;
 
+/// Last port of the device that a port belongs to, when it may be given away.
+const fn last_of(port: u16) -> Option<u16> {
+    match port {
+        KEYBOARD_DATA | KEYBOARD_COMMAND => Some(port),
+        // COM1 to COM4 have eight ports each.
+        0x3F8..=0x3FF | 0x2F8..=0x2FF | 0x3E8..=0x3EF | 0x2E8..=0x2EF => Some(port | 7),
+        _ => None,
+    }
+}
+
 /// Whether all of `count` ports from `first` on may be given to user space.
-pub fn allowed(first: u16, count: u16) -> bool {
-    let end = u32::from(first) + u32::from(count);
-    count > 0
-        && ALLOWED
-            .iter()
-            .any(|&(start, length)| first >= start && end <= u32::from(start) + u32::from(length))
+#[inline]
+pub const fn allowed(first: u16, count: u16) -> bool {
+    match last_of(first) {
+        Some(last) => count > 0 && count <= last - first + 1,
+        None => false,
+    }
 }
 
 /// Whether a write of `value` is allowed, the port being so. The keyboard controller also drives the CPU's
