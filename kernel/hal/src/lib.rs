@@ -19,6 +19,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(target_os = "none"), allow(dead_code))]
 
+mod audit;
 mod boot_info;
 mod gdt;
 mod memory;
@@ -30,8 +31,6 @@ mod time;
 
 #[cfg(target_os = "none")]
 mod apic;
-#[cfg(target_os = "none")]
-mod audit;
 #[cfg(target_os = "none")]
 mod clock;
 #[cfg(target_os = "none")]
