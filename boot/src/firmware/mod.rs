@@ -3,8 +3,8 @@
 //! [`boot`] is the whole story from top to bottom. Anything that is not as it should be ends as a
 //! [`Refusal`] in [`refuse`], which shows it and powers off; there is no other way out but the kernel.
 //!
-//! `unsafe` is in [`cpu`], [`serial`], [`pages`], [`display`], [`tcg`], [`physical`] and [`handoff`], each block
-//! with the reason why it is sound. Boot services run with one CPU and without preemption of this code.
+//! `unsafe` is in [`cpu`], [`serial`], [`stack`], [`pages`], [`display`], [`tcg`], [`physical`] and [`handoff`], each
+//! block with the reason why it is sound. Boot services run with one CPU and without preemption of this code.
 
 mod cpu;
 mod disk;
@@ -16,6 +16,7 @@ mod memory;
 mod pages;
 mod physical;
 mod serial;
+mod stack;
 mod tcg;
 mod variables;
 
@@ -55,9 +56,9 @@ fn main() -> Status {
         .unwrap_or_default();
     let screen = display.as_mut().map(|display| Screen::new(display));
     let mut report = Report::new(&mut serial, screen);
-    match boot(&mut report, tsc_at_entry, framebuffer) {
-        Ok(never) => match never {},
-        Err(refusal) => refuse(&mut report, &refusal),
+    match stack::run(|| boot(&mut report, tsc_at_entry, framebuffer)) {
+        Ok(Ok(never)) => match never {},
+        Ok(Err(refusal)) | Err(refusal) => refuse(&mut report, &refusal),
     }
 }
 
