@@ -30,6 +30,8 @@ pub enum BootInfoError {
     RegionUsed(u64),
     /// This memory range is out of order, overlaps the one before or reaches past 16 TiB.
     Memory(usize),
+    /// This area of the kernel lies in memory that is called usable.
+    Usable(&'static str),
     /// No memory is usable.
     NoMemory,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for BootInfoError {
             }
             Self::RegionUsed(bytes) => write!(f, "boot info: page tables take {bytes:#x} bytes"),
             Self::Memory(index) => write!(f, "boot info: memory range {index} is not valid"),
+            Self::Usable(name) => write!(f, "boot info: {name} lies in usable memory"),
             Self::NoMemory => f.write_str("boot info: no usable memory"),
         }
     }
@@ -65,13 +68,13 @@ pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
     check_area(
         "payload",
         info.payload_base,
-        info.payload_bytes.next_multiple_of(PAGE),
+        whole_pages(info.payload_bytes),
     )?;
     if info.event_log_bytes > 0 {
         check_area(
             "event log",
             info.event_log_base,
-            info.event_log_bytes.next_multiple_of(PAGE),
+            whole_pages(info.event_log_bytes),
         )?;
     }
     if !info.region_physical.is_multiple_of(PAGE) {
@@ -95,7 +98,32 @@ pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
             return Err(BootInfoError::Count(list, count));
         }
     }
-    check_memory(info)
+    check_memory(info)?;
+    for (name, physical, bytes) in [
+        ("kernel image", info.kernel_physical, info.kernel_bytes),
+        ("kernel region", info.region_physical, info.region_bytes),
+        ("payload", info.payload_physical, info.payload_bytes),
+    ] {
+        if usable(info).any(|(start, end)| physical < end && start < physical.saturating_add(bytes))
+        {
+            return Err(BootInfoError::Usable(name));
+        }
+    }
+    Ok(())
+}
+
+/// First byte and end of each usable range of checked memory.
+fn usable(info: &BootInfo) -> impl Iterator<Item = (u64, u64)> {
+    let ranges = &info.memory[..info.memory_count as usize];
+    let usable = ranges
+        .iter()
+        .filter(|range| range.kind == memory_kind::USABLE);
+    usable.map(|range| (range.physical, range.physical + range.pages * PAGE))
+}
+
+/// Rounded up to whole pages; 0, which no area may have, when that does not fit.
+fn whole_pages(bytes: u64) -> u64 {
+    bytes.checked_next_multiple_of(PAGE).unwrap_or(0)
 }
 
 fn check_area(name: &'static str, base: u64, bytes: u64) -> Result<(), BootInfoError> {
@@ -114,7 +142,6 @@ fn check_area(name: &'static str, base: u64, bytes: u64) -> Result<(), BootInfoE
 
 fn check_memory(info: &BootInfo) -> Result<(), BootInfoError> {
     let mut end = 0;
-    let mut usable = false;
     for (index, range) in info.memory[..info.memory_count as usize].iter().enumerate() {
         let first = range.physical / PAGE;
         let next = first.checked_add(range.pages);
@@ -131,12 +158,10 @@ fn check_memory(info: &BootInfo) -> Result<(), BootInfoError> {
             return Err(BootInfoError::Memory(index));
         }
         end = first + range.pages;
-        usable |= range.kind == memory_kind::USABLE && range.pages > 0;
     }
-    if usable {
-        Ok(())
-    } else {
-        Err(BootInfoError::NoMemory)
+    match usable(info).next() {
+        Some(_) => Ok(()),
+        None => Err(BootInfoError::NoMemory),
     }
 }
 
@@ -153,6 +178,8 @@ mod tests {
         (info.stack_base, info.stack_bytes) = (KERNEL_SPACE_START + 0x3000, 0x1000);
         (info.region_base, info.region_bytes) = (KERNEL_SPACE_START + 0x20_0000, 0x20_0000);
         info.region_used_bytes = 0x4000;
+        (info.kernel_physical, info.region_physical) = (0x5000, 0x20_0000);
+        info.payload_physical = 0x80_0000;
         (info.payload_base, info.payload_bytes) = (KERNEL_SPACE_START + 0x80_0000, 123);
         info.memory_count = 2;
         info.memory[0] = MemoryRange {
@@ -217,6 +244,18 @@ mod tests {
         assert_eq!(
             refused(|info| info.memory[0].pages = u64::MAX),
             BootInfoError::Memory(0)
+        );
+        assert_eq!(
+            refused(|info| info.kernel_physical = 0x4000),
+            BootInfoError::Usable("kernel image")
+        );
+        assert_eq!(
+            refused(|info| info.region_physical = 0),
+            BootInfoError::Usable("kernel region")
+        );
+        assert_eq!(
+            refused(|info| info.payload_physical = 0x4FFF),
+            BootInfoError::Usable("payload")
         );
         assert_eq!(
             refused(|info| info.memory[0].kind = memory_kind::KERNEL),
