@@ -142,17 +142,23 @@ impl Image {
         )
     }
 
-    /// The same system with one entry of its archive replaced, properly signed.
-    pub fn with_entry(&self, name: &str, contents: &[u8]) -> Vec<u8> {
+    /// The same system with some entries of its archive replaced, properly signed.
+    pub fn with_entries(&self, replaced: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let bytes = self.archive();
         let old = Archive::parse(&bytes).expect("the build makes valid archives");
-        let replaced = Name::new(name).expect("tests use valid names");
-        let kept = old
+        let mut entries: Vec<_> = old
             .iter()
-            .filter(|entry| entry.name != replaced)
-            .map(|entry| (entry.name, entry.contents));
-        let entries: Vec<_> = kept.chain([(replaced, contents)]).collect();
-        let archive = archive::build(&entries).expect("names are different");
+            .map(|entry| (entry.name, entry.contents))
+            .collect();
+        for (name, contents) in replaced {
+            let entry = entries
+                .iter_mut()
+                .find(|(other, _)| other.as_str() == *name);
+            entry
+                .unwrap_or_else(|| panic!("the image has no {name:?}"))
+                .1 = contents;
+        }
+        let archive = archive::build(&entries).expect("the names are those of a valid archive");
         sign(&archive, xtask::image::SECURITY_VERSION, &self.secret())
     }
 
@@ -167,6 +173,25 @@ impl Image {
             .get(name)
             .unwrap_or_else(|| panic!("the image has no {name:?}"))
             .to_vec()
+    }
+
+    /// A disk with this image's boot loader and another system image, kept under `name`: machines
+    /// that boot it can be saved and restored by later runs.
+    pub fn variant(&self, name: &str, system_image: &[u8]) -> PathBuf {
+        let _lock = lock(name);
+        let folder = folder().join(name);
+        fs::create_dir_all(&folder).expect("target/ is writable");
+        let (file, disk) = (folder.join("system.img"), folder.join("disk.img"));
+        let made_from = folder.join("BOOTX64.EFI");
+        let boot_loader = read(&self.files.boot_loader);
+        let same = |file: &Path, contents: &[u8]| fs::read(file).is_ok_and(|old| old == contents);
+        if !(disk.exists() && same(&file, system_image) && same(&made_from, &boot_loader)) {
+            let _ = fs::remove_file(&disk);
+            fs::write(&file, system_image).expect("target/ is writable");
+            fs::write(&made_from, boot_loader).expect("target/ is writable");
+            made("the disk", disk::write(&disk, &made_from, Some(&file)));
+        }
+        disk
     }
 
     /// A disk with this image's boot loader and another system image, or none.

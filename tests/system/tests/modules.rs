@@ -2,154 +2,150 @@
 //! properly signed, as if whoever made it had been careless or deceived.
 
 use nonos_abi::Name;
-use nonos_image::envelope::{ED25519_AT, HEADER_BYTES, ML_DSA_AT};
+use nonos_image::envelope::{ED25519_AT, ENVELOPE_BYTES, HEADER_BYTES, ML_DSA_AT};
 use nonos_image::module::{self, Description};
-use system_tests::images::{self, Image};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use system_tests::images;
 use system_tests::machine::Machine;
-use system_tests::scratch::Scratch;
+use system_tests::saved;
 use xtask::keys::{Keys, PUBLISHER, Signer};
+use xtask::qemu::MachineConfig;
 
-/// The module that is tampered with. It needs nothing but the console.
-const VICTIM: &str = "adv-bad-handle";
+/// A module that nobody tampered with, in the same image.
+const INTACT: &str = "adv-not-granted";
 
-/// Boots with this file in the victim's place, runs it, and expects its refusal.
-#[track_caller]
-fn expect_refused(file: &[u8], reason: &str) {
-    let image = images::with_adversaries();
-    let scratch = Scratch::new();
-    let mut machine = boot(image, &scratch, VICTIM, file);
-    machine.expect_prompt();
-    let output = machine.command(&format!("run {VICTIM}"));
-    machine.check_contains(&output, &format!("{VICTIM} refused: {reason}"));
-    let modules = machine.command("modules");
-    machine.check_contains(&modules, reason);
-    let processes = machine.command("ps");
-    machine.check(
-        !processes.contains(VICTIM),
-        "the refused module has a process",
-    );
-    let output = machine.command("run adv-not-granted");
-    machine.check_contains(&output, "ended");
+/// Where the manifest says what the module needs (`nonos_image::module`).
+const NEEDS_AT: usize = 136;
+
+macro_rules! tampered {
+    ($($test:ident: $module:literal, $damage:expr => $reason:literal;)+) => {
+        $(
+            #[test]
+            fn $test() {
+                expect_refused($module, $reason);
+            }
+        )+
+
+        /// What is done to each module: from its intact file to the one in the image.
+        const DAMAGES: &[(&str, fn(Vec<u8>) -> Vec<u8>)] = &[$(($module, $damage)),+];
+    };
 }
 
-fn boot(image: &Image, scratch: &Scratch, name: &str, file: &[u8]) -> Machine {
-    let disk = image.disk_with(scratch, Some(&image.with_entry(name, file)));
-    Machine::start(xtask::qemu::MachineConfig {
+tampered! {
+    a_module_whose_program_was_altered_is_not_run:
+        "adv-cli", |file| { let last = file.len() - 1; flip(file, last) } => "BLAKE3 hash does not match the manifest";
+    a_module_with_a_bad_ed25519_signature_is_not_run:
+        "adv-divide", |file| flip(file, ED25519_AT + 5) => "Ed25519 signature is invalid";
+    a_module_with_a_bad_ml_dsa_signature_is_not_run:
+        "adv-opcode", |file| flip(file, ML_DSA_AT + 100) => "ML-DSA-65 signature is invalid";
+    a_module_whose_manifest_asks_for_more_is_not_run:
+        "adv-port", |file| flip(file, NEEDS_AT) => "Ed25519 signature is invalid";
+    a_module_with_a_reserved_byte_of_the_manifest_set_is_not_run:
+        "adv-null", |file| flip(file, HEADER_BYTES - 1) => "Ed25519 signature is invalid";
+    a_module_with_a_byte_of_its_padding_set_is_not_run:
+        "adv-sgdt", |file| flip(file, ENVELOPE_BYTES - 1) => "malformed";
+    a_truncated_module_is_not_run:
+        "adv-wrmsr", |mut file| { file.pop(); file } => "malformed";
+    a_module_without_a_program_is_not_run:
+        "adv-mov-cr", |file| file[..ENVELOPE_BYTES].to_vec() => "malformed";
+    a_module_signed_by_another_key_is_not_run:
+        "adv-leak", |file| sign_anew(&file, "adv-leak", images::unknown_keys(), Signer::Publisher, PUBLISHER)
+        => "Ed25519 signature is invalid";
+    a_module_by_an_unknown_publisher_is_not_run:
+        "adv-spin", |file| sign_anew(&file, "adv-spin", images::unknown_keys(), Signer::Publisher, "somebody")
+        => "publisher is not trusted";
+    a_module_signed_by_the_image_key_is_not_run:
+        "adv-sysret", |file| sign_anew(&file, "adv-sysret", own_keys(), Signer::Image, PUBLISHER)
+        => "Ed25519 signature is invalid";
+    the_module_of_another_name_is_not_run_in_its_place:
+        "adv-interrupt", |_| images::with_adversaries().module(INTACT) => "malformed";
+}
+
+fn flip(mut file: Vec<u8>, offset: usize) -> Vec<u8> {
+    file[offset] ^= 1;
+    file
+}
+
+fn own_keys() -> &'static Keys {
+    &images::with_adversaries().keys
+}
+
+/// The same program with a manifest of this name, signed by another pair of keys in the name of `publisher`.
+fn sign_anew(file: &[u8], name: &str, keys: &Keys, signer: Signer, publisher: &str) -> Vec<u8> {
+    let valid = |text| Name::new(text).expect("a valid name");
+    let description = Description {
+        name: valid(name),
+        publisher: valid(publisher),
+        version: valid("1"),
+        security_version: 1,
+        priority: 8,
+        quota_pages: 256,
+        needs: 0,
+    };
+    let signed = module::build(
+        &description,
+        &file[ENVELOPE_BYTES..],
+        &images::secret(keys, signer),
+    );
+    signed.expect("a valid description")
+}
+
+/// A disk whose image has all of [`DAMAGES`].
+fn disk() -> &'static PathBuf {
+    static DISK: OnceLock<PathBuf> = OnceLock::new();
+    DISK.get_or_init(|| {
+        let image = images::with_adversaries();
+        let damaged = DAMAGES
+            .iter()
+            .map(|(name, damage)| (*name, damage(image.module(name))));
+        image.variant(
+            "tampered-modules",
+            &image.with_entries(&damaged.collect::<Vec<_>>()),
+        )
+    })
+}
+
+/// Runs a module that was tampered with, expects its refusal, and that an intact one still runs.
+#[track_caller]
+fn expect_refused(module: &str, reason: &str) {
+    let image = images::with_adversaries();
+    let config = MachineConfig {
+        disk: disk().clone(),
+        ..image.machine_without_tpm()
+    };
+    let mut machine = saved::at_prompt(&config);
+    let output = machine.command(&format!("run {module}"));
+    machine.check_contains(&output, &format!("{module} refused: {reason}"));
+    let modules = machine.command("modules");
+    let line = modules
+        .lines()
+        .find(|line| line.starts_with(module))
+        .unwrap_or_default();
+    machine.check(line.contains(reason), &format!("modules says: {line}"));
+    let processes = machine.command("ps");
+    machine.check(
+        !processes.contains(module),
+        "the refused module has a process",
+    );
+    let output = machine.command(&format!("run {INTACT}"));
+    machine.check_contains(&output, &format!("{INTACT} ended: exit code 0"));
+}
+
+/// Boots the system with a damaged file of one of its own modules.
+fn boot_with(module: &str, damage: impl Fn(Vec<u8>) -> Vec<u8>) -> Machine {
+    let image = images::system();
+    let system_image = image.with_entries(&[(module, damage(image.module(module)))]);
+    let disk = image.variant(&format!("tampered-{module}"), &system_image);
+    Machine::start(MachineConfig {
         disk,
         ..image.machine_without_tpm()
     })
 }
 
-/// The victim with one bit of one byte flipped.
-fn flipped(offset: usize) -> Vec<u8> {
-    let mut file = images::with_adversaries().module(VICTIM);
-    file[offset] ^= 1;
-    file
-}
-
-#[test]
-fn a_module_whose_program_was_altered_is_not_run() {
-    let last = images::with_adversaries().module(VICTIM).len() - 1;
-    expect_refused(&flipped(last), "BLAKE3 hash does not match the manifest");
-}
-
-#[test]
-fn a_module_with_a_bad_ed25519_signature_is_not_run() {
-    expect_refused(&flipped(ED25519_AT + 5), "Ed25519 signature is invalid");
-}
-
-#[test]
-fn a_module_with_a_bad_ml_dsa_signature_is_not_run() {
-    expect_refused(&flipped(ML_DSA_AT + 100), "ML-DSA-65 signature is invalid");
-}
-
-#[test]
-fn a_module_whose_manifest_asks_for_more_is_not_run() {
-    // The lowest byte of what it needs (`nonos_image::module`).
-    const NEEDS_AT: usize = 136;
-    let mut file = images::with_adversaries().module(VICTIM);
-    file[NEEDS_AT] |= nonos_abi::info::needs::POWER as u8;
-    expect_refused(&file, "Ed25519 signature is invalid");
-}
-
-#[test]
-fn a_module_with_a_flipped_reserved_byte_is_not_run() {
-    expect_refused(&flipped(HEADER_BYTES - 1), "Ed25519 signature is invalid");
-}
-
-#[test]
-fn a_truncated_module_is_not_run() {
-    let file = images::with_adversaries().module(VICTIM);
-    expect_refused(&file[..file.len() - 1], "malformed");
-}
-
-/// The victim's program, signed anew by `keys` in the name of `publisher`.
-fn signed_by(keys: &Keys, publisher: &str) -> Vec<u8> {
-    let file = images::with_adversaries().module(VICTIM);
-    let elf = &file[nonos_image::envelope::ENVELOPE_BYTES..];
-    let name = |text| Name::new(text).expect("a valid name");
-    let description = Description {
-        name: name(VICTIM),
-        publisher: name(publisher),
-        version: name("1"),
-        security_version: 1,
-        priority: 8,
-        quota_pages: 256,
-        needs: 0,
-    };
-    module::build(&description, elf, &images::secret(keys, Signer::Publisher))
-        .expect("a valid description")
-}
-
-#[test]
-fn a_module_signed_by_another_key_is_not_run() {
-    expect_refused(
-        &signed_by(images::unknown_keys(), PUBLISHER),
-        "Ed25519 signature is invalid",
-    );
-}
-
-#[test]
-fn a_module_by_an_unknown_publisher_is_not_run() {
-    expect_refused(
-        &signed_by(images::unknown_keys(), "somebody"),
-        "publisher is not trusted",
-    );
-}
-
-#[test]
-fn a_module_signed_by_the_image_key_is_not_run() {
-    let keys = &images::with_adversaries().keys;
-    let file = images::with_adversaries().module(VICTIM);
-    let elf = &file[nonos_image::envelope::ENVELOPE_BYTES..];
-    let name = |text| Name::new(text).expect("a valid name");
-    let description = Description {
-        name: name(VICTIM),
-        publisher: name(PUBLISHER),
-        version: name("1"),
-        security_version: 1,
-        priority: 8,
-        quota_pages: 256,
-        needs: 0,
-    };
-    let signed =
-        module::build(&description, elf, &images::secret(keys, Signer::Image)).expect("valid");
-    expect_refused(&signed, "Ed25519 signature is invalid");
-}
-
-#[test]
-fn the_module_of_another_name_is_not_run_in_its_place() {
-    let other = images::with_adversaries().module("adv-not-granted");
-    expect_refused(&other, "malformed");
-}
-
 #[test]
 fn an_init_that_was_altered_stops_the_kernel() {
-    let image = images::system();
-    let scratch = Scratch::new();
-    let mut file = image.module("init");
-    *file.last_mut().expect("init is not empty") ^= 1;
-    let mut machine = boot(image, &scratch, "init", &file);
+    let mut machine = boot_with("init", |file| flip(file, ENVELOPE_BYTES + 1));
     machine.expect("the kernel stopped");
     let reason = machine.expect("machine is halted");
     machine.check_contains(&reason, "BLAKE3 hash does not match the manifest");
@@ -157,11 +153,7 @@ fn an_init_that_was_altered_stops_the_kernel() {
 
 #[test]
 fn a_shell_that_was_altered_is_not_started() {
-    let image = images::system();
-    let scratch = Scratch::new();
-    let mut file = image.module("shell");
-    file[ML_DSA_AT] ^= 1;
-    let mut machine = boot(image, &scratch, "shell", &file);
+    let mut machine = boot_with("shell", |file| flip(file, ML_DSA_AT));
     machine.expect("cannot start shell");
     let reason = machine.expect("\n");
     machine.check_contains(&reason, "ML-DSA-65 signature is invalid");
