@@ -1,5 +1,7 @@
 //! The frame buffer of the firmware's graphics output (UEFI 2.10, 12.9): 32-bit modes only.
 
+use core::arch::asm;
+
 use nonos_abi::boot::{Framebuffer, PixelFormat};
 use nonos_boot::screen::{Canvas, Color};
 use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams, ScopedProtocol};
@@ -94,12 +96,32 @@ impl Canvas for Display {
             return;
         }
         let visible = self.width.saturating_sub(x).min(pixels.len());
+        let first = y * self.stride + x;
         for (column, color) in pixels[..visible].iter().enumerate() {
-            let index = y * self.stride + x + column;
             let value = self.pixel(*color);
             // SAFETY: x + column < width <= stride and y < height, so the index is below stride * height, which
             // `of` checked to be in the buffer that the firmware gave for this mode.
-            unsafe { self.first.add(index).write_volatile(value) };
+            unsafe { self.first.add(first + column).write_volatile(value) };
+        }
+    }
+
+    fn fill(&mut self, x: usize, y: usize, width: usize, color: Color) {
+        if y >= self.height {
+            return;
+        }
+        let visible = self.width.saturating_sub(x).min(width);
+        let value = self.pixel(color);
+        // SAFETY: as in `write`: all of the line's visible part is in the buffer. `rep stosd` writes `visible`
+        // pixels upwards, the direction flag is clear as everywhere.
+        unsafe {
+            let first = self.first.add(y * self.stride + x.min(self.width));
+            asm!(
+                "rep stosd",
+                inout("rcx") visible => _,
+                inout("rdi") first => _,
+                in("eax") value,
+                options(nostack, preserves_flags)
+            );
         }
     }
 }

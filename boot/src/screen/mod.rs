@@ -32,6 +32,9 @@ pub trait Canvas {
 
     /// Sets pixels from (x, y) to the right. What lies outside is ignored.
     fn write(&mut self, x: usize, y: usize, pixels: &[Color]);
+
+    /// Sets all pixels of a line from `x` on for `width`. What lies outside is ignored.
+    fn fill(&mut self, x: usize, y: usize, width: usize, color: Color);
 }
 
 /// How a result reads.
@@ -62,8 +65,6 @@ const LINE_HEIGHT: usize = GLYPH_HEIGHT + 4;
 const RESULT_COLUMN: usize = 28;
 /// Text lines of the panel.
 const PANEL_LINES: usize = 5;
-/// Longest row that is drawn at once.
-const ROW: usize = 256;
 
 /// A screen with the boot screen on it.
 pub struct Screen<'c> {
@@ -82,22 +83,21 @@ impl<'c> Screen<'c> {
         let name_height = (height / 14).clamp(24, 64);
         let rule = top + name_height + name_height / 2;
         let lines_end = height.saturating_sub(PANEL_LINES * LINE_HEIGHT);
-        let mut new = Self {
+        let new = Self {
             canvas,
             left,
             next: rule + LINE_HEIGHT,
             lines_end,
         };
-        new.fill(0, 0, width, height, BACKGROUND);
+        (0..height).for_each(|y| new.canvas.fill(0, y, width, BACKGROUND));
         wordmark::draw(
             new.canvas,
-            left,
-            top,
+            (left, top),
             name_height,
             &[NAME, ACCENT],
             BACKGROUND,
         );
-        new.fill(left, rule, width - 2 * left, 1, RULE);
+        new.canvas.fill(left, rule, width - 2 * left, RULE);
         new
     }
 
@@ -125,7 +125,7 @@ impl<'c> Screen<'c> {
     pub fn refuse(&mut self, reason: &str, advice: &str) {
         let (width, height) = self.canvas.size();
         let top = height.saturating_sub(PANEL_LINES * LINE_HEIGHT);
-        self.fill(0, top, width, height - top, PANEL);
+        (top..height).for_each(|y| self.canvas.fill(0, y, width, PANEL));
         let columns = (width.saturating_sub(2 * self.left) / GLYPH_WIDTH).max(1);
         let mut y = top + LINE_HEIGHT / 2;
         let mut rest = reason;
@@ -149,18 +149,6 @@ impl<'c> Screen<'c> {
                     *pixel = background.blend(color, *weight);
                 }
                 self.canvas.write(x + column * GLYPH_WIDTH, y + line, &row);
-            }
-        }
-    }
-
-    fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, color: Color) {
-        let row = [color; ROW];
-        for line in y..y + height {
-            let mut done = 0;
-            while done < width {
-                let length = (width - done).min(ROW);
-                self.canvas.write(x + done, line, &row[..length]);
-                done += length;
             }
         }
     }
@@ -215,6 +203,10 @@ mod tests {
                     *slot = *pixel;
                 }
             }
+        }
+
+        fn fill(&mut self, x: usize, y: usize, width: usize, color: Color) {
+            self.write(x, y, &vec![color; width]);
         }
     }
 

@@ -1,25 +1,34 @@
-//! The name, NØNOS, as strokes of one width: straight lines, rings and half rings, anti-aliased by counting
-//! samples. All in whole numbers of sixteenths of a pixel; the boot loader has no floating point.
+//! The name, NØNOS, as strokes of one width: straight lines and rings, anti-aliased by their distance from
+//! the middle of a pixel. All in whole numbers of 64ths of a pixel; the boot loader has no floating point.
 
 use super::{Canvas, Color};
 
 /// Units in a pixel.
-const UNIT: i32 = 16;
-/// Samples in a pixel, along each axis.
-const SAMPLES: i32 = 4;
-/// Widest letter that is drawn, in pixels: more than the letters at their greatest height need.
-const LETTER_PIXELS: usize = 128;
+const UNIT: i32 = 64;
+/// Widest letter that is drawn, in pixels: more than letters of the greatest height take.
+const LETTER_PIXELS: usize = 96;
 
 /// A stroke of a letter, around its middle line.
+#[derive(Clone, Copy)]
 enum Stroke {
     /// From point to point.
     Line((i32, i32), (i32, i32)),
-    /// A circle with centre and radius, without the part where `without(x, y)` relative to the centre holds.
+    /// A circle around a point.
     Ring {
         centre: (i32, i32),
         radius: i32,
-        without: fn(i32, i32) -> bool,
+        kept: Kept,
     },
+}
+
+/// Which part of a ring is drawn.
+#[derive(Clone, Copy)]
+enum Kept {
+    All,
+    /// Without the lower right quarter: the upper half of an S.
+    WithoutLowerRight,
+    /// Without the upper left quarter: the lower half of an S.
+    WithoutUpperLeft,
 }
 
 /// A letter: strokes with the number of their colour, and its width.
@@ -28,110 +37,107 @@ struct Letter {
     width: i32,
 }
 
-/// Draws the name with its upper left corner at (x, y). `colors`: letters, and the slash of the Ø.
+/// Draws the name with its upper left corner at (x, y). `colors`: of the letters, and of the slash of the Ø.
 pub fn draw(
     canvas: &mut dyn Canvas,
-    x: usize,
-    y: usize,
+    (x, y): (usize, usize),
     height: usize,
     colors: &[Color; 2],
     background: Color,
 ) {
     let size = height as i32 * UNIT;
-    let stroke = size / 9;
-    let mut left = x;
-    for letter in [
-        n(size, stroke),
-        o(size, stroke, true),
-        n(size, stroke),
-        o(size, stroke, false),
-        s(size, stroke),
-    ] {
-        let width = (letter.width / UNIT) as usize + 1;
-        draw_letter(
-            canvas,
-            (left, y),
-            (width, height),
-            &letter,
-            stroke,
-            colors,
-            background,
-        );
-        left += width + height / 3;
-    }
-}
-
-fn draw_letter(
-    canvas: &mut dyn Canvas,
-    (x, y): (usize, usize),
-    (width, height): (usize, usize),
-    letter: &Letter,
-    stroke: i32,
-    colors: &[Color; 2],
-    background: Color,
-) {
-    let mut row = [background; LETTER_PIXELS];
-    let width = width.min(LETTER_PIXELS);
+    let width = size / 9;
+    let letters = [
+        n(size, width),
+        o(size, width, true),
+        n(size, width),
+        o(size, width, false),
+        s(size, width),
+    ];
     // The slash of the Ø reaches above and below the others.
     let overhang = height / 8;
-    for line in 0..height + 2 * overhang {
-        for (column, pixel) in row[..width].iter_mut().enumerate() {
-            *pixel = background;
-            for (number, color) in colors.iter().enumerate() {
-                let at = (column as i32 * UNIT, (line as i32 - overhang as i32) * UNIT);
-                *pixel = pixel.blend(*color, coverage(letter, number, stroke, at));
+    let mut left = x;
+    for letter in &letters {
+        let columns = ((letter.width / UNIT) as usize + 1).min(LETTER_PIXELS);
+        let mut row = [background; LETTER_PIXELS];
+        for line in 0..height + 2 * overhang {
+            for (column, pixel) in row[..columns].iter_mut().enumerate() {
+                let middle = |position: i32| position * UNIT + UNIT / 2;
+                let at = (middle(column as i32), middle(line as i32 - overhang as i32));
+                *pixel = letter.color_at(at, width, colors, background);
+            }
+            if let Some(y) = (y + line).checked_sub(overhang) {
+                canvas.write(left, y, &row[..columns]);
             }
         }
-        if let Some(y) = (y + line).checked_sub(overhang) {
-            canvas.write(x, y, &row[..width]);
+        left += columns + height / 3;
+    }
+}
+
+impl Letter {
+    fn color_at(
+        &self,
+        at: (i32, i32),
+        width: i32,
+        colors: &[Color; 2],
+        background: Color,
+    ) -> Color {
+        let mut color = background;
+        for (number, over) in colors.iter().enumerate() {
+            let strokes = self
+                .strokes
+                .iter()
+                .flatten()
+                .filter(|(_, of)| *of == number);
+            let covered = strokes.map(|(stroke, _)| stroke.coverage(at, width)).max();
+            if let Some(covered @ 1..) = covered {
+                color = color.blend(*over, (covered * 255 / UNIT) as u8);
+            }
+        }
+        color
+    }
+}
+
+impl Stroke {
+    /// How much of the pixel around a point the stroke covers, in [`UNIT`]ths.
+    fn coverage(&self, (x, y): (i32, i32), width: i32) -> i32 {
+        match *self {
+            Self::Line((ax, ay), (bx, by)) => {
+                let (dx, dy) = (i64::from(bx - ax), i64::from(by - ay));
+                let (px, py) = (i64::from(x - ax), i64::from(y - ay));
+                let length = (dx * dx + dy * dy).isqrt().max(1);
+                let across = ((px * dy - py * dx) / length) as i32;
+                let along = ((px * dx + py * dy) / length) as i32;
+                let from_end = along.min(length as i32 - along);
+                ramp(width / 2 - across.abs()).min(ramp(from_end))
+            }
+            Self::Ring {
+                centre,
+                radius,
+                kept,
+            } => {
+                let (px, py) = (x - centre.0, y - centre.1);
+                let squared = px * px + py * py;
+                let (inner, outer) = (radius - width / 2 - UNIT, radius + width / 2 + UNIT);
+                if squared < inner * inner || squared > outer * outer {
+                    return 0;
+                }
+                let from_middle = (squared.isqrt() - radius).abs();
+                // The halves of an S overlap by a pixel where they meet.
+                let part = match kept {
+                    Kept::All => UNIT,
+                    Kept::WithoutLowerRight => ramp(UNIT - px.min(py)),
+                    Kept::WithoutUpperLeft => ramp(UNIT + px.max(py)),
+                };
+                ramp(width / 2 - from_middle).min(part)
+            }
         }
     }
 }
 
-/// How much of a pixel the strokes of a colour cover, in 255ths.
-fn coverage(letter: &Letter, color: usize, width: i32, (x, y): (i32, i32)) -> u8 {
-    let strokes = || {
-        letter
-            .strokes
-            .iter()
-            .flatten()
-            .filter(|(_, number)| *number == color)
-    };
-    let mut inside = 0;
-    for sample in 0..SAMPLES * SAMPLES {
-        let step = UNIT / SAMPLES;
-        let point = (
-            x + sample % SAMPLES * step + step / 2,
-            y + sample / SAMPLES * step + step / 2,
-        );
-        inside += i32::from(strokes().any(|(stroke, _)| covers(stroke, width, point)));
-    }
-    (inside * 255 / (SAMPLES * SAMPLES)) as u8
-}
-
-fn covers(stroke: &Stroke, width: i32, (x, y): (i32, i32)) -> bool {
-    match *stroke {
-        Stroke::Line((ax, ay), (bx, by)) => {
-            let (dx, dy) = (i64::from(bx - ax), i64::from(by - ay));
-            let (px, py) = (i64::from(x - ax), i64::from(y - ay));
-            let length_squared = dx * dx + dy * dy;
-            let along = px * dx + py * dy;
-            let across = px * dy - py * dx;
-            let half = i64::from(width) / 2;
-            // distance = across / length
-            (0..=length_squared).contains(&along) && across * across <= half * half * length_squared
-        }
-        Stroke::Ring {
-            centre,
-            radius,
-            without,
-        } => {
-            let (px, py) = (x - centre.0, y - centre.1);
-            let distance_squared = px * px + py * py;
-            let (inner, outer) = (radius - width / 2, radius + width / 2);
-            (inner * inner..=outer * outer).contains(&distance_squared) && !without(px, py)
-        }
-    }
+/// Coverage of a pixel whose middle is `inside` units inside an edge (outside, when negative).
+fn ramp(inside: i32) -> i32 {
+    (inside + UNIT / 2).clamp(0, UNIT)
 }
 
 fn n(size: i32, stroke: i32) -> Letter {
@@ -153,7 +159,7 @@ fn o(size: i32, stroke: i32, slashed: bool) -> Letter {
     let ring = Stroke::Ring {
         centre: (size / 2, size / 2),
         radius,
-        without: |_, _| false,
+        kept: Kept::All,
     };
     let over = size / 10;
     let slash = Stroke::Line((size / 8, size + over), (size * 7 / 8, -over));
@@ -167,20 +173,20 @@ fn s(size: i32, stroke: i32) -> Letter {
     // Two rings, one on the other, that share the stroke in the middle.
     let radius = (size - stroke) / 4;
     let middle = radius + stroke / 2;
-    let ring = |y, without| {
+    let ring = |y, kept| {
         Some((
             Stroke::Ring {
                 centre: (middle, y),
                 radius,
-                without,
+                kept,
             },
             0,
         ))
     };
     Letter {
         strokes: [
-            ring(middle, |x, y| x > 0 && y > 0),
-            ring(size - middle, |x, y| x < 0 && y < 0),
+            ring(middle, Kept::WithoutLowerRight),
+            ring(size - middle, Kept::WithoutUpperLeft),
             None,
         ],
         width: 2 * middle,
