@@ -67,7 +67,7 @@ impl<'a, S: Surface> Painter<'a, S> {
     pub fn new(mut surface: S, shown: &'a mut [u32]) -> Self {
         let (width, height) = surface.size();
         let (columns, rows) = text_size(&surface);
-        let row = [BACKGROUND; 64];
+        let row = [BACKGROUND; 256];
         for y in 0..height {
             for x in (0..width).step_by(row.len()) {
                 surface.write(x, y, &row[..row.len().min(width - x)]);

@@ -88,13 +88,12 @@ impl Surface for Screen<'_> {
 
     fn write(&mut self, x: usize, y: usize, pixels: &[Color]) {
         let start = y * self.stride + x;
-        for (target, &color) in self.pixels[start..start + pixels.len()].iter().zip(pixels) {
-            let value = if self.swap {
-                color.swap_bytes() >> 8
-            } else {
-                color
-            };
-            target.store(value, Ordering::Relaxed);
+        let targets = self.pixels[start..start + pixels.len()].iter().zip(pixels);
+        // Two loops: this is where the console spends its time.
+        if self.swap {
+            targets.for_each(|(to, color)| to.store(color.swap_bytes() >> 8, Ordering::Relaxed));
+        } else {
+            targets.for_each(|(to, color)| to.store(*color, Ordering::Relaxed));
         }
     }
 }
