@@ -71,7 +71,10 @@ impl core::error::Error for UnpackError {}
 /// Decompresses `stored` to `out`, which it fills exactly.
 pub(crate) fn unpack(stored: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
     let expected = out.len();
-    let mut reader = BcjReader::new_x86(Lzma2Reader::new(stored, DICTIONARY_BYTES, None), 0);
+    // Nothing refers further back than the output is long, and a small machine has no memory to spare.
+    let window =
+        u32::try_from(expected).map_or(DICTIONARY_BYTES, |bytes| bytes.min(DICTIONARY_BYTES));
+    let mut reader = BcjReader::new_x86(Lzma2Reader::new(stored, window, None), 0);
     let mut found = 0;
     while let Some(rest) = out.get_mut(found..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {
