@@ -165,7 +165,8 @@ impl Report {
             if !self.in_kernel(back) {
                 break;
             }
-            self.place("  called from ", back)?;
+            // A call that never returns can be the last instruction of its function.
+            self.place("  called from ", back - 1)?;
             if next <= frame {
                 break;
             }
