@@ -10,7 +10,7 @@
 //! - [`random`]: entropy from several sources, hashed to one seed, and numbers drawn from it;
 //! - [`placement`]: where things go, physically and virtually (KASLR);
 //! - [`kernel_image`]: the relocated kernel and the access each of its pages gets;
-//! - [`page_tables`]: the final, W^X page tables;
+//! - [`page_tables`]: the final, W^X page tables, and [`transition`], those of the moments before;
 //! - [`memory_map`]: the firmware's memory map as the kernel sees it;
 //! - [`acpi`]: interrupt controllers, CPUs and power registers, and [`sleep_state`], the one value from AML;
 //! - [`screen`]: what the user sees;
@@ -38,6 +38,7 @@ pub mod screen;
 pub mod sleep_state;
 pub mod text;
 pub mod tpm;
+pub mod transition;
 
 pub use refusal::Refusal;
 

@@ -55,6 +55,32 @@ pub fn kind_of(efi_type: u32, attributes: u64) -> u64 {
     }
 }
 
+/// What a descriptor of this type means for memory that is to be used as soon as boot services have ended, while
+/// the loader still runs: [`memory_kind::USABLE`] only for memory that neither it nor the firmware needs then.
+pub fn kind_after_exit(efi_type: u32, attributes: u64) -> u64 {
+    match efi_type {
+        efi_type::LOADER_CODE | efi_type::LOADER_DATA => memory_kind::RESERVED,
+        _ => kind_of(efi_type, attributes),
+    }
+}
+
+/// Whether every page of `range` is in `sources`, and only as `kind`.
+pub fn is_all<I>(sources: I, range: &MemoryRange, kind: u64) -> bool
+where
+    I: Iterator<Item = MemoryRange>,
+{
+    let mut covered = 0;
+    for source in sources {
+        let start = source.physical.max(range.physical);
+        let overlap = end_of(&source).min(end_of(range)).saturating_sub(start);
+        if overlap > 0 && source.kind != kind {
+            return false;
+        }
+        covered += overlap / PAGE;
+    }
+    covered >= range.pages
+}
+
 /// Writes the ranges that `sources` describe to `out`, and says how many there are.
 ///
 /// `sources` is read several times; its ranges need no order and may overlap, then the kind that
@@ -235,6 +261,39 @@ mod tests {
             kind_of(7, ATTRIBUTE_WRITE_BACK | ATTRIBUTE_SPECIFIC_PURPOSE),
             memory_kind::RESERVED
         );
+    }
+
+    #[test]
+    fn memory_that_the_loader_needs_is_not_free_yet_when_boot_services_have_ended() {
+        for needed in [1, 2] {
+            assert_ne!(
+                kind_after_exit(needed, ATTRIBUTE_WRITE_BACK),
+                memory_kind::USABLE
+            );
+        }
+        for free in [3, 4, 7] {
+            assert_eq!(
+                kind_after_exit(free, ATTRIBUTE_WRITE_BACK),
+                memory_kind::USABLE
+            );
+        }
+    }
+
+    #[test]
+    fn a_range_is_all_of_a_kind_only_when_no_page_is_missing_or_other() {
+        use memory_kind::{RESERVED, USABLE};
+        let sources = [
+            range(0x1000, 2, USABLE),
+            range(0x3000, 4, USABLE),
+            range(0x8000, 1, RESERVED),
+        ];
+        let is_all =
+            |physical, pages| is_all(sources.iter().copied(), &range(physical, pages, 0), USABLE);
+        assert!(is_all(0x1000, 6));
+        assert!(is_all(0x2000, 3));
+        assert!(!is_all(0x0000, 2));
+        assert!(!is_all(0x6000, 2));
+        assert!(!is_all(0x8000, 1));
     }
 
     #[test]

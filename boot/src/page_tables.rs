@@ -1,7 +1,7 @@
 //! The final page tables: 4-level paging (SDM vol. 3, 4.5), built as plain data.
 //!
-//! Tables come from the start of the kernel region, which is physically contiguous, so a table's index
-//! gives its physical address. Invariant: no entry is both writable and executable, because [`Access`]
+//! Tables are physically contiguous, so a table's index gives its physical address. The final tables are built in
+//! memory of the loader, for the addresses at the start of the kernel region that they are copied to at the end. Invariant: no entry is both writable and executable, because [`Access`]
 //! cannot say so; no entry is reachable from user mode; nothing is mapped twice.
 
 use crate::{LARGE_PAGE, PAGE};
@@ -85,9 +85,22 @@ impl<'a> PageTables<'a> {
         self.used as u64 * PAGE
     }
 
-    /// Entry of the top-level table.
-    pub fn root_entry(&self, index: usize) -> u64 {
-        self.tables[0][index]
+    /// The entry of the top-level table that covers an address.
+    pub fn root_entry(&self, address: u64) -> u64 {
+        self.tables[0][index_at(address, 4)]
+    }
+
+    /// Has the top-level table refer to what another one does for an address.
+    ///
+    /// # Errors
+    /// When something is mapped there already.
+    pub fn share_root_entry(&mut self, address: u64, entry: u64) -> Result<(), Error> {
+        let slot = &mut self.tables[0][index_at(address, 4)];
+        if *slot & PRESENT != 0 {
+            return Err(Error::Mapped);
+        }
+        *slot = entry;
+        Ok(())
     }
 
     /// Maps `pages` pages from `virtual_address` on to memory from `physical` on, with large pages where both sides are
@@ -251,6 +264,21 @@ mod tests {
             built.map(HALF + PAGE, 0x9000, 1, Access::Read),
             Err(Error::Mapped)
         );
+    }
+
+    #[test]
+    fn a_shared_half_is_seen_through_both_tables() {
+        let (mut first, mut second) = (vec![[0; 512]; 4], vec![[0; 512]; 4]);
+        let mut built = PageTables::new(&mut first, PHYSICAL).unwrap();
+        built.map(HALF, 0x5000, 1, Access::Read).unwrap();
+        let mut other = PageTables::new(&mut second, PHYSICAL + 0x10_0000).unwrap();
+        other.map(0x1000, 0x1000, 1, Access::ReadWrite).unwrap();
+        other
+            .share_root_entry(HALF, built.root_entry(HALF))
+            .unwrap();
+        assert_eq!(other.share_root_entry(HALF, 0), Err(Error::Mapped));
+        first[0] = second[0];
+        assert_eq!(walk(&first, HALF), Some((0x5000, false, false)));
     }
 
     #[test]

@@ -15,6 +15,9 @@ const KERNEL_SPACE_END: u64 = 0u64.wrapping_sub(LARGE_PAGE);
 /// Nothing is placed below 1 MiB: firmware remains live there and start-up code of other CPUs must fit.
 const LOWEST_PHYSICAL: u64 = 1 << 20;
 
+/// Everything lies below 4 GiB, where [`crate::transition`] maps memory where it is.
+pub const PHYSICAL_END: u64 = 4 << 30;
+
 /// How often a place that is taken is drawn anew. With less than a tenth of the space in use a hundred
 /// misses in a row do not happen.
 const TRIES: usize = 128;
@@ -84,7 +87,7 @@ where
     let candidates = free.filter_map(|(start, length)| {
         let end = start.checked_add(length.checked_mul(PAGE)?)?;
         let first = start.max(LOWEST_PHYSICAL);
-        let room = end.checked_sub(first)? / PAGE;
+        let room = end.min(PHYSICAL_END).checked_sub(first)? / PAGE;
         Some((first, (room + 1).checked_sub(pages)?))
     });
     let places: u64 = candidates.clone().map(|(_, places)| places).sum();
@@ -101,11 +104,11 @@ where
     None
 }
 
-/// Bytes of the kernel region: 4 MiB and a 128th of the memory, at most 64 MiB.
+/// Bytes of the kernel region: a 32nd of the memory, at least 4 MiB and at most 64 MiB.
 pub fn region_bytes(ram_bytes: u64) -> u64 {
     const LEAST: u64 = 4 << 20;
     const MOST: u64 = 64 << 20;
-    (LEAST + ram_bytes / 128).min(MOST).next_multiple_of(PAGE)
+    (ram_bytes / 32).clamp(LEAST, MOST).next_multiple_of(PAGE)
 }
 
 #[cfg(test)]
@@ -148,6 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn memory_above_four_gibibytes_is_left_alone() {
+        let mut random = random(4);
+        for _ in 0..100 {
+            let free = [(PHYSICAL_END - 2 * PAGE, 100), (PHYSICAL_END + PAGE, 100)];
+            let found = place_physical(free.into_iter(), 2, &mut random);
+            assert_eq!(found, Some(PHYSICAL_END - 2 * PAGE));
+        }
+    }
+
+    #[test]
     fn too_little_memory_yields_no_place() {
         let mut random = random(3);
         assert_eq!(
@@ -167,8 +180,8 @@ mod tests {
 
     #[test]
     fn the_region_grows_with_memory_up_to_a_limit() {
-        assert_eq!(region_bytes(64 << 20), (4 << 20) + (512 << 10));
-        assert_eq!(region_bytes(256 << 20), 6 << 20);
+        assert_eq!(region_bytes(64 << 20), 4 << 20);
+        assert_eq!(region_bytes(256 << 20), 8 << 20);
         assert_eq!(region_bytes(1 << 40), 64 << 20);
         assert!(region_bytes(123_456_789).is_multiple_of(PAGE));
     }

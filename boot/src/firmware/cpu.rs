@@ -81,13 +81,13 @@ fn rdrand_once() -> Option<u64> {
     (ready != 0).then_some(value)
 }
 
-/// Physical address of the firmware's top-level page table.
-pub fn page_table_root() -> u64 {
-    const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
-    let cr3: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, cr3", out(reg) cr3, options(nomem, nostack, preserves_flags)) };
-    cr3 & ADDRESS
+/// Switches to other page tables.
+///
+/// # Safety
+/// They map all that is in use as it is mapped now. Global and tagged translations are off.
+pub unsafe fn load_page_tables(root: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
 }
 
 /// Turns interrupts off and sets what the hand-over promises: NXE and WP on, no global and no tagged

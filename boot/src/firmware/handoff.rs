@@ -1,28 +1,27 @@
-//! The last steps: end of boot services, final memory map, jump.
+//! The last steps: end of boot services, final memory map, own page tables, jump.
 //!
-//! The kernel's entry runs at its high address under a copy of the firmware's top-level page table, in which only
-//! entry 511 is ours; its first instruction loads the final tables, and with that the identity map is gone
+//! The kernel's entry runs at its high address under the loader's transition tables, in which the kernel's half is the
+//! final one already; its first instruction loads the final tables, and with that the identity map is gone
 //! (see [`nonos_abi::boot`]).
 
 use core::arch::asm;
 use core::fmt::Write;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nonos_abi::boot::{BootInfo, MemoryRange};
-use nonos_boot::memory_map;
-use nonos_boot::page_tables::Table;
+use nonos_boot::memory_map::{self, TooManyRanges};
+use nonos_boot::{PAGE, Refusal};
 use uefi::boot;
 
 use super::pages::Pages;
+use super::region::Region;
 use super::serial::Serial;
 use super::tcg::EventLog;
 use super::{cpu, memory, power_off};
 
 /// Memory that stays the kernel's.
 pub type HandedOver = [MemoryRange; 6];
-
-/// Entry of the top-level page table that covers the kernel's half.
-pub const KERNEL_HALF: usize = 511;
 
 /// Set when the firmware's boot services must not be called any more.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -40,10 +39,12 @@ pub struct Jump {
     pub handed_over: HandedOver,
     /// The event log, to be completed.
     pub log: Option<EventLog>,
-    /// Physical address of the final top-level page table.
-    pub page_table_root: u64,
-    /// Its entry for the kernel's half.
-    pub kernel_half: u64,
+    /// The kernel region.
+    pub region: Region,
+    /// The final page tables, to be copied to the start of the region; the first is the top-level one.
+    pub tables: Pages,
+    /// Physical address of the transition tables.
+    pub transition_root: u64,
     /// Virtual address of the kernel's first instruction.
     pub entry: u64,
     /// Virtual address of the hand-over.
@@ -62,66 +63,66 @@ pub fn boot_info(pages: Pages) -> &'static mut BootInfo {
 }
 
 /// Ends boot services and starts the kernel.
-pub fn start(jump: Jump) -> ! {
-    let Ok(transition) = Pages::anywhere("transition", 1) else {
-        power_off()
-    };
-    let transition_root = transition.physical();
-    fill_transition_table(transition, jump.kernel_half);
-
-    let Jump {
-        info,
-        handed_over,
-        mut log,
-        ..
-    } = jump;
+pub fn start(mut jump: Jump) -> ! {
     ENDED.store(true, Ordering::Relaxed);
     // SAFETY: protocols and firmware buffers are not used any more: the display is drawn on through its own
     // address, the TPM was closed, and memory in use is this program's own.
     let map = unsafe { boot::exit_boot_services(None) };
-    if let Some(log) = &mut log {
+    if let Some(log) = &mut jump.log {
         log.complete();
-        info.event_log_bytes = log.bytes();
+        jump.info.event_log_bytes = log.bytes();
     }
-    let sources = memory::ranges(&map).chain(handed_over);
-    match memory_map::convert(sources, &mut info.memory) {
-        Ok(count) => info.memory_count = count as u64,
-        Err(_) => {
-            let refusal = nonos_boot::Refusal::MemoryRanges;
-            let _ = write!(Serial, "nonos boot: REFUSED: {refusal}\r\n");
-            power_off()
-        }
+    let sources = memory::ranges(&map).chain(jump.handed_over);
+    match memory_map::convert(sources, &mut jump.info.memory) {
+        Ok(count) => jump.info.memory_count = count as u64,
+        Err(TooManyRanges) => refuse_late(&Refusal::MemoryRanges),
+    }
+    let region = jump.region.range();
+    if !jump.region.is_free(&map) {
+        refuse_late(&Refusal::Memory {
+            what: "kernel region",
+            pages: region.pages,
+        });
     }
     core::mem::forget(map);
 
     // SAFETY: boot services have ended.
     unsafe { cpu::prepare_for_kernel() };
-    // SAFETY: the transition table maps this code where it is, as the firmware's table did, and the
-    // kernel's half as the final tables do. The entry is that of a kernel that went through every check,
-    // relocated and mapped there; the registers are as its contract says. Nothing of this program runs after.
+    // SAFETY: the transition tables map this code, its data and its stack where they are, as the firmware's do.
+    unsafe { cpu::load_page_tables(jump.transition_root) };
+    fill_region(&region, &mut jump.tables);
+    // SAFETY: the kernel's half of the transition tables is the final one, complete now. The entry is that of a kernel
+    // that went through every check, relocated and mapped there; the registers are as its contract says.
+    // Nothing of this program runs after.
     unsafe {
         asm!(
-            "mov cr3, {transition}",
             "xor ebp, ebp",
             "jmp {entry}",
-            transition = in(reg) transition_root,
             entry = in(reg) jump.entry,
             in("rdi") jump.info_address,
-            in("rsi") jump.page_table_root,
+            in("rsi") region.physical,
             in("rdx") jump.stack_top,
             options(noreturn),
         )
     }
 }
 
-/// Makes a page a copy of the firmware's top-level page table with the kernel's half replaced.
-fn fill_transition_table(pages: Pages, kernel_half: u64) {
-    let root = cpu::page_table_root() as *const Table;
-    // SAFETY: the firmware's top-level page table, which it maps at its physical address like all memory.
-    let firmware = unsafe { root.read() };
-    let bytes = pages.into_bytes();
-    // SAFETY: one page, aligned, initialised, referred to by nothing else.
-    let table = unsafe { &mut *bytes.as_mut_ptr().cast::<Table>() };
-    *table = firmware;
-    table[KERNEL_HALF] = kernel_half;
+/// Makes the region the page tables, then zeros.
+fn fill_region(region: &MemoryRange, tables: &mut Pages) {
+    let first = region.physical as *mut u8;
+    let bytes = (region.pages * PAGE) as usize;
+    let tables = tables.bytes();
+    assert!(tables.len() <= bytes);
+    // SAFETY: the region is memory that nothing uses, `Region::is_free` said; the transition tables map it
+    // writable where it is. The page tables in use are elsewhere, in pages of this program.
+    unsafe {
+        ptr::write_bytes(first, 0, bytes);
+        ptr::copy_nonoverlapping(tables.as_ptr(), first, tables.len());
+    }
+}
+
+/// A refusal after the end of boot services: there is neither screen nor keyboard, but the firmware can power off.
+fn refuse_late(refusal: &Refusal) -> ! {
+    let _ = write!(Serial, "nonos boot: REFUSED: {refusal}\r\n");
+    power_off()
 }

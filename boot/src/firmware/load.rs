@@ -7,11 +7,11 @@ use nonos_abi::boot::{BootInfo, Framebuffer, MAGIC, MEMORY_RANGES, MemoryRange, 
 use nonos_abi::info::boot_flags;
 use nonos_boot::kernel_image::KernelImage;
 use nonos_boot::measure::MeasuredImage;
-use nonos_boot::page_tables::{Access, PageTables};
 use nonos_boot::placement::{self, Area};
 use nonos_boot::random::Random;
 use nonos_boot::report::Report;
 use nonos_boot::{PAGE, Refusal, acpi, memory_map, pages_for, payload, tpm};
+use nonos_image::signature;
 use uefi::system;
 use uefi::table::cfg::ConfigTableEntry;
 use zeroize::Zeroizing;
@@ -19,11 +19,12 @@ use zeroize::Zeroizing;
 use super::handoff::{self, HandedOver, Jump};
 use super::pages::Pages;
 use super::physical::FirmwareMemory;
+use super::region::Region;
 use super::tcg::{EventLog, Tpm};
-use super::{cpu, memory};
+use super::{cpu, memory, tables};
 
-/// Bytes of the kernel's stack. Verifying an ML-DSA-65 signature takes most of it.
-const STACK_BYTES: u64 = 256 << 10;
+/// Bytes of the kernel's stack: verifying a module takes most of it.
+const STACK_BYTES: u64 = (signature::STACK_BYTES + (96 << 10)) as u64;
 /// Ranges that the memory map may still grow by until boot services end.
 const RANGES_SPARE: usize = 32;
 
@@ -47,27 +48,20 @@ pub struct Facts {
 
 /// Memory that is handed over, and where the kernel sees it.
 #[derive(Clone, Copy)]
-struct Place {
-    range: MemoryRange,
-    base: u64,
+pub struct Place {
+    pub range: MemoryRange,
+    pub base: u64,
 }
 
 /// Everything that is handed over.
-struct Places {
-    region: Place,
-    payload: Place,
-    kernel: Place,
-    stack: Place,
-    info: Place,
+pub struct Places {
+    pub region: Place,
+    pub payload: Place,
+    pub kernel: Place,
+    pub stack: Place,
+    pub info: Place,
     /// Empty when there is no log.
-    log: Place,
-}
-
-/// The final page tables.
-struct Tables {
-    root: u64,
-    kernel_half: u64,
-    bytes: u64,
+    pub log: Place,
 }
 
 /// Loads the kernel of an image and starts it. Returns only with a reason not to.
@@ -80,10 +74,7 @@ pub fn load_and_start(
 ) -> Result<Infallible, Refusal> {
     let random = &mut random;
     // The largest first, while memory is in one piece.
-    let region_pages = pages_for(placement::region_bytes(memory::ram_bytes(
-        &memory::firmware_map()?,
-    )));
-    let mut region = Pages::at_random("kernel region", region_pages, random)?;
+    let region = Region::find(random)?;
 
     let unpacked_bytes = image.accepted().unpacked_bytes();
     let payload_pages = Pages::at_random("payload", pages_for(unpacked_bytes as u64), random)?;
@@ -115,10 +106,12 @@ pub fn load_and_start(
         random,
     )?;
     kernel.load(kernel_pages.bytes(), places.kernel.base)?;
-    let tables = build_tables(&mut region, &kernel, &places)?;
+    let final_tables = tables::build_final(&kernel, &places)?;
+    let transition_root = tables::build_transition(&final_tables)?;
 
     let info = handoff::boot_info(info_pages);
-    fill_in_places(info, &places, &tables);
+    fill_in_places(info, &places);
+    info.region_used_bytes = final_tables.used_bytes;
     info.payload_bytes = unpacked_bytes as u64;
     fill_in_facts(info, image, facts);
     info.acpi = read_acpi()?;
@@ -136,8 +129,9 @@ pub fn load_and_start(
         info,
         handed_over,
         log,
-        page_table_root: tables.root,
-        kernel_half: tables.kernel_half,
+        region,
+        tables: final_tables.pages,
+        transition_root,
         entry: places.kernel.base + kernel.entry(),
         info_address: places.info.base,
         stack_top: places.stack.base + places.stack.range.pages * PAGE,
@@ -179,40 +173,7 @@ impl Places {
     }
 }
 
-/// Builds the final page tables at the start of the region.
-fn build_tables(
-    region: &mut Pages,
-    kernel: &KernelImage<'_>,
-    places: &Places,
-) -> Result<Tables, Refusal> {
-    let physical = region.physical();
-    let mut tables = PageTables::new(region.tables(), physical)?;
-    for part in kernel.parts() {
-        let Place { range, base } = places.kernel;
-        tables.map(
-            base + part.offset,
-            range.physical + part.offset,
-            part.pages,
-            part.access,
-        )?;
-    }
-    for (place, access) in [
-        (places.region, Access::ReadWrite),
-        (places.payload, Access::Read),
-        (places.stack, Access::ReadWrite),
-        (places.info, Access::Read),
-        (places.log, Access::Read),
-    ] {
-        tables.map(place.base, place.range.physical, place.range.pages, access)?;
-    }
-    Ok(Tables {
-        root: tables.root(),
-        kernel_half: tables.root_entry(handoff::KERNEL_HALF),
-        bytes: tables.used_bytes(),
-    })
-}
-
-fn fill_in_places(info: &mut BootInfo, places: &Places, tables: &Tables) {
+fn fill_in_places(info: &mut BootInfo, places: &Places) {
     let bytes = |place: Place| place.range.pages * PAGE;
     info.magic = MAGIC;
     info.kernel_base = places.kernel.base;
@@ -223,7 +184,6 @@ fn fill_in_places(info: &mut BootInfo, places: &Places, tables: &Tables) {
     info.region_base = places.region.base;
     info.region_physical = places.region.range.physical;
     info.region_bytes = bytes(places.region);
-    info.region_used_bytes = tables.bytes;
     info.payload_base = places.payload.base;
     info.payload_physical = places.payload.range.physical;
     if places.log.range.pages > 0 {

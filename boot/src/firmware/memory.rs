@@ -34,6 +34,15 @@ pub fn free(map: &MemoryMapOwned) -> impl Iterator<Item = (u64, u64)> + Clone {
     usable.map(|descriptor| (descriptor.phys_start, descriptor.page_count))
 }
 
+/// Its descriptors with the kinds that they have once boot services have ended and the loader still runs.
+pub fn ranges_after_exit(map: &MemoryMapOwned) -> impl Iterator<Item = MemoryRange> + Clone {
+    map.entries().map(|descriptor| MemoryRange {
+        physical: descriptor.phys_start,
+        pages: descriptor.page_count,
+        kind: memory_map::kind_after_exit(descriptor.ty.0, descriptor.att.bits()),
+    })
+}
+
 /// Bytes of RAM in the machine, as far as the map shows it.
 pub fn ram_bytes(map: &MemoryMapOwned) -> u64 {
     let ram = ranges(map).filter(|range| range.kind != memory_kind::RESERVED);

@@ -15,8 +15,10 @@ mod load;
 mod memory;
 mod pages;
 mod physical;
+mod region;
 mod serial;
 mod stack;
+mod tables;
 mod tcg;
 mod variables;
 

@@ -8,7 +8,7 @@ use core::slice;
 
 use nonos_abi::boot::{MemoryRange, memory_kind};
 use nonos_boot::page_tables::Table;
-use nonos_boot::placement::place_physical;
+use nonos_boot::placement::{PHYSICAL_END, place_physical};
 use nonos_boot::random::Random;
 use nonos_boot::{PAGE, Refusal};
 use uefi::boot::{self, AllocateType};
@@ -26,9 +26,10 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Zeroed pages wherever the firmware likes.
+    /// Zeroed pages wherever the firmware likes, below [`PHYSICAL_END`].
     pub fn anywhere(what: &'static str, pages: u64) -> Result<Self, Refusal> {
-        Self::allocate(AllocateType::AnyPages, pages).ok_or(Refusal::Memory { what, pages })
+        let place = AllocateType::MaxAddress(PHYSICAL_END - 1);
+        Self::allocate(place, pages).ok_or(Refusal::Memory { what, pages })
     }
 
     /// Zeroed pages at a random place.
