@@ -46,6 +46,9 @@ const ELF: [&str; 5] = [
     "-Clink-arg=--build-id=none",
 ];
 
+/// The kernel's fault reports follow frame pointers to name the callers.
+const KERNEL_ONLY: [&str; 1] = ["-Cforce-frame-pointers=yes"];
+
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
 
@@ -84,11 +87,13 @@ impl Target {
         }
     }
 
-    fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::BootLoader => &PE,
-            Self::Kernel | Self::User => &ELF,
-        }
+    fn flags(self) -> impl Iterator<Item = &'static &'static str> {
+        let (format, own): (&[&str], &[&str]) = match self {
+            Self::BootLoader => (&PE, &[]),
+            Self::Kernel => (&ELF, &KERNEL_ONLY),
+            Self::User => (&ELF, &[]),
+        };
+        HARDENING.iter().chain(format).chain(own)
     }
 }
 
@@ -248,11 +253,7 @@ impl Builder {
     }
 
     fn flags(&self, target: Target) -> Vec<String> {
-        let mut flags: Vec<String> = HARDENING
-            .iter()
-            .chain(target.flags())
-            .map(ToString::to_string)
-            .collect();
+        let mut flags: Vec<String> = target.flags().map(ToString::to_string).collect();
         for setting in CRYPTOGRAPHY {
             flags.extend(["--cfg".to_owned(), setting.to_owned()]);
         }
