@@ -274,8 +274,17 @@ pub mod needs {
     pub const INIT: u64 = 1 << 10;
     /// Names of the bits, lowest first.
     pub const NAMES: [&str; 11] = [
-        "console", "system-info", "kernel-layout", "power", "log-read", "log-write", "spawn", "serial", "ps2",
-        "framebuffer", "init",
+        "console",
+        "system-info",
+        "kernel-layout",
+        "power",
+        "log-read",
+        "log-write",
+        "spawn",
+        "serial",
+        "ps2",
+        "framebuffer",
+        "init",
     ];
 }
 

@@ -21,7 +21,9 @@ impl Name {
             return None;
         }
         let mut bytes = [0; Self::BYTES];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
         Self::from_bytes(bytes)
     }
 
@@ -71,10 +73,19 @@ impl Words for Name {
 
     fn read_words(words: &[u64]) -> Option<Self> {
         let mut bytes = [0; Self::BYTES];
-        for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(words.get(..Self::COUNT)?) {
+        for (chunk, word) in bytes
+            .as_chunks_mut()
+            .0
+            .iter_mut()
+            .zip(words.get(..Self::COUNT)?)
+        {
             *chunk = word.to_le_bytes();
         }
-        if bytes == [0; Self::BYTES] { Some(Self::default()) } else { Self::from_bytes(bytes) }
+        if bytes == [0; Self::BYTES] {
+            Some(Self::default())
+        } else {
+            Self::from_bytes(bytes)
+        }
     }
 }
 
@@ -93,7 +104,15 @@ mod tests {
 
     #[test]
     fn names_with_other_characters_or_lengths_do_not_exist() {
-        for text in ["", "a b", "a\n", "a\0", "ä", "../x", "123456789012345678901234567890123"] {
+        for text in [
+            "",
+            "a b",
+            "a\n",
+            "a\0",
+            "ä",
+            "../x",
+            "123456789012345678901234567890123",
+        ] {
             assert_eq!(Name::new(text), None, "{text:?}");
         }
         let mut bytes = [0; 32];

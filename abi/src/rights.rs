@@ -54,7 +54,13 @@ impl Rights {
 /// Five letters, `-` for each right that is missing: `rwxgv` (v: revoke).
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = [(Self::READ, 'r'), (Self::WRITE, 'w'), (Self::EXECUTE, 'x'), (Self::GRANT, 'g'), (Self::REVOKE, 'v')];
+        let letters = [
+            (Self::READ, 'r'),
+            (Self::WRITE, 'w'),
+            (Self::EXECUTE, 'x'),
+            (Self::GRANT, 'g'),
+            (Self::REVOKE, 'v'),
+        ];
         letters.iter().try_for_each(|&(right, letter)| {
             write!(f, "{}", if self.contains(right) { letter } else { '-' })
         })
