@@ -1,10 +1,10 @@
 //! x86_64: all unsafe code of the kernel.
 //!
-//! [`Hal`] implements [`nonos_kernel_core::machine::Machine`] and adds entering user space. From the boot
+//! `Hal` implements [`nonos_kernel_core::machine::Machine`] and adds entering user space. From the boot
 //! loader control comes to `_start` in `entry.s`, then to `start.rs`, which checks the hand-over, sets the CPU
 //! up and calls the function named with [`entry!`].
 //!
-//! Soundness: whatever safe code asks of a [`Hal`], the kernel's memory stays the kernel's.
+//! Soundness: whatever safe code asks of a `Hal`, the kernel's memory stays the kernel's.
 //!
 //! - Page tables lie in the kernel region and are reached by marked frame number only (`region.rs`), and map
 //!   for user space only RAM that the boot loader left for programs and device memory (`machine.rs`).
