@@ -10,7 +10,7 @@ use crate::text::Text;
 const PREFIX: &str = "nonos boot: ";
 
 /// Under a refusal on the screen.
-const ADVICE: &str = "Nothing of the refused code has run. Press a key to power off.";
+const ADVICE: &str = "Nothing of the refused code has run. The machine powers off in 30 seconds, or when a key is pressed.";
 
 /// Longest result in bytes; a refusal with two hashes fits.
 const RESULT_BYTES: usize = 256;

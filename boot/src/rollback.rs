@@ -47,8 +47,8 @@ pub enum Refusal {
     Locked,
     /// The UEFI variable is not what the loader makes.
     Variable {
-        /// Its attributes.
-        attributes: u32,
+        /// Its attributes, unless it is far too long.
+        attributes: Option<u32>,
         /// Its bytes.
         bytes: usize,
     },
@@ -79,10 +79,13 @@ impl fmt::Display for Refusal {
             Self::Locked => f.write_str(
                 "rollback counter: found it locked, expected it unlocked after a start of the machine",
             ),
-            Self::Variable { attributes, bytes } => write!(
-                f,
-                "rollback variable: found {bytes} bytes with attributes {attributes:#x}, expected 8 with 0x3"
-            ),
+            Self::Variable { attributes, bytes } => {
+                write!(f, "rollback variable: found {bytes} bytes")?;
+                if let Some(attributes) = attributes {
+                    write!(f, " with attributes {attributes:#x}")?;
+                }
+                f.write_str(", expected 8 with attributes 0x3")
+            }
             Self::Firmware(status) => {
                 write!(f, "rollback variable: found firmware status {status:#x}, expected success")
             }
@@ -351,8 +354,12 @@ mod tests {
             },
             Refusal::Locked,
             Refusal::Variable {
-                attributes: 7,
+                attributes: Some(7),
                 bytes: 9,
+            },
+            Refusal::Variable {
+                attributes: None,
+                bytes: 900,
             },
             Refusal::Firmware(3),
         ];

@@ -35,21 +35,19 @@ impl Store for RollbackVariable {
     }
 
     fn read(&mut self) -> Result<u64, Refusal> {
-        let mut buffer = [0; 8];
-        match runtime::get_variable(ROLLBACK, &VENDOR, &mut buffer) {
-            Ok((value, ROLLBACK_ATTRIBUTES)) if value.len() == 8 => Ok(u64::from_le_bytes(buffer)),
-            Ok((value, attributes)) => Err(Refusal::Variable {
-                attributes: attributes.bits(),
-                bytes: value.len(),
+        // Longer than it should be, so that one that is too long is seen with its attributes.
+        let mut buffer = [0; 64];
+        let error = match runtime::get_variable(ROLLBACK, &VENDOR, &mut buffer) {
+            Ok((value, attributes)) => return decode(value, attributes),
+            Err(error) => error,
+        };
+        match (error.status(), error.data()) {
+            (Status::NOT_FOUND, _) => Ok(0),
+            (_, Some(bytes)) => Err(Refusal::Variable {
+                attributes: None,
+                bytes: *bytes,
             }),
-            Err(error) => match (error.status(), error.data()) {
-                (Status::NOT_FOUND, _) => Ok(0),
-                (_, Some(bytes)) => Err(Refusal::Variable {
-                    attributes: 0,
-                    bytes: *bytes,
-                }),
-                (status, None) => Err(Refusal::Firmware(status.0 as u64)),
-            },
+            (status, None) => Err(Refusal::Firmware(status.0 as u64)),
         }
     }
 
@@ -61,5 +59,16 @@ impl Store for RollbackVariable {
     /// The end of boot services locks it.
     fn lock(&mut self) -> Result<(), Refusal> {
         Ok(())
+    }
+}
+
+/// The minimum in a variable that is exactly as this program makes it.
+fn decode(value: &[u8], attributes: VariableAttributes) -> Result<u64, Refusal> {
+    match value.try_into() {
+        Ok(value) if attributes == ROLLBACK_ATTRIBUTES => Ok(u64::from_le_bytes(value)),
+        _ => Err(Refusal::Variable {
+            attributes: Some(attributes.bits()),
+            bytes: value.len(),
+        }),
     }
 }

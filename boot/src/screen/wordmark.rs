@@ -31,11 +31,15 @@ enum Kept {
     WithoutUpperLeft,
 }
 
-/// A letter: strokes with the number of their colour, and its width.
+/// A letter: strokes with the number of their colour, and its size, beyond which only the slash reaches.
 struct Letter {
     strokes: [Option<(Stroke, usize)>; 3],
     width: i32,
+    height: i32,
 }
+
+/// Number of the slash's colour.
+const SLASH: usize = 1;
 
 /// Draws the name with its upper left corner at (x, y). `colors`: of the letters, and of the slash of the Ø.
 pub fn draw(
@@ -90,11 +94,21 @@ impl Letter {
                 .flatten()
                 .filter(|(_, of)| *of == number);
             let covered = strokes.map(|(stroke, _)| stroke.coverage(at, width)).max();
-            if let Some(covered @ 1..) = covered {
+            let within = if number == SLASH {
+                UNIT
+            } else {
+                self.inside(at)
+            };
+            if let Some(covered @ 1..) = covered.map(|covered| covered.min(within)) {
                 color = color.blend(*over, (covered * 255 / UNIT) as u8);
             }
         }
         color
+    }
+
+    /// How much of the pixel around a point lies inside the letter's box.
+    fn inside(&self, (x, y): (i32, i32)) -> i32 {
+        ramp(x.min(self.width - x).min(y).min(self.height - y))
     }
 }
 
@@ -151,6 +165,7 @@ fn n(size: i32, stroke: i32) -> Letter {
             line((left, stroke / 2), (right, size - stroke / 2)),
         ],
         width,
+        height: size,
     }
 }
 
@@ -164,8 +179,9 @@ fn o(size: i32, stroke: i32, slashed: bool) -> Letter {
     let over = size / 10;
     let slash = Stroke::Line((size / 8, size + over), (size * 7 / 8, -over));
     Letter {
-        strokes: [Some((ring, 0)), slashed.then_some((slash, 1)), None],
+        strokes: [Some((ring, 0)), slashed.then_some((slash, SLASH)), None],
         width: size,
+        height: size,
     }
 }
 
@@ -190,5 +206,6 @@ fn s(size: i32, stroke: i32) -> Letter {
             None,
         ],
         width: 2 * middle,
+        height: size,
     }
 }
