@@ -34,6 +34,58 @@ pub const EFER_LMA: u64 = 1 << 10;
 /// No-execute pages.
 pub const EFER_NXE: u64 = 1 << 11;
 
+/// Names of the bits of CR0 (SDM vol. 3, 2.5).
+pub const CR0_NAMES: [(u32, &str); 11] = [
+    (0, "PE"),
+    (1, "MP"),
+    (2, "EM"),
+    (3, "TS"),
+    (4, "ET"),
+    (5, "NE"),
+    (16, "WP"),
+    (18, "AM"),
+    (29, "NW"),
+    (30, "CD"),
+    (31, "PG"),
+];
+/// Names of the bits of CR4 (SDM vol. 3, 2.5).
+pub const CR4_NAMES: [(u32, &str); 24] = [
+    (0, "VME"),
+    (1, "PVI"),
+    (2, "TSD"),
+    (3, "DE"),
+    (4, "PSE"),
+    (5, "PAE"),
+    (6, "MCE"),
+    (7, "PGE"),
+    (8, "PCE"),
+    (9, "OSFXSR"),
+    (10, "OSXMMEXCPT"),
+    (11, "UMIP"),
+    (12, "LA57"),
+    (13, "VMXE"),
+    (14, "SMXE"),
+    (16, "FSGSBASE"),
+    (17, "PCIDE"),
+    (18, "OSXSAVE"),
+    (19, "KL"),
+    (20, "SMEP"),
+    (21, "SMAP"),
+    (22, "PKE"),
+    (23, "CET"),
+    (24, "PKS"),
+];
+/// Names of the bits of IA32_EFER (SDM vol. 3, 2.2.1; AMD64 manual vol. 2, 3.1.7).
+pub const EFER_NAMES: [(u32, &str); 7] = [
+    (0, "SCE"),
+    (8, "LME"),
+    (10, "LMA"),
+    (11, "NXE"),
+    (12, "SVME"),
+    (13, "LMSLE"),
+    (14, "FFXSR"),
+];
+
 impl Registers {
     /// Reads the monitor's text; `None` when a register is missing in it.
     pub fn parse(text: &str) -> Option<Self> {

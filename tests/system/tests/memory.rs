@@ -6,6 +6,7 @@ use system_tests::images;
 use system_tests::machine::Machine;
 use system_tests::paging::{self, KERNEL_SPACE_START, Mapping, UPPER_HALF};
 use system_tests::saved;
+use system_tests::shell::{row, words};
 use xtask::qemu::MachineConfig;
 
 /// Lowest and highest address of user space (`nonos_abi`).
@@ -174,14 +175,14 @@ fn what_the_status_claims_is_what_the_monitor_shows() {
             ..images::system().machine_without_tpm()
         };
         let mut machine = saved::at_prompt(&config);
-        let status = machine.command("status").to_lowercase();
+        let status = machine.command("status");
         let registers = machine.registers();
         let facts = [
-            ("smep", registers.cr4 & cpu::CR4_SMEP != 0),
-            ("smap", registers.cr4 & cpu::CR4_SMAP != 0),
-            ("umip", registers.cr4 & cpu::CR4_UMIP != 0),
-            ("nx", registers.efer & cpu::EFER_NXE != 0),
-            ("wp", registers.cr0 & cpu::CR0_WP != 0),
+            ("SMEP", registers.cr4 & cpu::CR4_SMEP != 0),
+            ("SMAP", registers.cr4 & cpu::CR4_SMAP != 0),
+            ("UMIP", registers.cr4 & cpu::CR4_UMIP != 0),
+            ("NX", registers.efer & cpu::EFER_NXE != 0),
+            ("WP", registers.cr0 & cpu::CR0_WP != 0),
         ];
         for (name, on) in facts {
             let claimed = claims_on(&status, name);
@@ -194,25 +195,100 @@ fn what_the_status_claims_is_what_the_monitor_shows() {
     }
 }
 
-/// Whether a status line says that a protection is on; `None` when no line mentions it.
+/// Whether a row of the status says that a protection is on; `None` when there is no such row.
 fn claims_on(status: &str, name: &str) -> Option<bool> {
-    let words = |line: &str| -> Vec<String> {
-        line.split(|c: char| !c.is_alphanumeric())
-            .map(str::to_owned)
-            .collect()
-    };
-    let line = status
-        .lines()
-        .map(words)
-        .find(|line| line.iter().any(|word| word == name))?;
-    let after = line.iter().skip_while(|word| *word != name);
-    after
-        .filter_map(|word| match word.as_str() {
-            "on" => Some(true),
-            "off" | "absent" => Some(false),
-            _ => None,
-        })
+    row(status, name).map(|value| value.starts_with("on "))
+}
+
+#[test]
+fn the_register_bits_in_the_status_are_those_of_the_registers() {
+    let mut machine = at_prompt();
+    let status = machine.command("status");
+    let registers = machine.registers();
+    for (label, value, names) in [
+        ("CR0 bits on", registers.cr0, &cpu::CR0_NAMES[..]),
+        ("CR4 bits on", registers.cr4, &cpu::CR4_NAMES[..]),
+        ("EFER bits on", registers.efer, &cpu::EFER_NAMES[..]),
+    ] {
+        let on = names.iter().filter(|(bit, _)| value >> bit & 1 != 0);
+        let expected: Vec<&str> = on.map(|(_, name)| *name).collect();
+        machine.check_equal(
+            words(&status, label),
+            expected,
+            &format!("{label} in the status"),
+        );
+        let named = names.iter().fold(0, |bits, (bit, _)| bits | 1 << bit);
+        machine.check(
+            value & !named == 0,
+            &format!("a bit of {value:#x} has no name"),
+        );
+    }
+}
+
+#[test]
+fn no_command_tells_where_the_kernel_lies() {
+    let mut machine = at_prompt();
+    for command in [
+        "status",
+        "status --boot",
+        "ps",
+        "mem",
+        "modules",
+        "caps",
+        "caps 1",
+        "log",
+    ] {
+        let output = machine.command(command).to_lowercase();
+        let address = output.lines().find(|line| line.contains("ffffffff"));
+        machine.check(address.is_none(), &format!("{command} shows {address:?}"));
+    }
+    let status = machine.command("status");
+    machine.check_contains(row(&status, "KASLR bases").unwrap_or_default(), "hidden");
+}
+
+#[test]
+fn memory_of_a_program_is_zero_after_its_end() {
+    let mut machine = saved::at_prompt(&images::with_adversaries().machine_without_tpm());
+    let before: HashSet<u64> = user_frames(&mut machine).into_iter().collect();
+    let output = machine.command("run adv-spin &");
+    let number = output.split("runs as process ").nth(1).unwrap_or_default();
+    let number = number
+        .split_whitespace()
         .next()
+        .unwrap_or_default()
+        .to_owned();
+    let mut own = user_frames(&mut machine);
+    own.retain(|frame| !before.contains(frame));
+    machine.check(
+        own.len() >= 4,
+        &format!("the program has only {} frames", own.len()),
+    );
+    machine.command(&format!("kill {number}"));
+    let after: HashSet<u64> = user_frames(&mut machine).into_iter().collect();
+    own.retain(|frame| !after.contains(frame));
+    machine.check(!own.is_empty(), "all of its frames are in use again");
+    machine.stop();
+    let dump = machine.dump_memory();
+    let frame = |address: u64| dump.iter().skip(address as usize).take(4096);
+    let left = own
+        .iter()
+        .filter(|address| frame(**address).any(|byte| *byte != 0))
+        .count();
+    machine.check_equal(
+        left,
+        0,
+        &format!("frames of {} that still hold something", own.len()),
+    );
+}
+
+/// Physical addresses of what is mapped for user space anywhere, but for devices. Leaves the machine running.
+fn user_frames(machine: &mut Machine) -> Vec<u64> {
+    let ram = u64::from(machine.config().memory_mb) << 20;
+    let spaces = address_spaces(machine).concat();
+    machine.go_on();
+    frames(spaces.iter().filter(|page| page.user))
+        .filter(|frame| *frame < ram)
+        .collect()
 }
 
 #[test]

@@ -115,6 +115,23 @@ fn a_flipped_byte_in_the_payload_is_refused() {
 }
 
 #[test]
+fn a_refusal_that_nobody_reads_turns_the_machine_off() {
+    let image = images::system();
+    let scratch = Scratch::new();
+    let mut system_image = image.system_image();
+    system_image[0] ^= 1;
+    let disk = image.disk_with(&scratch, Some(&system_image));
+    let config = MachineConfig {
+        disk,
+        ..image.machine_without_tpm()
+    };
+    let mut machine = saved::before_boot(&config, &image.files.disk);
+    machine.expect("nonos boot: REFUSED: ");
+    let end = machine.expect_end();
+    machine.check_equal(end.as_str(), "guest-shutdown", "how the refusal ended");
+}
+
+#[test]
 fn an_image_signed_by_other_keys_is_refused() {
     let image = images::system();
     expect_image_refused(image, &image.signed_by(images::unknown_keys()), ED25519);
