@@ -299,37 +299,37 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
             "WP",
             cr0 & WP != 0,
             u64::MAX,
-            "read-only pages bind the kernel, too",
+            "keeps the kernel from writing read-only pages",
         ),
         (
             "SMEP",
             cr4 & SMEP != 0,
             cpu::SMEP,
-            "the kernel executes no user pages",
+            "keeps the kernel from executing user pages",
         ),
         (
             "SMAP",
             cr4 & SMAP != 0,
             cpu::SMAP,
-            "the kernel reads no user pages",
+            "keeps the kernel from touching user pages",
         ),
         (
             "UMIP",
             cr4 & UMIP != 0,
             cpu::UMIP,
-            "programs cannot read descriptor tables",
+            "hides descriptor tables from programs",
         ),
         (
             "CET shadow stack",
             cr4 & CET != 0,
             cpu::CET_SS,
-            "return addresses are guarded",
+            "guards return addresses",
         ),
         (
             "CET IBT",
             cr4 & CET != 0,
             cpu::CET_IBT,
-            "indirect jumps are guarded",
+            "guards indirect jumps",
         ),
     ];
     for (name, enabled, feature, meaning) in rows {
