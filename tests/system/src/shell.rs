@@ -41,7 +41,7 @@ mod tests {
     const REPORT: &str = "\
 Protections of the CPU
   NX                on             no-execute pages
-! SMAP              ABSENT         keeps the kernel from touching user pages
+! SMAP              ABSENT         bars the kernel from touching user pages
   CR4 bits on       DE PSE
                     SMEP
   Detected          RDRAND

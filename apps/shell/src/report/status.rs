@@ -299,19 +299,19 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
             "WP",
             cr0 & WP != 0,
             u64::MAX,
-            "keeps the kernel from writing read-only pages",
+            "bars kernel writes to read-only pages",
         ),
         (
             "SMEP",
             cr4 & SMEP != 0,
             cpu::SMEP,
-            "keeps the kernel from executing user pages",
+            "bars the kernel from running user pages",
         ),
         (
             "SMAP",
             cr4 & SMAP != 0,
             cpu::SMAP,
-            "keeps the kernel from touching user pages",
+            "bars the kernel from touching user pages",
         ),
         (
             "UMIP",
