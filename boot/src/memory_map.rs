@@ -27,6 +27,14 @@ const ATTRIBUTE_WRITE_BACK: u64 = 1 << 3;
 /// EFI_MEMORY_SP: memory set aside for a purpose, such as a device's.
 const ATTRIBUTE_SPECIFIC_PURPOSE: u64 = 1 << 18;
 
+/// The first MiB: firmware stays live there, whatever its map says, and start-up code of other CPUs must fit. To be
+/// added to the firmware's ranges, so that it is never handed out.
+pub const LOW_MEMORY: MemoryRange = MemoryRange {
+    physical: 0,
+    pages: (1 << 20) / PAGE,
+    kind: memory_kind::RESERVED,
+};
+
 /// More ranges than the hand-over has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooManyRanges;
@@ -231,6 +239,18 @@ mod tests {
                 (0x0, 4, memory_kind::USABLE),
                 (0x4000, 2, memory_kind::KERNEL),
                 (0x6000, 10, memory_kind::USABLE)
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_mebibyte_is_never_usable() {
+        let sources = [range(0x0, 512, memory_kind::USABLE), LOW_MEMORY];
+        assert_eq!(
+            converted(&sources),
+            [
+                (0x0, 256, memory_kind::RESERVED),
+                (0x10_0000, 256, memory_kind::USABLE)
             ]
         );
     }

@@ -72,7 +72,9 @@ pub fn start(mut jump: Jump) -> ! {
         log.complete();
         jump.info.event_log_bytes = log.bytes();
     }
-    let sources = memory::ranges(&map).chain(jump.handed_over);
+    let sources = memory::ranges(&map)
+        .chain(jump.handed_over)
+        .chain([memory_map::LOW_MEMORY]);
     match memory_map::convert(sources, &mut jump.info.memory) {
         Ok(count) => jump.info.memory_count = count as u64,
         Err(TooManyRanges) => refuse_late(&Refusal::MemoryRanges),

@@ -251,7 +251,9 @@ fn check_memory_map(
     handed_over: &HandedOver,
 ) -> Result<(), Refusal> {
     let map = memory::firmware_map()?;
-    let sources = memory::ranges(&map).chain(handed_over.iter().copied());
+    let sources = memory::ranges(&map)
+        .chain(handed_over.iter().copied())
+        .chain([memory_map::LOW_MEMORY]);
     let room = MEMORY_RANGES - RANGES_SPARE;
     let count = memory_map::convert(sources, &mut info.memory[..room])
         .map_err(|_| Refusal::MemoryRanges)?;
