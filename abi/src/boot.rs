@@ -1,7 +1,7 @@
 //! The hand-over from the boot loader to the kernel.
 //!
 //! At entry: `rdi` = virtual address of a [`BootInfo`] in the kernel's half, `rsi` = physical address of the
-//! final top-level page table (CR3), `rdx` = top of the boot stack (16-byte aligned). The firmware's identity map
+//! final top-level page table (CR3), `rdx` = top of the boot stack (16-byte aligned). An identity map
 //! is still there; the kernel's first instruction loads CR3 from `rsi` and with that it is gone. Interrupts
 //! are off, EFER.NXE and CR0.WP are set, 4-level paging.
 //!

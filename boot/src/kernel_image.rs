@@ -16,6 +16,18 @@ pub struct KernelImage<'m> {
     executable: Executable<'m>,
 }
 
+/// A kernel that is ready to run: made only by [`KernelImage::load`].
+pub struct LoadedKernel {
+    entry: u64,
+}
+
+impl LoadedKernel {
+    /// Virtual address of the first instruction.
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+}
+
 /// Pages of the kernel that get the same access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
@@ -43,17 +55,12 @@ impl<'m> KernelImage<'m> {
         self.executable.memory_bytes()
     }
 
-    /// Offset of the first instruction.
-    pub fn entry(&self) -> u64 {
-        self.executable.entry()
-    }
-
     /// Writes the kernel, relocated for `base`, to zeroed memory of [`Self::memory_bytes`].
     ///
     /// # Errors
     /// When `memory` is too short for a segment or relocation; that does not happen for memory of the
     /// right size.
-    pub fn load(&self, memory: &mut [u8], base: u64) -> Result<(), Refusal> {
+    pub fn load(&self, memory: &mut [u8], base: u64) -> Result<LoadedKernel, Refusal> {
         const OUT_OF_RANGE: Refusal = Refusal::KernelMemory;
         for segment in self.executable.segments() {
             let contents = self.executable.contents(segment);
@@ -72,7 +79,9 @@ impl<'m> KernelImage<'m> {
                 .ok_or(OUT_OF_RANGE)?
                 .copy_from_slice(&value.to_le_bytes());
         }
-        Ok(())
+        Ok(LoadedKernel {
+            entry: base.wrapping_add(self.executable.entry()),
+        })
     }
 
     /// What to map, ascending; gaps between segments are not mapped.

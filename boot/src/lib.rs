@@ -18,7 +18,8 @@
 //!
 //! The chain of checks is a chain of types, each made only from the one before, so that skipping a check
 //! does not compile: file, [`nonos_image::image::VerifiedImage`], [`rollback::AcceptedImage`],
-//! [`measure::MeasuredImage`], [`payload::Payload`], [`kernel_image::KernelImage`], and only the last one runs.
+//! [`measure::MeasuredImage`], [`payload::Payload`], [`kernel_image::KernelImage`], [`kernel_image::LoadedKernel`], and
+//! only the last one runs.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -52,3 +53,6 @@ pub const LARGE_PAGE: u64 = 512 * PAGE;
 pub const fn pages_for(bytes: u64) -> u64 {
     bytes.div_ceil(PAGE)
 }
+
+#[cfg(test)]
+mod chain_tests;

@@ -10,6 +10,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nonos_abi::boot::{BootInfo, MemoryRange};
+use nonos_boot::kernel_image::LoadedKernel;
 use nonos_boot::memory_map::{self, TooManyRanges};
 use nonos_boot::{PAGE, Refusal};
 use uefi::boot;
@@ -45,8 +46,8 @@ pub struct Jump {
     pub tables: Pages,
     /// Physical address of the transition tables.
     pub transition_root: u64,
-    /// Virtual address of the kernel's first instruction.
-    pub entry: u64,
+    /// The kernel.
+    pub kernel: LoadedKernel,
     /// Virtual address of the hand-over.
     pub info_address: u64,
     /// Virtual address of the end of the stack.
@@ -100,7 +101,7 @@ pub fn start(mut jump: Jump) -> ! {
         asm!(
             "xor ebp, ebp",
             "jmp {entry}",
-            entry = in(reg) jump.entry,
+            entry = in(reg) jump.kernel.entry(),
             in("rdi") jump.info_address,
             in("rsi") region.physical,
             in("rdx") jump.stack_top,

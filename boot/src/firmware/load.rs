@@ -1,8 +1,6 @@
 //! From the measured image to the jump: unpacks, places, relocates, builds the page tables, fills in the hand-over.
 #![forbid(unsafe_code)]
 
-use core::convert::Infallible;
-
 use nonos_abi::boot::{BootInfo, Framebuffer, MAGIC, MEMORY_RANGES, MemoryRange, memory_kind};
 use nonos_abi::info::boot_flags;
 use nonos_boot::kernel_image::KernelImage;
@@ -64,14 +62,15 @@ pub struct Places {
     pub log: Place,
 }
 
-/// Loads the kernel of an image and starts it. Returns only with a reason not to.
-pub fn load_and_start(
+/// Makes everything ready for the jump to the kernel of an image. Secrets that the hand-over does not need are wiped
+/// on return.
+pub fn prepare(
     report: &mut Report<'_>,
     image: &MeasuredImage<'_>,
-    facts: &Facts,
+    facts: Facts,
     mut random: Random,
     tpm: Option<Tpm>,
-) -> Result<Infallible, Refusal> {
+) -> Result<Jump, Refusal> {
     let random = &mut random;
     // The largest first, while memory is in one piece.
     let region = Region::find(random)?;
@@ -105,7 +104,7 @@ pub fn load_and_start(
         ],
         random,
     )?;
-    kernel.load(kernel_pages.bytes(), places.kernel.base)?;
+    let loaded = kernel.load(kernel_pages.bytes(), places.kernel.base)?;
     let final_tables = tables::build_final(&kernel, &places)?;
     let transition_root = tables::build_transition(&final_tables)?;
 
@@ -113,7 +112,7 @@ pub fn load_and_start(
     fill_in_places(info, &places);
     info.region_used_bytes = final_tables.used_bytes;
     info.payload_bytes = unpacked_bytes as u64;
-    fill_in_facts(info, image, facts);
+    fill_in_facts(info, image, &facts);
     info.acpi = read_acpi()?;
     let handed_over = places.ranges();
     check_memory_map(report, info, &handed_over)?;
@@ -125,14 +124,14 @@ pub fn load_and_start(
         ),
     );
     report.good("start", format_args!("leaving the firmware"));
-    handoff::start(Jump {
+    Ok(Jump {
         info,
         handed_over,
         log,
         region,
         tables: final_tables.pages,
         transition_root,
-        entry: places.kernel.base + kernel.entry(),
+        kernel: loaded,
         info_address: places.info.base,
         stack_top: places.stack.base + places.stack.range.pages * PAGE,
     })

@@ -22,7 +22,6 @@ mod tables;
 mod tcg;
 mod variables;
 
-use core::convert::Infallible;
 use core::time::Duration;
 
 use nonos_abi::boot::{self as hand_over, RollbackStore};
@@ -58,18 +57,19 @@ fn main() -> Status {
         .unwrap_or_default();
     let screen = display.as_mut().map(|display| Screen::new(display));
     let mut report = Report::new(&mut serial, screen);
-    match stack::run(|| boot(&mut report, tsc_at_entry, framebuffer)) {
-        Ok(Ok(never)) => match never {},
-        Ok(Err(refusal)) | Err(refusal) => refuse(&mut report, &refusal),
-    }
+    let refusal = stack::run(|| match boot(&mut report, tsc_at_entry, framebuffer) {
+        Ok(jump) => handoff::start(jump),
+        Err(refusal) => refusal,
+    });
+    refuse(&mut report, &refusal.unwrap_or_else(|no_stack| no_stack))
 }
 
-/// Everything from the first check to the kernel.
+/// Everything from the first check to the last step before the kernel.
 fn boot(
     report: &mut Report<'_>,
     tsc_at_entry: u64,
     framebuffer: hand_over::Framebuffer,
-) -> Result<Infallible, Refusal> {
+) -> Result<handoff::Jump, Refusal> {
     report.good(
         "loader",
         format_args!("NONOS boot loader {}", env!("CARGO_PKG_VERSION")),
@@ -117,7 +117,7 @@ fn boot(
         entropy_sources,
         pcrs,
     };
-    load::load_and_start(report, &measured, &facts, random, tpm)
+    load::prepare(report, &measured, facts, random, tpm)
 }
 
 fn secure_boot(report: &mut Report<'_>) -> u64 {
