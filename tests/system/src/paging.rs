@@ -4,8 +4,6 @@
 //! 4.5: 4-level paging). It believes nothing that the guest says about itself. Rights are those in effect:
 //! a page is writable or open to user space only when every level allows it, executable when none forbids it.
 
-use std::collections::HashMap;
-
 /// Bytes of a page and of a page table.
 pub const PAGE_BYTES: u64 = 4096;
 
@@ -192,20 +190,28 @@ pub fn violations(mappings: &[Mapping]) -> Vec<String> {
 
 /// Memory that one mapping may write and another may execute, in the same or another address space.
 pub fn writable_aliases_of_code(mappings: &[Mapping]) -> Vec<String> {
-    let frames = |mapping: &Mapping| {
-        (mapping.physical..mapping.physical + mapping.bytes).step_by(PAGE_BYTES as usize)
+    let end = |mapping: &Mapping| mapping.physical.saturating_add(mapping.bytes);
+    let mut code: Vec<&Mapping> = mappings
+        .iter()
+        .filter(|mapping| mapping.executable)
+        .collect();
+    code.sort_by_key(|mapping| mapping.physical);
+    // Only what reaches further than all before it: then the ends ascend, too.
+    let mut reach = 0;
+    code.retain(|mapping| {
+        let further = end(mapping) > reach;
+        reach = reach.max(end(mapping));
+        further
+    });
+    let writable = mappings.iter().filter(|mapping| mapping.writable);
+    let alias = |mapping: &Mapping| {
+        let first = code.partition_point(|code| end(code) <= mapping.physical);
+        let alias = code
+            .get(first)
+            .filter(|code| code.physical < end(mapping))?;
+        Some(format!("{mapping} can write what {alias} executes"))
     };
-    let mut code = HashMap::new();
-    for mapping in mappings.iter().filter(|mapping| mapping.executable) {
-        code.extend(frames(mapping).map(|frame| (frame, *mapping)));
-    }
-    let mut found = Vec::new();
-    for mapping in mappings.iter().filter(|mapping| mapping.writable) {
-        if let Some(alias) = frames(mapping).find_map(|frame| code.get(&frame)) {
-            found.push(format!("{mapping} can write what {alias} executes"));
-        }
-    }
-    found
+    writable.filter_map(alias).collect()
 }
 
 /// A run of neighbouring pages with the same rights.
@@ -243,6 +249,7 @@ pub fn kernel_code(mappings: &[Mapping]) -> Vec<Region> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     /// Page tables by number of their frame.
     #[derive(Default)]
@@ -389,6 +396,18 @@ mod tests {
             ..code
         };
         assert_eq!(writable_aliases_of_code(&[code, data]).len(), 1);
+        assert_eq!(writable_aliases_of_code(&[data, code]).len(), 1);
+        let before = Mapping {
+            physical: 0x20_0000,
+            bytes: 4096,
+            ..data
+        };
+        let after = Mapping {
+            physical: 0x20_2000,
+            bytes: 4096,
+            ..data
+        };
+        assert_eq!(writable_aliases_of_code(&[before, code, after]), [""; 0]);
         let elsewhere = Mapping {
             physical: 0x40_0000,
             ..data

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use system_tests::cpu::{CR0_PG, EFER_LMA};
 use system_tests::machine::Machine;
+use system_tests::paging;
 use system_tests::scratch::Scratch;
 use xtask::qemu::{FIRMWARE_VARS, MachineConfig, TpmKind};
 
@@ -51,6 +52,19 @@ fn keys_memory_registers_and_screen_are_seen_from_outside() {
     let mappings = machine.mappings(&dump, registers.cr3);
     let code = mappings.iter().find(|mapping| mapping.holds(registers.rip));
     assert!(code.is_some_and(|page| page.executable), "{code:?}");
+    // The firmware keeps none of the rules: the checks see that.
+    let found = paging::violations(&mappings);
+    for what in [
+        "writable and executable",
+        "kernel page in the lower half",
+        "identity-mapped",
+    ] {
+        assert!(
+            found.iter().any(|violation| violation.starts_with(what)),
+            "{what}"
+        );
+    }
+    assert!(!paging::writable_aliases_of_code(&mappings).is_empty());
     assert!(machine.picture().drawn_pixels() > 1000);
 }
 
