@@ -208,6 +208,8 @@ pub struct Acpi {
     pub pm_timer_port: u64,
     /// 1 when that timer has 32 bits, 0 for 24.
     pub pm_timer_32bit: u64,
+    /// A page of RAM below 1 MiB, kept back for starting the other CPUs, or 0 when there is none.
+    pub startup_page_physical: u64,
 }
 
 /// An I/O APIC (MADT type 1).

@@ -55,4 +55,5 @@ errors! {
     ModuleHash = 20, "module refused: BLAKE3 hash does not match the manifest";
     ModuleVersion = 21, "module refused: security version is too old";
     NotSupported = 22, "this machine cannot do that";
+    TooDeep = 23, "the handle was passed on too often";
 }

@@ -94,4 +94,10 @@ object_kinds! {
     Power = 13, "power";
     /// The kernel's log. READ: read it. WRITE: add a line.
     Log = 14, "log";
+    /// A thread. WRITE: set its priority and CPUs. EXECUTE: end it.
+    Thread = 15, "thread";
+    /// A timer. WRITE: set it.
+    Timer = 16, "timer";
+    /// The record of denied system calls. READ: read it.
+    Audit = 17, "audit";
 }

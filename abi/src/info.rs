@@ -197,6 +197,18 @@ record! {
         pub fault_instruction: u64,
         /// System calls that were denied, all reasons.
         pub denials: u64,
+        /// Threads.
+        pub threads: u64,
+        /// Most handles it may have, without reply handles.
+        pub handle_limit: u64,
+        /// Kernel objects charged to it.
+        pub objects: u64,
+        /// Most kernel objects it may have.
+        pub object_limit: u64,
+        /// CPU time it may use in each period, nanoseconds; 0 for no limit.
+        pub budget_ns: u64,
+        /// Length of the period, nanoseconds.
+        pub period_ns: u64,
     }
 }
 
@@ -272,8 +284,12 @@ pub mod needs {
     pub const FRAMEBUFFER: u64 = 1 << 9;
     /// Everything `init` holds. Only `init` asks for it.
     pub const INIT: u64 = 1 << 10;
+    /// Read the record of denied system calls.
+    pub const AUDIT: u64 = 1 << 11;
+    /// End other programs, and allow and revoke what they may do.
+    pub const SUPERVISE: u64 = 1 << 12;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 13] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -285,6 +301,8 @@ pub mod needs {
         "ps2",
         "framebuffer",
         "init",
+        "audit",
+        "supervise",
     ];
 }
 
@@ -309,6 +327,50 @@ record! {
         pub rights: u64,
         /// Badge of an endpoint handle, else 0.
         pub badge: u64,
+        /// Number of the object among its kind.
+        pub object: u64,
+        /// [`handle_state`].
+        pub state: u64,
+        /// When it expires, nanoseconds on the kernel's clock; 0 for never.
+        pub deadline_ns: u64,
+        /// Number of the process that has the handle it was derived from; 0 when it was not derived from another.
+        pub parent_process: u64,
+        /// The handle it was derived from.
+        pub parent_handle: u64,
+        /// Handles, mappings and bindings derived from it, not counting what was derived from these.
+        pub children: u64,
+    }
+}
+
+/// Values of [`HandleRecord::state`].
+pub mod handle_state {
+    /// Works.
+    pub const VALID: u64 = 0;
+    /// Was revoked.
+    pub const REVOKED: u64 = 1;
+    /// Has expired.
+    pub const EXPIRED: u64 = 2;
+}
+
+record! {
+    /// A denied system call.
+    pub struct AuditRecord {
+        /// Number of the record since the kernel started, from 0.
+        pub sequence: u64,
+        /// When, nanoseconds on the kernel's clock.
+        pub time_ns: u64,
+        /// Number of the process that was denied.
+        pub process: u64,
+        /// Its name.
+        pub name: Name,
+        /// Why: the number of an [`crate::Error`], at most that of `MissingRight`.
+        pub reason: u64,
+        /// Number of the system call.
+        pub syscall: u64,
+        /// The handle as it was given.
+        pub handle: u64,
+        /// [`crate::ObjectKind`] of the object; 0 when the handle names none.
+        pub kind: u64,
         /// Number of the object among its kind.
         pub object: u64,
     }

@@ -11,11 +11,27 @@
 //!
 //! For `ReplyReceive` the reply handle travels in the upper half of `rdi`.
 //! Words beyond the count are zero when they arrive: a message never carries the sender's stale registers.
+//!
+//! A call can lend memory of the caller, up to [`MESSAGE_LEASES`] ranges, until it is answered. Lease `i` is described by two of the
+//! words that the message does not use: word `7 - 2i` its address, word `6 - 2i` its length in bytes with [`LEASE_READ`] and
+//! [`LEASE_WRITE`]. The length arrives, the address does not.
 
 use crate::Handle;
 
 /// Most words in a message.
 pub const MESSAGE_WORDS: usize = 8;
+
+/// Most leases in a call.
+pub const MESSAGE_LEASES: usize = 4;
+
+/// In the length of a lease: the receiver may read.
+pub const LEASE_READ: u64 = 1 << 62;
+
+/// In the length of a lease: the receiver may write.
+pub const LEASE_WRITE: u64 = 1 << 63;
+
+/// Most bytes that one system call copies from or to a lease.
+pub const LEASE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Most handles in a message.
 pub const MESSAGE_HANDLES: usize = 4;
@@ -35,8 +51,8 @@ pub struct Message {
 /// Counts and label of a message, packed into one register.
 ///
 /// Bits 0–3 words, 4–6 handles, 7 "a notification arrived, not a message", 8–11 which handles are moved
-/// (the others are copied), 16–31 label (the operation in a call, the status in a reply), 32–63 (received
-/// calls only) the reply handle.
+/// (the others are copied), 12–14 leases, 16–31 label (the operation in a call, the status in a reply), 32–63 (received
+/// calls only) the reply handle, 32–35 (sent messages only) which handles arrive without GRANT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub struct MessageInfo(pub u64);
@@ -54,6 +70,18 @@ impl MessageInfo {
     #[must_use]
     pub const fn moving(self, mask: u8) -> Self {
         Self(self.0 | (mask as u64 & 0xF) << 8)
+    }
+
+    /// The same with so many leases.
+    #[must_use]
+    pub const fn lending(self, leases: usize) -> Self {
+        Self(self.0 | (leases as u64 & 0x7) << 12)
+    }
+
+    /// The same with the handles in `mask` arriving without GRANT: their receiver cannot pass them on.
+    #[must_use]
+    pub const fn for_receiver_only(self, mask: u8) -> Self {
+        Self(self.0 | (mask as u64 & 0xF) << 32)
     }
 
     /// The same with a reply handle.
@@ -80,6 +108,16 @@ impl MessageInfo {
     /// Whether handle `index` is moved.
     pub const fn moves(self, index: usize) -> bool {
         index < MESSAGE_HANDLES && self.0 >> (8 + index) & 1 != 0
+    }
+
+    /// Number of leases.
+    pub const fn leases(self) -> usize {
+        (self.0 >> 12 & 0x7) as usize
+    }
+
+    /// Whether handle `index` of a message to send arrives without GRANT.
+    pub const fn is_for_receiver_only(self, index: usize) -> bool {
+        index < MESSAGE_HANDLES && self.0 >> (32 + index) & 1 != 0
     }
 
     /// Operation of a call, or status of a reply.

@@ -23,3 +23,5 @@ pub const KERNEL_LAYOUT: Handle = Handle::new(5, 0);
 pub const POWER: Handle = Handle::new(6, 0);
 /// `init` only: the kernel's log.
 pub const LOG: Handle = Handle::new(7, 0);
+/// `init` only: the record of denied system calls.
+pub const AUDIT: Handle = Handle::new(8, 0);

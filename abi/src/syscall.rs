@@ -34,10 +34,14 @@ syscalls! {
 
     /// Closes a handle. `(handle)`
     HandleClose = 10,
-    /// Copies a handle, keeping at most these rights. Needs GRANT. `(handle, rights) → handle`
+    /// Copies a handle, keeping at most these rights, until this time at the latest (0: as long as the handle itself). The
+    /// copy is its child in the lineage. Needs GRANT. `(handle, rights, deadline_ns) → handle`
     HandleCopy = 11,
     /// Kind and rights of a handle. `(handle) → kind, rights`
     HandleInfo = 12,
+    /// Takes back all that was derived from a handle, in every process: handles, mappings, bindings, and the calls that wait
+    /// through them. The handle itself stays. Needs REVOKE. `(handle)`
+    HandleRevoke = 13,
 
     /// Makes zeroed memory, charged to the caller's quota. `(pages) → memory handle with all rights but EXECUTE`
     MemoryCreate = 20,
@@ -49,11 +53,12 @@ syscalls! {
 
     /// Checks and admits a module of the archive by name. Needs READ. `(archive, name pointer, name length) → module handle`
     ModuleAdmit = 30,
-    /// Makes a process of a module, with priority and memory quota, but no more than its manifest allows. Needs EXECUTE.
-    /// The child's image is mapped and its table holds [`crate::start::SELF`]. `(module, priority, quota pages) → process handle with all rights`
+    /// Makes a process of a module, with priority and memory quota, but no more than its manifest allows, and with so much
+    /// CPU time in each period, shared by all its threads (0: no limit). Needs EXECUTE. The child's image is mapped and its table
+    /// holds [`crate::start::SELF`]. `(module, priority, quota pages, budget_ns, period_ns) → process handle with all rights`
     ProcessCreate = 31,
-    /// Gives a process that has not started a copy of a handle: it lands in the lowest free slot. Needs
-    /// WRITE on the process, GRANT on the handle. `(process, handle, rights) → the child's handle`
+    /// Gives a process that has not started a copy of a handle, as `HandleCopy` makes it: it lands in the lowest free slot.
+    /// Needs WRITE on the process, GRANT on the handle. `(process, handle, rights, deadline_ns) → the child's handle`
     ProcessGrant = 32,
     /// Starts a process. Needs WRITE. `(process, argument 0, argument 1)`
     ProcessStart = 33,
@@ -68,7 +73,7 @@ syscalls! {
     /// Makes an endpoint. `() → handle with all rights`
     EndpointCreate = 40,
     /// Copies an endpoint handle with a badge that its receiver will see. Needs GRANT on a handle without a badge.
-    /// `(endpoint, badge, rights) → handle`
+    /// `(endpoint, badge, rights, deadline_ns) → handle`
     EndpointBadge = 41,
     /// Sends a message and waits for the reply. Needs WRITE. See [`crate::message`].
     Call = 42,
@@ -79,6 +84,12 @@ syscalls! {
     /// Answers a call and waits for the next on an endpoint, in one step. `rdi`: endpoint, reply handle in the upper half.
     /// A caller that is gone is no error here; without a reply handle this is `Receive`.
     ReplyReceive = 45,
+    /// Copies from memory that the caller lent with a call that was not answered yet, at most [`crate::message::LEASE_BYTES_MAX`] bytes. Needs the
+    /// lease to allow reading. `(reply handle, lease number, offset, pointer, length)`
+    LeaseRead = 46,
+    /// Copies to memory that the caller lent with a call that was not answered yet, at most [`crate::message::LEASE_BYTES_MAX`] bytes. Needs the
+    /// lease to allow writing. `(reply handle, lease number, offset, pointer, length)`
+    LeaseWrite = 47,
 
     /// Makes a notification. `() → handle with all rights`
     NotificationCreate = 50,
@@ -88,6 +99,11 @@ syscalls! {
     NotificationWait = 52,
     /// Binds a notification to the calling thread: `Receive` then waits for it, too. Needs READ. `(notification)`
     NotificationBind = 53,
+    /// Makes a timer. `() → handle with all rights`
+    TimerCreate = 54,
+    /// Has bits of a notification signalled at a time, and again after each period (0: once). A time of 0 disarms it. Needs
+    /// WRITE on both. `(timer, notification, bits, deadline_ns, period_ns)`
+    TimerSet = 55,
 
     /// Makes an I/O port range. Needs WRITE. `(hardware, first port, count) → handle`
     HardwarePorts = 60,
@@ -114,4 +130,15 @@ syscalls! {
     LogWrite = 72,
     /// Turns the machine off (0) or restarts it (1), after wiping memory. Needs WRITE. `(power, action)`
     PowerOff = 73,
+    /// Reads [`crate::info::AuditRecord`]s from a position on, at most so many. Needs READ.
+    /// `(audit, position, pointer, records) → records read, next position`
+    AuditRead = 74,
+
+    /// Makes a thread in the calling process and starts it, with an argument in `rdi`, all other registers zero, and at
+    /// most the process's priority. `(entry, stack pointer, argument, priority) → thread handle with all rights`
+    ThreadCreate = 80,
+    /// Sets a thread's priority, at most its process's, and the CPUs it may run on (bit n: CPU n). Needs WRITE. `(thread, priority, affinity)`
+    ThreadSchedule = 81,
+    /// Ends a thread, [`crate::Handle::NONE`] for the calling one; with its last thread a process ends. Needs EXECUTE. `(thread)`
+    ThreadEnd = 82,
 }

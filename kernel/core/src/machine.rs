@@ -39,6 +39,14 @@ impl UserPage {
 #[repr(transparent)]
 pub struct AddressSpace(pub FrameNumber);
 
+/// Most CPUs that run.
+pub const CPUS_MAX: usize = 8;
+
+/// Number of a CPU; 0 is the one that booted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct CpuId(pub u8);
+
 /// How user space may access a page. There is no writable and executable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
@@ -153,7 +161,7 @@ pub enum Event {
     Interrupt(u32),
     /// The current thread caused an exception.
     Fault(Fault),
-    /// Nothing to do (a spurious interrupt).
+    /// Nothing to do: a spurious interrupt, or another CPU wants this one to look at its queue.
     Spurious,
 }
 
@@ -190,8 +198,24 @@ pub enum PortWidth {
     Double,
 }
 
-/// The hardware, as the kernel's logic sees it.
+/// The hardware, as the kernel's logic sees it: all of the machine, and the one CPU that runs the kernel now.
+///
+/// One CPU at a time runs the kernel; the others run user space, are idle, or wait to enter the kernel with their
+/// event. What a thread that runs on another CPU has in [`UserContext`] is out of date until [`Machine::stop`] returned.
 pub trait Machine {
+    /// The CPU that runs the kernel now, below [`Machine::cpus`].
+    fn cpu(&self) -> CpuId;
+
+    /// How many CPUs run, 1 to [`CPUS_MAX`].
+    fn cpus(&self) -> usize;
+
+    /// Has another CPU enter the kernel soon, with [`Event::Spurious`] if nothing else happens there. Does not wait.
+    fn kick(&mut self, cpu: CpuId);
+
+    /// Has another CPU leave user space. When this returns, it executes no user code, the registers of the thread that ran there
+    /// are stored, and it waits to enter the kernel with an event of that thread.
+    fn stop(&mut self, cpu: CpuId);
+
     /// An address space with nothing mapped for user space; `None` when the kernel region is used up.
     fn space_create(&mut self) -> Option<AddressSpace>;
 
@@ -208,8 +232,12 @@ pub trait Machine {
         caching: Caching,
     ) -> Result<(), MapError>;
 
-    /// Unmaps a page; afterwards no CPU can reach the frame through it. `None` when nothing was mapped.
+    /// Unmaps a page. CPUs may remember it until [`Machine::shootdown`]: before that, the frame is given to nobody else. `None` when
+    /// nothing was mapped.
     fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber>;
+
+    /// Has all CPUs forget what was unmapped in an address space. When this returns, no user code reaches a frame through it.
+    fn shootdown(&mut self, space: AddressSpace);
 
     /// The frame a page is mapped to, and how.
     fn translate(&self, space: AddressSpace, page: UserPage) -> Option<(FrameNumber, Access)>;
@@ -221,10 +249,20 @@ pub trait Machine {
         f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R,
     ) -> R;
 
-    /// Nanoseconds since the kernel started; never goes back.
+    /// Copies bytes from one frame of RAM that belongs to user space to another, or within one. Neither range reaches past its frame.
+    fn copy(
+        &mut self,
+        from: FrameNumber,
+        from_offset: usize,
+        to: FrameNumber,
+        to_offset: usize,
+        bytes: usize,
+    );
+
+    /// Nanoseconds since the kernel started; the same on all CPUs, never goes back.
     fn now_ns(&self) -> u64;
 
-    /// When the next [`Event::Timer`] is due; `None` for never. Replaces the deadline set before.
+    /// When the next [`Event::Timer`] of this CPU is due; `None` for never. Replaces the deadline set before.
     fn set_timer(&mut self, deadline_ns: Option<u64>);
 
     /// The global system interrupt that ISA interrupt or global interrupt `line` is wired to, or `None` when

@@ -4,7 +4,7 @@ use nonos_abi::boot::BootInfo;
 use nonos_abi::info::CpuStatus;
 use nonos_abi::{PAGE_BYTES, USER_END};
 use nonos_kernel_core::machine::{
-    Access, AddressSpace, Caching, Event, Fault, FrameNumber, Machine, MapError, PortWidth,
+    Access, AddressSpace, Caching, CpuId, Event, Fault, FrameNumber, Machine, MapError, PortWidth,
     PowerAction, UserContext, UserPage,
 };
 
@@ -168,6 +168,43 @@ impl Hal {
 }
 
 impl Machine for Hal {
+    fn cpu(&self) -> CpuId {
+        CpuId(0)
+    }
+
+    fn cpus(&self) -> usize {
+        1
+    }
+
+    fn kick(&mut self, _: CpuId) {}
+
+    fn stop(&mut self, _: CpuId) {}
+
+    fn shootdown(&mut self, _: AddressSpace) {}
+
+    fn copy(
+        &mut self,
+        from: FrameNumber,
+        from_offset: usize,
+        to: FrameNumber,
+        to_offset: usize,
+        bytes: usize,
+    ) {
+        const PART: usize = 256;
+        let mut buffer = [0; PART];
+        for done in (0..bytes).step_by(PART) {
+            let part = &mut buffer[..PART.min(bytes - done)];
+            let (start, length) = (from_offset + done, part.len());
+            self.with_frame(from, |frame| {
+                part.copy_from_slice(&frame[start..start + length]);
+            });
+            let start = to_offset + done;
+            self.with_frame(to, |frame| {
+                frame[start..start + length].copy_from_slice(part);
+            });
+        }
+    }
+
     fn space_create(&mut self) -> Option<AddressSpace> {
         space::create(&mut self.region, self.kernel_half)
     }

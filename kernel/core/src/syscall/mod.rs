@@ -135,6 +135,15 @@ impl Kernel {
             Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
             Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),
             Syscall::PowerOff => self.sys_power_off(process, a, b, machine),
+            Syscall::HandleRevoke
+            | Syscall::LeaseRead
+            | Syscall::LeaseWrite
+            | Syscall::TimerCreate
+            | Syscall::TimerSet
+            | Syscall::AuditRead
+            | Syscall::ThreadCreate
+            | Syscall::ThreadSchedule
+            | Syscall::ThreadEnd => Err(Error::NotSupported),
         }
     }
 }

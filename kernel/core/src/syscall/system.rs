@@ -139,6 +139,7 @@ impl Kernel {
             rights: capability.rights.bits(),
             badge: capability.badge,
             object: capability.object.number(),
+            ..HandleRecord::default()
         })
     }
 

@@ -9,7 +9,8 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::info::CpuStatus;
 
 use crate::machine::{
-    Access, AddressSpace, Caching, FrameNumber, Machine, MapError, PortWidth, PowerAction, UserPage,
+    Access, AddressSpace, Caching, CpuId, FrameNumber, Machine, MapError, PortWidth, PowerAction,
+    UserPage,
 };
 
 /// What RAM holds before the kernel writes to it.
@@ -130,6 +131,33 @@ impl FakeMachine {
 }
 
 impl Machine for FakeMachine {
+    fn cpu(&self) -> CpuId {
+        CpuId(0)
+    }
+
+    fn cpus(&self) -> usize {
+        1
+    }
+
+    fn kick(&mut self, _: CpuId) {}
+
+    fn stop(&mut self, _: CpuId) {}
+
+    fn shootdown(&mut self, _: AddressSpace) {}
+
+    fn copy(
+        &mut self,
+        from: FrameNumber,
+        from_offset: usize,
+        to: FrameNumber,
+        to_offset: usize,
+        bytes: usize,
+    ) {
+        let source = self.frame(from)[from_offset..from_offset + bytes].to_vec();
+        self.touched.insert(to);
+        self.frame(to)[to_offset..to_offset + bytes].copy_from_slice(&source);
+    }
+
     fn space_create(&mut self) -> Option<AddressSpace> {
         if self.used_table_frames() >= self.table_frames {
             return None;

@@ -66,6 +66,16 @@ fn meanings(call: Syscall) -> &'static [Meant] {
         Syscall::Sleep | Syscall::Exit | Syscall::MemoryCreate => &[Small],
         Syscall::HandleClose | Syscall::HandleInfo => &[AnyHandle],
         Syscall::HandleCopy => &[AnyHandle, Rights],
+        Syscall::HandleRevoke => &[AnyHandle],
+        Syscall::LeaseRead | Syscall::LeaseWrite => {
+            &[Of(ObjectKind::Reply), Small, Small, Address, Small]
+        }
+        Syscall::TimerCreate => &[],
+        Syscall::TimerSet => &[Of(ObjectKind::Timer), Of(Notification), Small, Small, Small],
+        Syscall::AuditRead => &[Of(ObjectKind::Audit), Small, Address, Small],
+        Syscall::ThreadCreate => &[Address, Address, Small, Small],
+        Syscall::ThreadSchedule => &[Of(ObjectKind::Thread), Small, Small],
+        Syscall::ThreadEnd => &[Of(ObjectKind::Thread)],
         Syscall::MemoryMap => &[Of(Memory), Rights],
         Syscall::MemoryUnmap => &[Address],
         Syscall::ModuleAdmit => &[Of(Archive), Address, NameLength],
@@ -423,7 +433,7 @@ fn completely_random_registers_do_no_harm() {
 fn unknown_system_calls_are_refused_and_change_no_other_register() {
     let mut world = World::default();
     let init = world.init();
-    for number in [5, 9, 13, 46, 74, 1 << 32, u64::MAX] {
+    for number in [5, 9, 14, 48, 75, 1 << 32, u64::MAX] {
         let before = *world.context(init);
         world.context(init).rax = number;
         world.event(Event::Syscall);
