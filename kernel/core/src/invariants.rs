@@ -654,7 +654,7 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
     for cpu in all_cpus() {
         let queue = |p| scheduler.ready_queue(cpu, p);
         let occupied = (0..PRIORITIES).filter(|&p| queue(p).head.is_some());
-        let highest = occupied.clone().last();
+        let highest = occupied.clone().next_back();
         ensure!(
             scheduler.occupied(cpu) == occupied.fold(0, |bits, p| bits | 1u32 << p),
             "{cpu:?}: the bitmap of ready queues is wrong"
