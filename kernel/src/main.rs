@@ -15,7 +15,7 @@ fn main(mut machine: Hal) -> ! {
         Err(error) => panic!("{error}"),
     };
     loop {
-        let event = match kernel.current() {
+        let event = match kernel.current(machine.cpu()) {
             Some((context, space)) => machine.enter_user(context, space),
             None => machine.idle(),
         };

@@ -49,8 +49,6 @@ pub struct Process {
     pub(crate) priority: u8,
     /// Denied system calls, by reason.
     pub(crate) denials: [u64; DENIALS],
-    /// When the first of its mappings has to go because the handle expires that it was made through.
-    pub(crate) mapping_expires_ns: u64,
     /// CPU time, once it has ended.
     pub(crate) cpu_ns: u64,
     /// Who wants to know when it ends.
@@ -89,7 +87,6 @@ impl Empty for Process {
         objects: 0,
         priority: 0,
         denials: [0; DENIALS],
-        mapping_expires_ns: NEVER,
         cpu_ns: 0,
         watches: None,
         exit: None,
@@ -198,7 +195,14 @@ impl Kernel {
 
     /// The threads of a process.
     pub(crate) fn threads_of(&self, id: ProcessId) -> impl Iterator<Item = ThreadId> {
-        self.processes[id].thread.into_iter()
+        core::iter::successors(self.processes[id].thread, |&thread| {
+            self.next_thread(thread)
+        })
+    }
+
+    /// The next thread of the same process.
+    pub(crate) fn next_thread(&self, _: ThreadId) -> Option<ThreadId> {
+        None
     }
 
     /// Whether a process was made and not started.
@@ -300,6 +304,9 @@ impl Kernel {
 
     /// Takes a thread out of whatever it does.
     fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
+            machine.stop(cpu);
+        }
         self.leave_queue(id);
         self.scheduler
             .forget(&mut self.threads, id, machine.now_ns());
@@ -392,7 +399,9 @@ impl Kernel {
         let state = match thread.map(|thread| self.threads[thread].state) {
             None | Some(ThreadState::Ended) => process_state::ENDED,
             Some(ThreadState::New) => process_state::NEW,
-            Some(ThreadState::Ready | ThreadState::Running) => process_state::READY,
+            Some(ThreadState::Woken | ThreadState::Ready | ThreadState::Running) => {
+                process_state::READY
+            }
             Some(_) => process_state::BLOCKED,
         };
         let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));

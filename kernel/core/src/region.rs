@@ -11,7 +11,7 @@ use nonos_abi::{Error, PAGE_BYTES};
 
 use crate::arena::{Empty, Id, MemoryId, ProcessId};
 use crate::handle::Found;
-use crate::kernel::Kernel;
+use crate::kernel::{Caller, Kernel};
 use crate::lineage::{Derived, NEVER};
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
@@ -262,8 +262,17 @@ impl Kernel {
         }
     }
 
-    /// Unmaps what was mapped through handles that have expired.
-    pub(crate) fn unmap_expired(&mut self, process: ProcessId, machine: &mut impl Machine) {
+    /// Unmaps, before a thread runs, what its process mapped through handles that have expired.
+    #[inline]
+    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) {
+        if let Some(Caller { thread, process }) = self.caller()
+            && self.threads[thread].mapping_expires_ns != NEVER
+        {
+            self.unmap_expired_of(process, machine);
+        }
+    }
+
+    fn unmap_expired_of(&mut self, process: ProcessId, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
         let expired = |region: &Region| region.expires_ns <= now_ns;
         while let Some(at) = self.regions_of(process).iter().position(expired) {
@@ -277,7 +286,15 @@ impl Kernel {
     fn note_expiry(&mut self, process: ProcessId) {
         let deadlines = self.regions_of(process).iter();
         let first = deadlines.map(|region| region.expires_ns).min();
-        self.processes[process].mapping_expires_ns = first.unwrap_or(NEVER);
+        let first = first.unwrap_or(NEVER);
+        let mut next = self.threads_of(process).next();
+        while let Some(thread) = next {
+            if self.threads[thread].mapping_expires_ns != first {
+                self.threads[thread].mapping_expires_ns = first;
+                self.scheduler.rearm(&self.threads, thread);
+            }
+            next = self.next_thread(thread);
+        }
     }
 
     /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.
@@ -319,11 +336,12 @@ pub(crate) fn map_pages(
     Ok(())
 }
 
-/// Unmaps what is mapped of these pages.
+/// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
     for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
         if let Some(page) = UserPage::new(address) {
             machine.unmap(space, page);
         }
     }
+    machine.shootdown(space);
 }
