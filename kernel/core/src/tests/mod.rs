@@ -13,3 +13,4 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod threads;
