@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
+use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -22,14 +22,12 @@ struct OnEveryCpu(Kernel);
 impl Logic for OnEveryCpu {
     #[inline(always)]
     fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
-        if cpu.0 == 0 { self.0.current() } else { None }
+        self.0.current(cpu)
     }
 
     #[inline(always)]
     fn handle(&mut self, event: Event, machine: &mut Hal) {
-        if machine.cpu().0 == 0 {
-            self.0.handle(event, machine);
-        }
+        self.0.handle(event, machine);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
 use crate::log::Log;
-use crate::machine::{AddressSpace, Event, Machine, UserContext};
+use crate::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -186,23 +186,28 @@ impl Kernel {
         for object in objects {
             self.insert_copy(process, Capability::new(object, Rights::ALL))?;
         }
+        self.scheduler.enter(machine.cpu());
+        self.scheduler.set_count(machine.cpus());
         self.start_process(process, [0, 0])?;
         self.scheduler.settle(&mut self.threads, machine);
         Ok(())
     }
 
-    /// The thread to run: its registers and address space. `None` when there is nothing to run until the next event.
+    /// The thread that a CPU is to run: its registers and address space. `None` when there is nothing to run until the next event
+    /// there. Only an event of this CPU changes it, but another's may take it away: then this CPU was stopped before.
     #[inline]
-    pub fn current(&mut self) -> Option<(&mut UserContext, AddressSpace)> {
-        let thread = &mut self.threads[self.scheduler.running()?];
+    pub fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
+        let thread = &mut self.threads[self.scheduler.running_on(cpu)?];
         Some((&mut thread.context, thread.space))
     }
 
-    /// Deals with what ended the last stay in user space or the last idle wait.
+    /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU. An event of a thread that
+    /// another CPU took away meanwhile is none.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
+        self.scheduler.enter(machine.cpu());
         match event {
             Event::Syscall => self.syscall(machine),
-            Event::Timer => self.scheduler.timer(&mut self.threads, machine.now_ns()),
+            Event::Timer => self.timer(machine.now_ns()),
             Event::Interrupt(global) => self.interrupt(global),
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
@@ -217,7 +222,17 @@ impl Kernel {
         self.scheduler.settle(&mut self.threads, machine);
     }
 
-    /// Who runs.
+    /// The timer of this CPU went off: wakes those whose time has come, ends the time slice if it is over.
+    fn timer(&mut self, now_ns: u64) {
+        self.scheduler.timer();
+        while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
+            self.threads[id].context.rax = 0;
+            self.scheduler.wake(&mut self.threads, id);
+        }
+        self.scheduler.end_slice(&mut self.threads, now_ns);
+    }
+
+    /// Who runs on this CPU. `None` also when the thread was taken away after it entered the kernel.
     #[inline(always)]
     pub(crate) fn caller(&self) -> Option<Caller> {
         let thread = self.scheduler.running()?;

@@ -35,6 +35,7 @@ mod module;
 mod notification;
 mod object;
 mod process;
+mod queue;
 mod random;
 mod reference;
 mod region;

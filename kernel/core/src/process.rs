@@ -225,7 +225,7 @@ impl Kernel {
         self.processes[id].exit = Some(exit);
         self.processes[id].next_ended = self.ended.replace(id);
         if let Some(thread) = self.processes[id].thread {
-            self.end_thread(thread, machine.now_ns());
+            self.end_thread(thread, machine);
         }
         let name = self.processes[id].name;
         let number = self.processes[id].number;
@@ -239,7 +239,10 @@ impl Kernel {
     }
 
     /// Takes a thread out of whatever it does.
-    fn end_thread(&mut self, id: ThreadId, now_ns: u64) {
+    fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
+            machine.stop(cpu);
+        }
         match self.threads[id].state {
             ThreadState::Calling(endpoint) => {
                 self.endpoints[endpoint]
@@ -259,7 +262,8 @@ impl Kernel {
             ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
             _ => {}
         }
-        self.scheduler.forget(&mut self.threads, id, now_ns);
+        self.scheduler
+            .forget(&mut self.threads, id, machine.now_ns());
         self.threads[id].state = ThreadState::Ended;
         self.unbind_notification(id);
     }
@@ -344,7 +348,9 @@ impl Kernel {
         let state = match thread.map(|thread| self.threads[thread].state) {
             None | Some(ThreadState::Ended) => process_state::ENDED,
             Some(ThreadState::New) => process_state::NEW,
-            Some(ThreadState::Ready | ThreadState::Running) => process_state::READY,
+            Some(ThreadState::Woken | ThreadState::Ready | ThreadState::Running) => {
+                process_state::READY
+            }
             Some(_) => process_state::BLOCKED,
         };
         let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));

@@ -244,11 +244,12 @@ pub(crate) fn map_pages(
     Ok(())
 }
 
-/// Unmaps what is mapped of these pages.
+/// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
     for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
         if let Some(page) = UserPage::new(address) {
             machine.unmap(space, page);
         }
     }
+    machine.shootdown(space);
 }

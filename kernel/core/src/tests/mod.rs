@@ -2,6 +2,7 @@
 //! invariants after each event.
 
 mod calls;
+mod cpus;
 mod handles;
 mod hardware;
 mod loading;
