@@ -12,6 +12,8 @@
 //!
 //! The context stays where it is: it lies in memory carved for good.
 
+use core::ptr;
+
 use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
 
 use crate::cpus::{self, CpuBlock};
@@ -64,50 +66,39 @@ fn run_all<L: Logic>(mut system: System<L>) -> ! {
 unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
     let system = system.cast::<System<L>>();
     let cpu = this.id();
+    // What was asked of this CPU before it came here.
+    let mut event = Event::Spurious;
     loop {
         // SAFETY: the lock is held, so this is the one reference; it ends before the lock is released.
         let System { hal, logic } = unsafe { &mut *system };
         hal.cpus.this = this;
-        let event = match logic.current(cpu) {
+        logic.handle(event, hal);
+        let (context, exit) = match logic.current(cpu) {
             Some((context, space)) => {
-                let ready = hal.prepare(context, space);
-                let instruction = context.rip;
-                let context: *mut UserContext = context;
-                if ready {
-                    this.unlock(cpus::USER);
-                    // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-                    let exit = unsafe { entry::enter_user(context) };
-                    this.entered();
-                    this.lock();
-                    if exit.vector == entry::SYSCALL {
-                        Event::Syscall
-                    } else {
-                        // SAFETY: the lock is held again.
-                        unsafe {
-                            (*system).hal.cpus.this = this;
-                            (*system).hal.event(exit, (*context).rip)
-                        }
-                    }
-                } else {
-                    Hal::refused(instruction)
+                if !hal.prepare(context, space) {
+                    event = Hal::refused(context.rip);
+                    continue;
                 }
+                let context: *mut UserContext = context;
+                this.unlock(cpus::USER);
+                // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+                (context, unsafe { entry::enter_user(context) })
             }
             None => {
                 this.unlock(cpus::IDLE);
-                // SAFETY: set up at boot. Interrupts are off until it waits.
-                let exit = unsafe { entry::idle() };
-                this.entered();
-                this.lock();
-                // SAFETY: as above.
-                unsafe {
-                    (*system).hal.cpus.this = this;
-                    (*system).hal.event(exit, 0)
-                }
+                // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
+                (ptr::null_mut(), unsafe { entry::idle() })
             }
         };
-        // SAFETY: the lock is held.
-        let System { hal, logic } = unsafe { &mut *system };
-        hal.cpus.this = this;
-        logic.handle(event, hal);
+        this.entered();
+        this.lock();
+        event = if exit.vector == entry::SYSCALL {
+            Event::Syscall
+        } else {
+            // SAFETY: the lock is held again, and the context is stored; it is null after a wait.
+            let (hal, context) = unsafe { (&mut (*system).hal, context.as_ref()) };
+            hal.cpus.this = this;
+            hal.event(exit, context.map_or(0, |context| context.rip))
+        };
     }
 }
