@@ -98,6 +98,7 @@ impl Kernel {
         arrival.info = arrival.info.with_reply(reply);
         arrival.sender = self.threads[caller].badge;
         message::arrive(&mut self.threads[receiver].context, &arrival);
+        self.scheduler.donate(&mut self.threads, caller, receiver);
         Ok(ThreadState::AwaitingReply {
             server: to,
             slot: reply.index(),
@@ -106,6 +107,8 @@ impl Kernel {
 
     /// Takes the next call, or the bits of the bound notification, to the caller's registers, or blocks it.
     pub(crate) fn receive(&mut self, receiver: Caller, endpoint: EndpointId) -> Result<(), Error> {
+        self.scheduler
+            .end_donation(&mut self.threads, receiver.thread);
         if let Some(id) = self.threads[receiver.thread].bound
             && self.notifications[id].bits != 0
         {
@@ -152,6 +155,8 @@ impl Kernel {
         let arrival = self.transfer(server.thread, server.process, to)?;
         message::arrive(&mut self.threads[thread].context, &arrival);
         self.table(server.process).take(handle.index());
+        self.scheduler
+            .end_donation(&mut self.threads, server.thread);
         self.scheduler.wake(&mut self.threads, thread);
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::arena::{
     Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
     WatchId,
 };
+use crate::budget::Budget;
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
@@ -24,6 +25,7 @@ use crate::random::Random;
 use crate::region::Region;
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
+use crate::thread::ThreadState;
 
 /// Name of the first module.
 const INIT: &str = "init";
@@ -172,7 +174,8 @@ impl Kernel {
     fn try_start_init(&mut self, machine: &mut impl Machine) -> Result<(), Error> {
         let name = Name::new(INIT).ok_or(Error::NotFound)?;
         let module = self.admit_module(name, machine)?;
-        let process = self.create_process(None, module, u64::MAX, u64::MAX, machine)?;
+        let (most, budget) = (u64::MAX, Budget::UNLIMITED);
+        let process = self.create_process(None, module, most, most, budget, machine)?;
         self.init = Some(process);
         // In the order of `nonos_abi::start`.
         let objects = [
@@ -189,7 +192,8 @@ impl Kernel {
         self.scheduler.enter(machine.cpu());
         self.scheduler.set_count(machine.cpus());
         self.start_process(process, [0, 0])?;
-        self.scheduler.settle(&mut self.threads, machine);
+        self.scheduler
+            .settle(&mut self.threads, &mut self.processes, machine);
         Ok(())
     }
 
@@ -219,16 +223,25 @@ impl Kernel {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
-        self.scheduler.settle(&mut self.threads, machine);
+        self.scheduler
+            .settle(&mut self.threads, &mut self.processes, machine);
     }
 
-    /// The timer of this CPU went off: wakes those whose time has come, ends the time slice if it is over.
+    /// The timer of this CPU went off: wakes those whose time has come, ends the reservation of CPU time and
+    /// the time slice if they are over.
     fn timer(&mut self, now_ns: u64) {
         self.scheduler.timer();
         while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
-            self.threads[id].context.rax = 0;
-            self.scheduler.wake(&mut self.threads, id);
+            if self.threads[id].state == ThreadState::Throttled {
+                self.scheduler
+                    .unthrottle(&mut self.threads, &mut self.processes, id);
+            } else {
+                self.threads[id].context.rax = 0;
+                self.scheduler.wake(&mut self.threads, id);
+            }
         }
+        self.scheduler
+            .end_reservation(&mut self.threads, &mut self.processes, now_ns);
         self.scheduler.end_slice(&mut self.threads, now_ns);
     }
 

@@ -18,6 +18,7 @@
 extern crate std;
 
 mod arena;
+mod budget;
 mod endpoint;
 mod fault;
 mod frame;

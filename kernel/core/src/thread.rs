@@ -30,8 +30,8 @@ pub struct Thread {
     pub(crate) priority: u8,
     /// What is left of its time slice while it is ready.
     pub(crate) slice_ns: u64,
-    /// CPU time until it last stopped running.
-    pub(crate) cpu_ns: u64,
+    /// The process whose budget its running is charged to: its own, or that of the caller it works for.
+    pub(crate) account: Option<ProcessId>,
     /// When it wakes if nothing wakes it before.
     pub(crate) deadline_ns: Option<u64>,
     pub(crate) timeout_links: Links<ThreadId>,
@@ -67,6 +67,8 @@ pub(crate) enum ThreadState {
     Waiting(NotificationId),
     /// Until its deadline.
     Sleeping,
+    /// Ready, but its process has used up its budget: on that process's queue, until its deadline at the latest.
+    Throttled,
     /// Not any more: the record stays while a handle refers to it.
     Ended,
 }
@@ -83,7 +85,7 @@ impl Empty for Thread {
         affinity: u8::MAX,
         priority: 0,
         slice_ns: 0,
-        cpu_ns: 0,
+        account: None,
         deadline_ns: None,
         timeout_links: Links::NONE,
         badge: 0,
@@ -121,6 +123,7 @@ impl Kernel {
         let thread = Thread {
             context,
             process: Some(id),
+            account: Some(id),
             space,
             priority,
             ..Thread::EMPTY
@@ -181,15 +184,15 @@ impl Kernel {
             ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
             _ => {}
         }
+        let now_ns = machine.now_ns();
         self.scheduler
-            .forget(&mut self.threads, id, machine.now_ns());
+            .forget(&mut self.threads, &mut self.processes, id, now_ns);
         self.threads[id].state = ThreadState::Ended;
         self.unbind_notification(id);
         if let Some(process) = self.threads[id].process {
             let process = &mut self.processes[process];
             process.threads.remove(&mut self.threads, id);
             process.thread_count -= 1;
-            process.cpu_ns += self.threads[id].cpu_ns;
         }
         self.release_thread(id);
     }

@@ -117,7 +117,7 @@ impl Kernel {
             Syscall::MemoryUnmap => self.sys_memory_unmap(process, a, machine),
 
             Syscall::ModuleAdmit => self.sys_module_admit(process, a, b, c, machine),
-            Syscall::ProcessCreate => self.sys_process_create(process, a, b, c, machine),
+            Syscall::ProcessCreate => self.sys_process_create(process, a, [b, c], [d, e], machine),
             Syscall::ProcessGrant => self.sys_process_grant(process, a, b, c),
             Syscall::ProcessStart => self.sys_process_start(process, a, [b, c]),
             Syscall::ProcessKill => self.sys_process_kill(caller, a, machine),

@@ -4,6 +4,7 @@ use nonos_abi::{Error, Name, Rights};
 
 use super::Outcome;
 use crate::arena::ProcessId;
+use crate::budget::Budget;
 use crate::handle::Capability;
 use crate::kernel::{Caller, Kernel};
 use crate::machine::Machine;
@@ -44,13 +45,15 @@ impl Kernel {
         &mut self,
         process: ProcessId,
         module: u64,
-        priority: u64,
-        quota_pages: u64,
+        [priority, quota_pages]: [u64; 2],
+        [budget_ns, period_ns]: [u64; 2],
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let module = self.look_up(process, module, Rights::EXECUTE, Object::module)?;
+        let budget = Budget::new(budget_ns, period_ns)?;
         self.check_free_handle(process)?;
-        let id = self.create_process(Some(process), module, priority, quota_pages, machine)?;
+        let maker = Some(process);
+        let id = self.create_process(maker, module, priority, quota_pages, budget, machine)?;
         let handle =
             self.insert_copy(process, Capability::new(Object::Process(id), Rights::ALL))?;
         Ok(Outcome::One(handle.raw().into()))
