@@ -46,6 +46,7 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
         interrupts: empty(machine, sizes.interrupts),
         modules: empty(machine, sizes.modules),
         watches: empty(machine, sizes.watches),
+        timers: empty(machine, sizes.timers),
         frames: empty(machine, sizes.frames),
         log: carve(machine, sizes.log_bytes, |_| 0),
     }

@@ -7,7 +7,7 @@ use nonos_image::archive::{self, Archive};
 
 use crate::arena::{
     Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
-    WatchId,
+    TimerId, WatchId,
 };
 use crate::budget::Budget;
 use crate::endpoint::Endpoint;
@@ -15,7 +15,7 @@ use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
 use crate::log::Log;
-use crate::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
+use crate::machine::{AddressSpace, CPUS_MAX, CpuId, Event, Machine, UserContext};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -26,6 +26,7 @@ use crate::region::Region;
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
 use crate::thread::ThreadState;
+use crate::timer::{Alarms, Timer};
 
 /// Name of the first module.
 const INIT: &str = "init";
@@ -84,6 +85,9 @@ pub struct Kernel {
     pub(crate) interrupts: Arena<InterruptId, Interrupt>,
     pub(crate) modules: Arena<ModuleId, Module>,
     pub(crate) watches: Arena<WatchId, Watch>,
+    pub(crate) timers: Arena<TimerId, Timer>,
+    /// The armed timers of each CPU.
+    pub(crate) alarms: [Alarms; CPUS_MAX],
 
     pub(crate) slots: &'static mut [Slot],
     pub(crate) handles_per_process: usize,
@@ -136,6 +140,8 @@ impl Kernel {
             interrupts: Arena::new(arenas.interrupts),
             modules: Arena::new(arenas.modules),
             watches: Arena::new(arenas.watches),
+            timers: Arena::new(arenas.timers),
+            alarms: [Alarms::EMPTY; CPUS_MAX],
             handles_per_process: arenas.slots.len() / processes,
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
@@ -227,7 +233,7 @@ impl Kernel {
             .settle(&mut self.threads, &mut self.processes, machine);
     }
 
-    /// The timer of this CPU went off: wakes those whose time has come, ends the reservation of CPU time and
+    /// The timer of this CPU went off: wakes those whose time has come, signals timers that are due, ends the reservation of CPU time and
     /// the time slice if they are over.
     fn timer(&mut self, now_ns: u64) {
         self.scheduler.timer();
@@ -240,6 +246,7 @@ impl Kernel {
                 self.scheduler.wake(&mut self.threads, id);
             }
         }
+        self.fire_timers(now_ns);
         self.scheduler
             .end_reservation(&mut self.threads, &mut self.processes, now_ns);
         self.scheduler.end_slice(&mut self.threads, now_ns);

@@ -16,6 +16,7 @@ use crate::notification::Notification;
 use crate::process::{Process, Watch};
 use crate::region::Region;
 use crate::thread::Thread;
+use crate::timer::Timer;
 
 /// Page tables of a usual process: the top, and three levels each for program, memory objects and stack, and some more.
 const TABLES_PER_PROCESS: usize = 12;
@@ -43,6 +44,8 @@ pub struct Sizes {
     pub modules: usize,
     /// Requests to be told when a process ends.
     pub watches: usize,
+    /// Timers.
+    pub timers: usize,
     /// Frames from the first to the last usable one.
     pub frames: usize,
     /// Bytes of the kernel's log.
@@ -65,6 +68,7 @@ impl Sizes {
             interrupts: 32,
             modules: 64,
             watches: 0,
+            timers: 0,
             frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),
             log_bytes: 16 * 1024,
         };
@@ -89,6 +93,7 @@ impl Sizes {
             endpoints: processes * 4,
             notifications: processes * 4,
             watches: processes * 4,
+            timers: processes * 4,
             ..self
         }
     }
@@ -105,6 +110,7 @@ impl Sizes {
             + self.interrupts * size_of::<Entry<Interrupt>>()
             + self.modules * size_of::<Entry<Module>>()
             + self.watches * size_of::<Entry<Watch>>()
+            + self.timers * size_of::<Entry<Timer>>()
             + self.frames * size_of::<FrameInfo>()
             + self.log_bytes
     }
@@ -145,6 +151,8 @@ pub struct Arenas {
     pub modules: &'static mut [Entry<Module>],
     /// [`Sizes::watches`] entries.
     pub watches: &'static mut [Entry<Watch>],
+    /// [`Sizes::timers`] entries.
+    pub timers: &'static mut [Entry<Timer>],
     /// [`Sizes::frames`] frames.
     pub frames: &'static mut [FrameInfo],
     /// [`Sizes::log_bytes`] bytes.

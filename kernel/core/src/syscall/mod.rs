@@ -13,6 +13,7 @@ mod process;
 mod system;
 mod thread;
 mod time;
+mod timer;
 
 use nonos_abi::{Error, Syscall};
 
@@ -99,6 +100,8 @@ impl Kernel {
             Syscall::NotificationSignal => self.sys_notification_signal(process, a, b),
             Syscall::NotificationWait => self.sys_notification_wait(caller, a),
             Syscall::NotificationBind => self.sys_notification_bind(caller, a),
+            Syscall::TimerCreate => self.sys_timer_create(process),
+            Syscall::TimerSet => self.sys_timer_set(process, a, b, c, [d, e]),
             Syscall::EndpointCreate => self.sys_endpoint_create(process),
             Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c),
 
@@ -143,8 +146,6 @@ impl Kernel {
             Syscall::HandleRevoke
             | Syscall::LeaseRead
             | Syscall::LeaseWrite
-            | Syscall::TimerCreate
-            | Syscall::TimerSet
             | Syscall::AuditRead => Err(Error::NotSupported),
         }
     }

@@ -525,6 +525,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
         interrupts: entries(sizes.interrupts),
         modules: entries(sizes.modules),
         watches: entries(sizes.watches),
+        timers: entries(sizes.timers),
         frames: filled(sizes.frames),
         log: Vec::leak(std::vec![0; sizes.log_bytes]),
     }

@@ -15,3 +15,4 @@ mod random;
 mod scheduling;
 mod system;
 mod threads;
+mod timers;
