@@ -399,6 +399,22 @@ impl Scheduler {
         pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
+    /// Whether a thread that waits can go on here in place of the running one, whose account is `account`, with nothing else
+    /// to decide.
+    #[inline(always)]
+    pub fn can_hand_over(&self, account: Option<ProcessId>, thread: &Thread) -> bool {
+        let here = &self.cpus[self.here % CPUS_MAX];
+        let nothing_better = here.occupied >> (thread.priority % 32) == 0;
+        !here.stale && here.account == account && nothing_better && thread.may_run_on(self.here)
+    }
+
+    /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
+    #[inline(always)]
+    pub fn hand_over(&mut self, thread: &mut Thread, id: ThreadId) {
+        thread.cpu = CpuId(self.here as u8);
+        self.here().running = Some(id);
+    }
+
     /// Has a thread that got a call work at the cost of its caller.
     pub fn donate(&mut self, threads: &mut Threads, caller: ThreadId, server: ThreadId) {
         let account = threads[caller].account;
