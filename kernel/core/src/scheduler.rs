@@ -428,10 +428,13 @@ impl Scheduler {
     }
 
     fn set_account(&mut self, threads: &mut Threads, id: ThreadId, account: Option<ProcessId>) {
-        if threads[id].account != account {
-            threads[id].account = account;
-            // If it runs, it runs here.
-            self.here().stale = true;
+        let thread = &mut threads[id];
+        if thread.account != account {
+            thread.account = account;
+            if thread.state == ThreadState::Running {
+                let cpu = thread.cpu.0.into();
+                self.reconsider(cpu);
+            }
         }
     }
 
@@ -496,9 +499,7 @@ impl Scheduler {
         for account in [thread.account, thread.process].into_iter().flatten() {
             let process = &mut processes[account];
             let reservation = if process.budget.is_limited() {
-                // Others of its threads could run at the same time: they get their part.
-                let alone = process.thread_count == 1;
-                let most_ns = if alone { u64::MAX } else { SLICE_NS };
+                let most_ns = process.budget.part_ns(process.thread_count);
                 let Some(reservation) = process.budget.reserve(most_ns, now_ns) else {
                     continue;
                 };
@@ -515,6 +516,21 @@ impl Scheduler {
         }
         thread.account = thread.process;
         false
+    }
+
+    /// A process has got a second thread: the first does not keep all of the budget.
+    pub fn share_budget(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        process: ProcessId,
+        now_ns: u64,
+    ) {
+        let here = self.here();
+        if here.account == Some(process) && here.reservation.is_some() {
+            here.stale = true;
+            self.close_account(threads, processes, self.here, now_ns);
+        }
     }
 
     /// Has a thread that is on no queue wait until its process has CPU time again.
