@@ -75,7 +75,7 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
         logic.handle(event, hal);
         let (context, exit) = match logic.current(cpu) {
             Some((context, space)) => {
-                if !hal.prepare(context, space) {
+                if !hal.prepare(this, context, space) {
                     event = Hal::refused(context.rip);
                     continue;
                 }
