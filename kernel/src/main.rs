@@ -3,6 +3,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
+use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
 use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
@@ -46,7 +47,7 @@ fn start(machine: &mut Hal) -> Result<Kernel, StartError> {
 fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
     Arenas {
         processes: empty(machine, sizes.processes),
-        threads: empty(machine, sizes.processes),
+        threads: empty(machine, sizes.threads),
         slots: empty(machine, sizes.processes * sizes.handles_per_process),
         regions: empty(machine, sizes.processes * sizes.regions_per_process),
         memories: empty(machine, sizes.memories),
@@ -55,6 +56,9 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
         interrupts: empty(machine, sizes.interrupts),
         modules: empty(machine, sizes.modules),
         watches: empty(machine, sizes.watches),
+        nodes: empty(machine, sizes.nodes()),
+        audit: carve(machine, sizes.audit_records, |_| AuditRecord::default()),
+        timers: empty(machine, sizes.timers),
         frames: empty(machine, sizes.frames),
         log: carve(machine, sizes.log_bytes, |_| 0),
     }

@@ -12,7 +12,9 @@ use nonos_abi::{PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::frame::Owner;
+use crate::handle::Capability;
 use crate::kernel::Kernel;
+use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node};
 use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
@@ -20,7 +22,7 @@ use crate::object::Object;
 use crate::region::Backing;
 use crate::scheduler::{PRIORITIES, Queue};
 use crate::testing::{FakeMachine, Mapping};
-use crate::thread::ThreadState;
+use crate::thread::{Thread, ThreadState};
 
 type Checked = Result<(), String>;
 
@@ -50,8 +52,113 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     waiting(kernel)?;
     scheduling(kernel, machine)?;
     timeouts(kernel, machine)?;
+    timers(kernel)?;
+    budgets(kernel)?;
     translations(kernel, machine)?;
-    interrupts(kernel, machine)
+    interrupts(kernel, machine)?;
+    lineage(kernel)
+}
+
+/// Links agree with each other, what is not in use has none, and a child has no more rights and time than its parent.
+fn lineage(kernel: &Kernel) -> Checked {
+    let lineage = &kernel.lineage;
+    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::EMPTY) {
+        let derived = lineage.derived(node);
+        let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
+        ensure!(in_use, "{derived:?} is not in use and has links");
+        if let Some(next) = links.next {
+            let back = lineage.links(next);
+            let agrees = back.previous == Some(node) && back.parent == links.parent;
+            ensure!(agrees, "{derived:?} and its sibling disagree");
+        }
+        let Some(parent) = links.parent else {
+            let alone = links.next.is_none() && links.previous.is_none();
+            ensure!(alone, "{derived:?} has siblings and no parent");
+            continue;
+        };
+        let first = lineage.links(parent).first_child == Some(node);
+        ensure!(
+            first == links.previous.is_none(),
+            "{derived:?} is not where its parent looks for it"
+        );
+        let depth = core::iter::successors(Some(node), |&node| lineage.parent(node));
+        ensure!(
+            depth.take(100).count() <= DEPTH_MAX,
+            "{derived:?} is too deep"
+        );
+        let Some(Derived::Slot(process, index)) = lineage.derived(parent) else {
+            return Err(format!("{derived:?} was derived from no handle"));
+        };
+        let slot = &kernel.slots_of(process)[usize::from(index)];
+        let Some(granted) = slot.capability else {
+            return Err(format!("{derived:?} was derived from an empty slot"));
+        };
+        if let Some(Derived::Slot(holder, index)) = derived {
+            let child = &kernel.slots_of(holder)[usize::from(index)];
+            let Some(capability) = child.capability else {
+                continue;
+            };
+            // Devices and modules come with rights of their own.
+            let same = capability.object == granted.object;
+            ensure!(
+                !same || granted.rights.contains(capability.rights),
+                "{derived:?} has more rights than what it was derived from"
+            );
+            ensure!(
+                child.deadline_ns <= slot.deadline_ns,
+                "{derived:?} lives longer than what it was derived from"
+            );
+        }
+    }
+    mapping_deadlines(kernel)
+}
+
+/// Threads know when the first mapping of their process expires.
+fn mapping_deadlines(kernel: &Kernel) -> Checked {
+    for (id, _) in kernel.processes.iter() {
+        let deadlines = kernel.regions_of(id).iter().map(|region| region.expires_ns);
+        let first = deadlines.min().unwrap_or(NEVER);
+        for thread in kernel.threads_of(id) {
+            let known = kernel.threads[thread].mapping_expires_ns;
+            ensure!(known == first, "{thread:?} knows {known}, not {first}");
+        }
+    }
+    Ok(())
+}
+
+fn is_in_use(kernel: &Kernel, derived: Derived) -> bool {
+    match derived {
+        Derived::Slot(process, index) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let slot = &kernel.slots_of(process)[usize::from(index)];
+            let is_tombstone = |capability: Capability| {
+                matches!(capability.object, Object::Revoked(_) | Object::Reply(_))
+            };
+            alive
+                && slot
+                    .capability
+                    .is_some_and(|capability| !is_tombstone(capability))
+        }
+        Derived::Region(process, number) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let mut regions = kernel.regions_of(process).iter();
+            let is_mapping = |backing| matches!(backing, Backing::Memory(_));
+            alive && regions.any(|region| region.number == number && is_mapping(region.backing))
+        }
+        Derived::Interrupt(id, _) => {
+            let exists = kernel.interrupts.id_at(id.position()).is_some();
+            exists && kernel.interrupts[id].signal.is_some()
+        }
+        Derived::Watch(id, _) => kernel.watches.id_at(id.position()).is_some(),
+        Derived::Timer(id, _) => {
+            let exists = kernel.timers.id_at(id.position()).is_some();
+            exists && kernel.timers[id].armed.is_some()
+        }
+        Derived::Bound(id) => {
+            let exists = kernel.threads.id_at(id.position()).is_some();
+            exists && kernel.threads[id].bound.is_some()
+        }
+    }
 }
 
 fn arenas(kernel: &Kernel) -> Checked {
@@ -62,7 +169,8 @@ fn arenas(kernel: &Kernel) -> Checked {
     kernel.notifications.check("notifications")?;
     kernel.interrupts.check("interrupts")?;
     kernel.modules.check("modules")?;
-    kernel.watches.check("watches")
+    kernel.watches.check("watches")?;
+    kernel.timers.check("timers")
 }
 
 /// Between events no process waits to be cleaned up, and of those that ended only the record is left.
@@ -73,12 +181,22 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
     );
     for (id, process) in kernel.processes.iter() {
         let alive = process.exit.is_none();
-        let thread = process
-            .thread
-            .filter(|&thread| kernel.threads[thread].process == Some(id));
+        let mut threads = 0;
+        for thread in process.threads.iter(&kernel.threads) {
+            ensure!(
+                kernel.threads[thread].process == Some(id),
+                "{thread:?} is not of {id:?}"
+            );
+            threads += 1;
+        }
         ensure!(
-            thread.is_some() == alive,
-            "{id:?} alive {alive} has thread {thread:?}"
+            (threads > 0) == alive && threads == usize::from(process.thread_count),
+            "{id:?} alive {alive} has {threads} threads"
+        );
+        let last = process.threads.iter(&kernel.threads).last();
+        ensure!(
+            process.threads.ends_with(last),
+            "{id:?} has a wrong list of threads"
         );
         ensure!(
             process.space.is_some() == alive,
@@ -96,13 +214,14 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
         let empty = empty && process.frames.count() == 0 && process.watches.is_none();
         ensure!(alive || empty, "{id:?} ended and has something left");
     }
-    let threads = kernel.threads.used();
-    let alive = kernel
-        .processes
-        .iter()
-        .filter(|(_, process)| process.exit.is_none())
-        .count();
-    ensure!(threads == alive, "{threads} threads for {alive} processes");
+    let live = |(_, thread): &(ThreadId, &Thread)| thread.state != ThreadState::Ended;
+    let threads = kernel.threads.iter().filter(live).count();
+    let counted = kernel.processes.iter();
+    let counted: usize = counted.map(|(_, p)| usize::from(p.thread_count)).sum();
+    ensure!(
+        threads == counted,
+        "{threads} threads, {counted} of processes"
+    );
     Ok(())
 }
 
@@ -166,10 +285,12 @@ fn exists(kernel: &Kernel, object: Object) -> bool {
     }
     match object {
         Object::Process(id) => in_use(&kernel.processes, id),
+        Object::Thread(id) => in_use(&kernel.threads, id),
         Object::Memory(id) => in_use(&kernel.memories, id),
         Object::Endpoint(id) => in_use(&kernel.endpoints, id),
         Object::Reply(Some(id)) => in_use(&kernel.threads, id),
         Object::Notification(id) => in_use(&kernel.notifications, id),
+        Object::Timer(id) => in_use(&kernel.timers, id),
         Object::Interrupt(id) => in_use(&kernel.interrupts, id),
         Object::Module(id) => {
             in_use(&kernel.modules, id) && matches!(kernel.modules[id].state, State::Admitted(_))
@@ -204,10 +325,12 @@ impl Counts {
 /// Every reference count is what one counts again.
 fn references(kernel: &Kernel) -> Checked {
     let mut processes = Counts::default();
+    let mut threads = Counts::default();
     let mut memories = Counts::default();
     let mut endpoints = Counts::default();
     let mut notifications = Counts::default();
     let mut interrupts = Counts::default();
+    let mut timers = Counts::default();
     let mut modules = Counts::default();
     let mut receiving = BTreeMap::<usize, u32>::new();
 
@@ -230,6 +353,7 @@ fn references(kernel: &Kernel) -> Checked {
         {
             match capability.object {
                 Object::Process(id) => processes.add(id),
+                Object::Thread(id) => threads.add(id),
                 Object::Memory(id) => memories.add(id),
                 Object::Endpoint(id) => {
                     endpoints.add(id);
@@ -237,6 +361,7 @@ fn references(kernel: &Kernel) -> Checked {
                     *receiving.entry(id.position()).or_default() += u32::from(reads);
                 }
                 Object::Notification(id) => notifications.add(id),
+                Object::Timer(id) => timers.add(id),
                 Object::Interrupt(id) => interrupts.add(id),
                 Object::Module(id) => modules.add(id),
                 _ => {}
@@ -246,7 +371,10 @@ fn references(kernel: &Kernel) -> Checked {
     for payer in payers(kernel) {
         processes.add(payer);
     }
-    for (_, thread) in kernel.threads.iter() {
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            threads.add(id);
+        }
         thread
             .bound
             .into_iter()
@@ -257,6 +385,12 @@ fn references(kernel: &Kernel) -> Checked {
             .signal
             .into_iter()
             .for_each(|signal| notifications.add(signal.notification));
+    }
+    for (_, timer) in kernel.timers.iter() {
+        timer
+            .armed
+            .into_iter()
+            .for_each(|alarm| notifications.add(alarm.signal.notification));
     }
     for (_, watch) in kernel.watches.iter() {
         watch
@@ -281,10 +415,12 @@ fn references(kernel: &Kernel) -> Checked {
         );
     }
     processes.compare(&kernel.processes)?;
+    threads.compare(&kernel.threads)?;
     memories.compare(&kernel.memories)?;
     endpoints.compare(&kernel.endpoints)?;
     notifications.compare(&kernel.notifications)?;
     interrupts.compare(&kernel.interrupts)?;
+    timers.compare(&kernel.timers)?;
     modules.compare(&kernel.modules)
 }
 
@@ -295,11 +431,13 @@ fn payers(kernel: &Kernel) -> Vec<ProcessId> {
     }
     [
         of(&kernel.processes),
+        of(&kernel.threads),
         of(&kernel.memories),
         of(&kernel.endpoints),
         of(&kernel.notifications),
         of(&kernel.interrupts),
         of(&kernel.watches),
+        of(&kernel.timers),
     ]
     .concat()
 }
@@ -551,10 +689,22 @@ fn queues(kernel: &Kernel) -> Checked {
     for (id, notification) in kernel.notifications.iter() {
         walk(notification.waiters, &|_| ThreadState::Waiting(id))?;
     }
+    for (id, process) in kernel.processes.iter() {
+        walk(process.throttled, &|_| ThreadState::Throttled)?;
+        let mut throttled = process.throttled.iter(&kernel.threads);
+        let stranger = throttled.find(|&thread| kernel.threads[thread].process != Some(id));
+        ensure!(
+            stranger.is_none(),
+            "{stranger:?} waits for the budget of {id:?}"
+        );
+    }
     for (id, thread) in kernel.threads.iter() {
         let queued = found.contains_key(&id.position());
         let expected = match thread.state {
-            ThreadState::New | ThreadState::Sleeping | ThreadState::AwaitingReply { .. } => false,
+            ThreadState::New
+            | ThreadState::Sleeping
+            | ThreadState::AwaitingReply { .. }
+            | ThreadState::Ended => false,
             ThreadState::Running => {
                 ensure!(
                     kernel.scheduler.running_on(thread.cpu) == Some(id),
@@ -562,7 +712,6 @@ fn queues(kernel: &Kernel) -> Checked {
                 );
                 false
             }
-            ThreadState::Ended => return Err(format!("{id:?} ended and exists")),
             _ => true,
         };
         ensure!(
@@ -696,11 +845,16 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let timeout = timeout.and_then(|id| kernel.threads[id].deadline_ns);
         let shared = running.is_some() && running == highest;
         let slice = shared.then(|| scheduler.slice_end_ns(cpu));
-        let due = timeout.into_iter().chain(slice).min();
+        let mapping = thread.map(|id| kernel.threads[id].mapping_expires_ns);
+        let mapping = mapping.filter(|&at| at != NEVER);
+        let reservation = scheduler.reservation_end(cpu);
+        let alarm = kernel.alarms[usize::from(cpu.0)].head;
+        let alarm = alarm.and_then(|id| kernel.timers[id].deadline_ns());
+        let due = [timeout, alarm, slice, reservation, mapping];
+        let due = due.into_iter().flatten().min();
         let armed = machine.timer_ns[usize::from(cpu.0)];
-        // With several CPUs another one can take what the timer was set for.
-        let early =
-            machine.cpus.len() > 1 && armed.is_some_and(|at| due.is_none_or(|due| at < due));
+        // What the timer was set for can be gone: it goes off once for nothing.
+        let early = armed.is_some_and(|at| due.is_none_or(|due| at < due));
         ensure!(
             armed == due || early,
             "the timer of {cpu:?} is set to {armed:?}, not {due:?}"
@@ -759,14 +913,100 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         );
         let blocked = !matches!(
             thread.state,
-            ThreadState::New | ThreadState::Ready | ThreadState::Running
+            ThreadState::New | ThreadState::Ready | ThreadState::Running | ThreadState::Ended
         );
         ensure!(
             blocked || !timed,
             "{id:?} is not blocked and has a deadline"
         );
-        let sleeps = thread.state == ThreadState::Sleeping;
-        ensure!(timed || !sleeps, "{id:?} sleeps for ever");
+        let needs_one = matches!(thread.state, ThreadState::Sleeping | ThreadState::Throttled);
+        ensure!(timed || !needs_one, "{id:?} waits for ever");
+    }
+    Ok(())
+}
+
+/// Every armed timer is on the list of its CPU, in order.
+fn timers(kernel: &Kernel) -> Checked {
+    let mut found = BTreeSet::new();
+    for (cpu, list) in all_cpus().zip(&kernel.alarms) {
+        let mut earlier = (None, None);
+        for id in list.iter(&kernel.timers) {
+            let timer = &kernel.timers[id];
+            ensure!(found.insert(id.position()), "{id:?} is on two lists");
+            ensure!(timer.cpu == cpu, "{id:?} is on the list of {cpu:?}");
+            ensure!(
+                timer.armed.is_some() && earlier.1 <= timer.deadline_ns(),
+                "timers are not in order"
+            );
+            ensure!(
+                timer.links.previous == earlier.0,
+                "{id:?} has a wrong link back"
+            );
+            earlier = (Some(id), timer.deadline_ns());
+        }
+        ensure!(list.ends_with(earlier.0), "timers have a wrong end");
+        let first = list.head.and_then(|id| kernel.timers[id].deadline_ns());
+        ensure!(
+            kernel.scheduler.alarm_ns(cpu) == first,
+            "{cpu:?} does not know its first timer"
+        );
+    }
+    for (id, timer) in kernel.timers.iter() {
+        ensure!(
+            timer.armed.is_some() == found.contains(&id.position()),
+            "{id:?} is armed and on no list, or the reverse"
+        );
+    }
+    Ok(())
+}
+
+/// What runs is charged to processes that live, and what is left and reserved of a budget is at most the budget.
+fn budgets(kernel: &Kernel) -> Checked {
+    let scheduler = &kernel.scheduler;
+    let alive = |id: ProcessId| {
+        kernel.processes.id_at(id.position()).is_some() && kernel.processes[id].exit.is_none()
+    };
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            let account = thread.account;
+            ensure!(
+                account.is_some_and(alive),
+                "{id:?} works at the cost of {account:?}, which has ended"
+            );
+        }
+    }
+    let mut reserved = BTreeMap::<usize, u64>::new();
+    for cpu in all_cpus() {
+        let account = scheduler.account(cpu);
+        let running = scheduler.running_on(cpu);
+        let expected = running.and_then(|id| kernel.threads[id].account);
+        ensure!(
+            account == expected || scheduler.is_stale(cpu),
+            "{cpu:?} charges {account:?}, not {expected:?}"
+        );
+        let Some(account) = account else { continue };
+        ensure!(alive(account), "{cpu:?} charges {account:?}, which ended");
+        let budget = &kernel.processes[account].budget;
+        let reservation = scheduler.reservation(cpu);
+        ensure!(
+            reservation.is_some() == budget.is_limited(),
+            "{cpu:?} has a reservation of {account:?}, or none"
+        );
+        if let Some(reservation) = reservation.filter(|&r| budget.is_current(r)) {
+            *reserved.entry(account.position()).or_default() += reservation.ns;
+        }
+    }
+    for (id, process) in kernel.processes.iter() {
+        let counted = reserved.get(&id.position()).copied().unwrap_or(0);
+        let (left, stored) = process.budget.left_and_reserved_ns();
+        ensure!(
+            process.exit.is_some() || stored == counted,
+            "{id:?} has {counted} ns reserved, not {stored}"
+        );
+        ensure!(
+            left + stored <= process.budget.budget_ns,
+            "{id:?} has more left than its budget"
+        );
     }
     Ok(())
 }

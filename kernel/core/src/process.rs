@@ -1,7 +1,7 @@
-//! Processes: an address space, a handle table, a quota, and a thread.
+//! Processes: an address space, a handle table, a quota, and threads.
 //!
 //! A process lives until it exits, faults or is killed. Then, before the kernel goes back to user space, all it had is
-//! freed: handles, mappings, frames, page tables, its thread. The record stays while anyone refers to it: a handle, or an object
+//! freed: handles, mappings, frames, page tables, its threads. The record stays while anyone refers to it: a handle, or an object
 //! that is charged to it. Its references are: one while it is alive, one per handle, one per object charged.
 //!
 //! A process that was never started ends when nobody can start it any more: when the last handle outside is closed, or
@@ -11,12 +11,15 @@ use nonos_abi::info::{ProcessInfo, exit_kind, process_state};
 use nonos_abi::{Error, Name};
 
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
+use crate::budget::Budget;
 use crate::frame::FrameList;
-use crate::handle::TableState;
+use crate::handle::{Found, REPLY_SLOTS, TableState};
 use crate::kernel::Kernel;
+use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::{AddressSpace, Fault, Machine};
 use crate::notification::Signal;
-use crate::region::Backing;
+use crate::queue::{Queue, ThreadList};
+use crate::region::{Backing, Region};
 use crate::thread::ThreadState;
 
 /// Reasons of denials: handle does not exist, kind, revoked, expired, rights. They are the first error numbers.
@@ -27,7 +30,9 @@ pub struct Process {
     /// Number for people, never used again.
     pub(crate) number: u64,
     pub(crate) name: Name,
-    pub(crate) thread: Option<ThreadId>,
+    /// Those that have not ended.
+    pub(crate) threads: ThreadList,
+    pub(crate) thread_count: u16,
     pub(crate) space: Option<AddressSpace>,
     /// The program; holds a reference.
     pub(crate) module: Option<ModuleId>,
@@ -48,8 +53,11 @@ pub struct Process {
     pub(crate) priority: u8,
     /// Denied system calls, by reason.
     pub(crate) denials: [u64; DENIALS],
-    /// CPU time, once it has ended.
+    /// CPU time that was used at its cost.
     pub(crate) cpu_ns: u64,
+    pub(crate) budget: Budget,
+    /// Its threads that wait for budget.
+    pub(crate) throttled: Queue,
     /// Who wants to know when it ends.
     pub(crate) watches: Option<WatchId>,
     /// How it ended.
@@ -73,7 +81,8 @@ impl Empty for Process {
     const EMPTY: Self = Self {
         number: 0,
         name: Name::NONE,
-        thread: None,
+        threads: ThreadList::EMPTY,
+        thread_count: 0,
         space: None,
         module: None,
         frames: FrameList::EMPTY,
@@ -87,6 +96,8 @@ impl Empty for Process {
         priority: 0,
         denials: [0; DENIALS],
         cpu_ns: 0,
+        budget: Budget::UNLIMITED,
+        throttled: Queue::EMPTY,
         watches: None,
         exit: None,
         next_ended: None,
@@ -94,25 +105,32 @@ impl Empty for Process {
 }
 
 impl Process {
-    /// Counts an error if it is a denial.
-    pub fn count_denial(&mut self, error: Error) {
-        if let Some(count) = self.denials.get_mut(error as usize - 1) {
-            *count = count.saturating_add(1);
-        }
+    /// Counts an error if it is a denial; says whether it is.
+    pub fn count_denial(&mut self, error: Error) -> bool {
+        let count = self.denials.get_mut(error as usize - 1);
+        count
+            .map(|count| *count = count.saturating_add(1))
+            .is_some()
     }
 }
 
 /// A request to be told when a process ends.
 pub struct Watch {
+    /// Whose end it waits for.
+    pub(crate) watched: Option<ProcessId>,
     /// What to signal; holds a reference.
     pub(crate) signal: Option<Signal>,
+    /// When one of the handles expires that it was asked for with.
+    pub(crate) expires_ns: u64,
     /// The next of the same process.
     pub(crate) next: Option<WatchId>,
 }
 
 impl Empty for Watch {
     const EMPTY: Self = Self {
+        watched: None,
         signal: None,
+        expires_ns: NEVER,
         next: None,
     };
 }
@@ -175,7 +193,7 @@ impl Kernel {
         id: ProcessId,
         arguments: [u64; 2],
     ) -> Result<(), Error> {
-        let thread = self.processes[id].thread.ok_or(Error::PeerGone)?;
+        let thread = self.processes[id].threads.head.ok_or(Error::PeerGone)?;
         if self.threads[thread].state != ThreadState::New {
             return Err(Error::Busy);
         }
@@ -185,26 +203,38 @@ impl Kernel {
         Ok(())
     }
 
+    /// The threads of a process.
+    pub(crate) fn threads_of(&self, id: ProcessId) -> impl Iterator<Item = ThreadId> {
+        self.processes[id].threads.iter(&self.threads)
+    }
+
     /// Whether a process was made and not started.
     pub(crate) fn is_new(&self, id: ProcessId) -> bool {
-        let thread = self.processes[id].thread;
+        let thread = self.processes[id].threads.head;
         thread.is_some_and(|thread| self.threads[thread].state == ThreadState::New)
     }
 
-    /// Has `signal` sent when a process ends, at once when it has ended.
+    /// Has `signal` sent when a process ends, by the authority of both handles; at once when it has ended.
     pub(crate) fn watch_process(
         &mut self,
         watcher: ProcessId,
         id: ProcessId,
+        source: &Found,
+        sink: &Found,
         signal: Signal,
+        machine: &mut impl Machine,
     ) -> Result<(), Error> {
         if self.processes[id].exit.is_some() {
-            self.signal(signal);
+            self.signal(signal, machine);
             return Ok(());
         }
+        self.lineage.check_depth(source.node)?;
+        self.lineage.check_depth(sink.node)?;
         self.check_object_quota(watcher)?;
         let watch = Watch {
+            watched: Some(id),
             signal: Some(signal),
+            expires_ns: source.deadline_ns.min(sink.deadline_ns),
             next: self.processes[id].watches,
         };
         let watch = self
@@ -214,19 +244,59 @@ impl Kernel {
         self.charge_object(watcher);
         self.notifications.retain(signal.notification);
         self.processes[id].watches = Some(watch);
+        for (side, handle) in [(Side::Source, source), (Side::Notification, sink)] {
+            let node = self.lineage.node(Derived::Watch(watch, side));
+            self.lineage.link(node, handle.node);
+        }
         Ok(())
     }
 
-    /// Ends a process. Its thread does not run any more; the rest is cleaned up by [`Self::clean_up`].
+    /// Takes a watch, one of whose handles was revoked, off the list of its process, and forgets it.
+    pub(crate) fn cancel_watch(&mut self, id: WatchId, machine: &mut impl Machine) {
+        let Some(watched) = self.watches[id].watched else {
+            return;
+        };
+        let next = self.watches[id].next;
+        if self.processes[watched].watches == Some(id) {
+            self.processes[watched].watches = next;
+        } else {
+            let all = self.processes[watched].watches;
+            let mut others = core::iter::successors(all, |&other| self.watches[other].next);
+            if let Some(previous) = others.find(|&other| self.watches[other].next == Some(id)) {
+                self.watches[previous].next = next;
+            }
+        }
+        self.remove_watch(id, machine);
+    }
+
+    /// Frees a watch that is on no list.
+    fn remove_watch(&mut self, id: WatchId, machine: &mut impl Machine) {
+        for side in [Side::Source, Side::Notification] {
+            let node = self.lineage.node(Derived::Watch(id, side));
+            self.lineage.unlink(node);
+        }
+        let signal = self.watches[id].signal;
+        let payer = self.watches.payer(id);
+        self.watches.remove(id);
+        if let Some(signal) = signal {
+            self.release_notification(signal.notification, machine);
+        }
+        self.uncharge_object(payer);
+    }
+
+    /// Ends a process. Its threads do not run any more; the rest is cleaned up by [`Self::clean_up`].
     pub(crate) fn end_process(&mut self, id: ProcessId, exit: Exit, machine: &mut impl Machine) {
         if self.processes[id].exit.is_some() {
             return;
         }
         self.processes[id].exit = Some(exit);
         self.processes[id].next_ended = self.ended.replace(id);
-        if let Some(thread) = self.processes[id].thread {
+        while let Some(thread) = self.processes[id].threads.head {
             self.end_thread(thread, machine);
         }
+        let now_ns = machine.now_ns();
+        self.scheduler
+            .close_process(&mut self.threads, &mut self.processes, id, now_ns);
         let name = self.processes[id].name;
         let number = self.processes[id].number;
         match exit {
@@ -238,48 +308,14 @@ impl Kernel {
         }
     }
 
-    /// Takes a thread out of whatever it does.
-    fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
-        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
-            machine.stop(cpu);
-        }
-        match self.threads[id].state {
-            ThreadState::Calling(endpoint) => {
-                self.endpoints[endpoint]
-                    .callers
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::Receiving(endpoint) => {
-                self.endpoints[endpoint]
-                    .receivers
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::Waiting(notification) => {
-                self.notifications[notification]
-                    .waiters
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
-            _ => {}
-        }
-        self.scheduler
-            .forget(&mut self.threads, id, machine.now_ns());
-        self.threads[id].state = ThreadState::Ended;
-        self.unbind_notification(id);
-    }
-
     /// Frees all that ended processes had. Cleaning up one can end others.
     pub(crate) fn clean_up(&mut self, machine: &mut impl Machine) {
         while let Some(id) = self.ended {
             self.ended = self.processes[id].next_ended.take();
             self.end_children(id, machine);
-            self.notify_watchers(id);
+            self.notify_watchers(id, machine);
             self.close_all_handles(id, machine);
             self.free_address_space(id, machine);
-            if let Some(thread) = self.processes[id].thread.take() {
-                self.processes[id].cpu_ns = self.threads[thread].cpu_ns;
-                self.threads.remove(thread);
-            }
             self.release_process(id);
         }
     }
@@ -296,24 +332,24 @@ impl Kernel {
         }
     }
 
-    fn notify_watchers(&mut self, id: ProcessId) {
+    fn notify_watchers(&mut self, id: ProcessId, machine: &mut impl Machine) {
         let mut next = self.processes[id].watches.take();
         while let Some(watch) = next {
             next = self.watches[watch].next;
-            let signal = self.watches[watch].signal;
-            let payer = self.watches.payer(watch);
-            self.watches.remove(watch);
-            if let Some(signal) = signal {
-                self.signal(signal);
-                self.release_notification(signal.notification);
+            let Watch {
+                signal, expires_ns, ..
+            } = self.watches[watch];
+            let expired = expires_ns != NEVER && machine.now_ns() >= expires_ns;
+            if let Some(signal) = signal.filter(|_| !expired) {
+                self.signal(signal, machine);
             }
-            self.uncharge_object(payer);
+            self.remove_watch(watch, machine);
         }
     }
 
     fn close_all_handles(&mut self, id: ProcessId, machine: &mut impl Machine) {
         for index in 0..self.handles_per_process as u16 {
-            if let Some(capability) = self.table(id).take(index) {
+            if let Some(capability) = self.take_handle(id, index) {
                 self.release(&capability, machine);
             }
         }
@@ -325,7 +361,12 @@ impl Kernel {
             machine.space_destroy(space);
         }
         for at in 0..usize::from(self.processes[id].regions) {
-            if let Backing::Memory(memory) = self.regions_of(id)[at].backing {
+            let Region {
+                backing, number, ..
+            } = self.regions_of(id)[at];
+            let node = self.lineage.node(Derived::Region(id, number));
+            self.lineage.unlink(node);
+            if let Backing::Memory(memory) = backing {
                 self.release_memory(memory, machine);
             }
         }
@@ -344,16 +385,18 @@ impl Kernel {
     /// What a process is and does.
     pub(crate) fn process_info(&self, id: ProcessId, now_ns: u64) -> ProcessInfo {
         let process = &self.processes[id];
-        let thread = process.thread.filter(|_| process.exit.is_none());
-        let state = match thread.map(|thread| self.threads[thread].state) {
-            None | Some(ThreadState::Ended) => process_state::ENDED,
-            Some(ThreadState::New) => process_state::NEW,
-            Some(ThreadState::Woken | ThreadState::Ready | ThreadState::Running) => {
-                process_state::READY
-            }
-            Some(_) => process_state::BLOCKED,
+        let threads = || process.threads.iter(&self.threads);
+        let is_ready = |id| {
+            use ThreadState::{Ready, Running, Throttled, Woken};
+            let state = self.threads[id].state;
+            matches!(state, Woken | Ready | Running | Throttled)
         };
-        let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));
+        let state = match process.exit {
+            Some(_) => process_state::ENDED,
+            None if self.is_new(id) => process_state::NEW,
+            None if threads().any(is_ready) => process_state::READY,
+            None => process_state::BLOCKED,
+        };
         let info = ProcessInfo {
             id: process.number,
             name: process.name,
@@ -362,7 +405,14 @@ impl Kernel {
             pages: process.pages,
             quota_pages: process.quota_pages,
             handles: process.table.used().into(),
-            cpu_ns: running.unwrap_or(process.cpu_ns),
+            cpu_ns: process.cpu_ns + self.scheduler.running_ns(id, now_ns),
+            budget_ns: process.budget.budget_ns,
+            period_ns: process.budget.period_ns,
+            threads: process.thread_count.into(),
+            // Without slot 0, which is never filled.
+            handle_limit: (self.handles_per_process - REPLY_SLOTS - 1) as u64,
+            objects: process.objects.into(),
+            object_limit: self.objects_per_process.into(),
             denials: process
                 .denials
                 .iter()

@@ -90,6 +90,17 @@ impl<C: Chain> List<C> {
         }
     }
 
+    /// Adds an object that is on no list before the first that comes later, on a list that is sorted.
+    pub fn insert_sorted(
+        &mut self,
+        items: &mut Items<C>,
+        id: C::Id,
+        is_later: impl Fn(&C::Item) -> bool,
+    ) {
+        let later = self.iter(items).find(|&other| is_later(&items[other]));
+        self.insert_before(items, id, later);
+    }
+
     /// Takes out an object that is on this list.
     pub fn remove(&mut self, items: &mut Items<C>, id: C::Id) {
         let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);
@@ -155,6 +166,25 @@ impl Chain for ByDeadline {
         thread.timeout_links.next
     }
 }
+
+/// Threads by process.
+pub(crate) struct OfProcess;
+
+impl Chain for OfProcess {
+    type Id = ThreadId;
+    type Item = Thread;
+
+    fn links(thread: &mut Thread) -> &mut Links<ThreadId> {
+        &mut thread.siblings
+    }
+
+    fn next(thread: &Thread) -> Option<ThreadId> {
+        thread.siblings.next
+    }
+}
+
+/// The threads of a process, the first one first.
+pub(crate) type ThreadList = List<OfProcess>;
 
 /// Threads that are ready, or wait for the same.
 pub(crate) type Queue = List<ByState>;

@@ -14,6 +14,7 @@ impl Kernel {
     pub(crate) fn retain(&mut self, capability: &Capability) {
         match capability.object {
             Object::Process(id) => self.processes.retain(id),
+            Object::Thread(id) => self.threads.retain(id),
             Object::Memory(id) => self.memories.retain(id),
             Object::Endpoint(id) => {
                 self.endpoints.retain(id);
@@ -22,6 +23,7 @@ impl Kernel {
                 }
             }
             Object::Notification(id) => self.notifications.retain(id),
+            Object::Timer(id) => self.timers.retain(id),
             Object::Interrupt(id) => self.interrupts.retain(id),
             Object::Module(id) => self.modules.retain(id),
             Object::Reply(_)
@@ -31,7 +33,9 @@ impl Kernel {
             | Object::SystemInfo
             | Object::KernelLayout
             | Object::Power
-            | Object::Log => {}
+            | Object::Log
+            | Object::Audit
+            | Object::Revoked(_) => {}
         }
     }
 
@@ -39,10 +43,12 @@ impl Kernel {
     pub(crate) fn release(&mut self, capability: &Capability, machine: &mut impl Machine) {
         match capability.object {
             Object::Process(id) => self.release_process_handle(id, machine),
+            Object::Thread(id) => self.release_thread(id),
             Object::Memory(id) => self.release_memory(id, machine),
-            Object::Endpoint(id) => self.release_endpoint(id, capability.rights),
-            Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone),
-            Object::Notification(id) => self.release_notification(id),
+            Object::Endpoint(id) => self.release_endpoint(id, capability.rights, machine),
+            Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone, machine),
+            Object::Notification(id) => self.release_notification(id, machine),
+            Object::Timer(id) => self.release_timer(id, machine),
             Object::Interrupt(id) => self.release_interrupt(id, machine),
             Object::Module(id) => self.release_module(id, machine),
             Object::Reply(None)
@@ -52,7 +58,9 @@ impl Kernel {
             | Object::SystemInfo
             | Object::KernelLayout
             | Object::Power
-            | Object::Log => {}
+            | Object::Log
+            | Object::Audit
+            | Object::Revoked(_) => {}
         }
     }
 

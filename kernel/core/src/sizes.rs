@@ -4,18 +4,21 @@ use core::mem::size_of;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, memory_kind};
+use nonos_abi::info::AuditRecord;
 
 use crate::arena::Entry;
 use crate::endpoint::Endpoint;
 use crate::frame::FrameInfo;
 use crate::handle::Slot;
 use crate::interrupt::Interrupt;
+use crate::lineage::{Node, Shape};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
 use crate::process::{Process, Watch};
 use crate::region::Region;
 use crate::thread::Thread;
+use crate::timer::Timer;
 
 /// Page tables of a usual process: the top, and three levels each for program, memory objects and stack, and some more.
 const TABLES_PER_PROCESS: usize = 12;
@@ -23,8 +26,10 @@ const TABLES_PER_PROCESS: usize = 12;
 /// Lengths of the slices in [`Arenas`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
-    /// Processes, and as many threads.
+    /// Processes.
     pub processes: usize,
+    /// Threads.
+    pub threads: usize,
     /// Slots in each handle table.
     pub handles_per_process: usize,
     /// Mapped regions in each address space.
@@ -41,8 +46,12 @@ pub struct Sizes {
     pub modules: usize,
     /// Requests to be told when a process ends.
     pub watches: usize,
+    /// Timers.
+    pub timers: usize,
     /// Frames from the first to the last usable one.
     pub frames: usize,
+    /// Records of denied system calls that are kept.
+    pub audit_records: usize,
     /// Bytes of the kernel's log.
     pub log_bytes: usize,
 }
@@ -54,6 +63,7 @@ impl Sizes {
     pub fn for_memory(region_bytes: usize, frames: usize) -> Self {
         let sizes = Self {
             processes: 0,
+            threads: 0,
             handles_per_process: 256,
             regions_per_process: 32,
             memories: 0,
@@ -62,7 +72,9 @@ impl Sizes {
             interrupts: 32,
             modules: 64,
             watches: 0,
+            timers: 0,
             frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),
+            audit_records: 256,
             log_bytes: 16 * 1024,
         };
         let objects = sizes.with_processes(1).bytes() - sizes.bytes();
@@ -81,17 +93,37 @@ impl Sizes {
     pub(crate) fn with_processes(self, processes: usize) -> Self {
         Self {
             processes,
+            threads: processes * 4,
             memories: processes * 8,
             endpoints: processes * 4,
             notifications: processes * 4,
             watches: processes * 4,
+            timers: processes * 4,
             ..self
         }
     }
 
+    fn shape(&self) -> Shape {
+        Shape {
+            processes: self.processes,
+            handles_per_process: self.handles_per_process,
+            regions_per_process: self.regions_per_process,
+            interrupts: self.interrupts,
+            watches: self.watches,
+            timers: self.timers,
+            threads: self.threads,
+        }
+    }
+
+    /// Nodes of the lineage: one for each thing that can be derived from a handle.
+    pub fn nodes(&self) -> usize {
+        self.shape().nodes()
+    }
+
     /// Bytes that all slices take together, without alignment.
     pub fn bytes(&self) -> usize {
-        self.processes * (size_of::<Entry<Process>>() + size_of::<Entry<Thread>>())
+        self.processes * size_of::<Entry<Process>>()
+            + self.threads * size_of::<Entry<Thread>>()
             + self.processes * self.handles_per_process * size_of::<Slot>()
             + self.processes * self.regions_per_process * size_of::<Region>()
             + self.memories * size_of::<Entry<Memory>>()
@@ -100,7 +132,10 @@ impl Sizes {
             + self.interrupts * size_of::<Entry<Interrupt>>()
             + self.modules * size_of::<Entry<Module>>()
             + self.watches * size_of::<Entry<Watch>>()
+            + self.timers * size_of::<Entry<Timer>>()
             + self.frames * size_of::<FrameInfo>()
+            + self.nodes() * size_of::<Node>()
+            + self.audit_records * size_of::<AuditRecord>()
             + self.log_bytes
     }
 }
@@ -122,7 +157,7 @@ pub(crate) fn usable_frames(info: &BootInfo) -> (u64, u64) {
 pub struct Arenas {
     /// [`Sizes::processes`] entries.
     pub processes: &'static mut [Entry<Process>],
-    /// [`Sizes::processes`] entries.
+    /// [`Sizes::threads`] entries.
     pub threads: &'static mut [Entry<Thread>],
     /// [`Sizes::processes`] × [`Sizes::handles_per_process`] slots.
     pub slots: &'static mut [Slot],
@@ -140,10 +175,31 @@ pub struct Arenas {
     pub modules: &'static mut [Entry<Module>],
     /// [`Sizes::watches`] entries.
     pub watches: &'static mut [Entry<Watch>],
+    /// [`Sizes::nodes`] nodes.
+    pub nodes: &'static mut [Node],
+    /// [`Sizes::audit_records`] records.
+    pub audit: &'static mut [AuditRecord],
+    /// [`Sizes::timers`] entries.
+    pub timers: &'static mut [Entry<Timer>],
     /// [`Sizes::frames`] frames.
     pub frames: &'static mut [FrameInfo],
     /// [`Sizes::log_bytes`] bytes.
     pub log: &'static mut [u8],
+}
+
+impl Arenas {
+    pub(crate) fn shape(&self) -> Shape {
+        let processes = self.processes.len().max(1);
+        Shape {
+            processes: self.processes.len(),
+            handles_per_process: self.slots.len() / processes,
+            regions_per_process: self.regions.len() / processes,
+            interrupts: self.interrupts.len(),
+            watches: self.watches.len(),
+            timers: self.timers.len(),
+            threads: self.threads.len(),
+        }
+    }
 }
 
 #[cfg(test)]

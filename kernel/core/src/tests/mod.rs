@@ -1,10 +1,12 @@
 //! The kernel on a fake machine: one file per family of system calls. [`crate::testing::World`] checks all
 //! invariants after each event.
 
+mod budgets;
 mod calls;
 mod cpus;
 mod handles;
 mod hardware;
+mod lineage;
 mod loading;
 mod memory;
 mod modules;
@@ -13,3 +15,5 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod threads;
+mod timers;
