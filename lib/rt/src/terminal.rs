@@ -2,13 +2,14 @@
 
 use core::fmt;
 
+use nonos_abi::Rights;
 use nonos_proto::console::Client;
 use nonos_proto::{Bytes, CallError};
 
 use crate::object::{Endpoint, Notification};
 use crate::parent;
 
-/// A connection to the console. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
+/// A connection to the console, made anew when it broke: when the console ended or the handle was taken back. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
 #[derive(Debug)]
 pub struct Terminal {
     client: Client<Endpoint>,
@@ -29,6 +30,15 @@ impl Terminal {
         })
     }
 
+    /// Connects again, through `init`.
+    ///
+    /// # Errors
+    /// When there is no console any more, or it is not granted any more.
+    pub fn reconnect(&mut self) -> Result<(), CallError> {
+        self.client = Client(parent::connect("console")?);
+        Ok(())
+    }
+
     /// Shows what was gathered.
     ///
     /// # Errors
@@ -38,7 +48,7 @@ impl Terminal {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Sends what was gathered, again once when the console restarts meanwhile.
+    /// Sends what was gathered, and once more to the next console when this one ends meanwhile.
     fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
         if self.length == 0 {
             return;
@@ -46,7 +56,9 @@ impl Terminal {
         let text = Bytes::prefix_of(&self.pending[..self.length]);
         self.length = 0;
         let sent = match write(&self.client, text) {
-            Err(CallError::Unreachable(_)) => write(&self.client, text),
+            Err(CallError::Unreachable(_)) => {
+                self.reconnect().and_then(|()| write(&self.client, text))
+            }
             sent => sent,
         };
         if let Err(error) = sent {
@@ -74,7 +86,7 @@ impl Terminal {
 
     /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
     pub fn watch(&mut self, notification: &Notification, bits: u64) -> Result<(), CallError> {
-        use nonos_abi::Rights;
+        // Sending it takes GRANT, which stays here: it arrives without.
         let send_only = Rights::WRITE.or(Rights::GRANT);
         let copy = notification
             .copy(send_only)
