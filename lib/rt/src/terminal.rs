@@ -48,20 +48,28 @@ impl Terminal {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Sends what was gathered, and once more to the next console when this one ends meanwhile.
+    /// Calls the console, and once more the next one when this one ends meanwhile.
+    fn call<T>(
+        &mut self,
+        call: impl Fn(&Client<Endpoint>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        match call(&self.client) {
+            Err(CallError::Unreachable(_)) => {
+                self.reconnect()?;
+                call(&self.client)
+            }
+            result => result,
+        }
+    }
+
+    /// Sends what was gathered.
     fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
         if self.length == 0 {
             return;
         }
         let text = Bytes::prefix_of(&self.pending[..self.length]);
         self.length = 0;
-        let sent = match write(&self.client, text) {
-            Err(CallError::Unreachable(_)) => {
-                self.reconnect().and_then(|()| write(&self.client, text))
-            }
-            sent => sent,
-        };
-        if let Err(error) = sent {
+        if let Err(error) = self.call(|client| write(client, text)) {
             self.failure.get_or_insert(error);
         }
     }
@@ -69,10 +77,11 @@ impl Terminal {
     /// Starts a new line unless the cursor stands at the beginning of one.
     pub fn fresh_line(&mut self) -> Result<(), CallError> {
         self.flush()?;
-        self.client.fresh_line()
+        self.call(Client::fresh_line)
     }
 
-    /// Waits for input.
+    /// Waits for input. When the console ends meanwhile this fails, because the next one shows nothing of what this one
+    /// showed: the caller has to [`Self::reconnect`] and show it again.
     pub fn read(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
         self.client.read()
@@ -81,7 +90,7 @@ impl Terminal {
     /// Takes the input that is there.
     pub fn poll(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
-        self.client.poll()
+        self.call(Client::poll)
     }
 
     /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
@@ -91,12 +100,13 @@ impl Terminal {
         let copy = notification
             .copy(send_only)
             .map_err(CallError::Unreachable)?;
-        self.client.watch(copy.handle(), bits)
+        self.call(|client| client.watch(copy.handle(), bits))
     }
 
     /// Columns and rows of the screen.
     pub fn size(&mut self) -> Result<(u64, u64), CallError> {
-        self.client.size().map(|size| (size.columns, size.rows))
+        self.call(Client::size)
+            .map(|size| (size.columns, size.rows))
     }
 }
 
