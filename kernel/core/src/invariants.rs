@@ -22,7 +22,7 @@ use crate::object::Object;
 use crate::region::Backing;
 use crate::scheduler::{PRIORITIES, Queue};
 use crate::testing::{FakeMachine, Mapping};
-use crate::thread::ThreadState;
+use crate::thread::{Thread, ThreadState};
 
 type Checked = Result<(), String>;
 
@@ -52,6 +52,7 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     waiting(kernel)?;
     scheduling(kernel, machine)?;
     timeouts(kernel, machine)?;
+    budgets(kernel)?;
     translations(kernel, machine)?;
     interrupts(kernel, machine)?;
     lineage(kernel)
@@ -174,12 +175,22 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
     );
     for (id, process) in kernel.processes.iter() {
         let alive = process.exit.is_none();
-        let thread = process
-            .thread
-            .filter(|&thread| kernel.threads[thread].process == Some(id));
+        let mut threads = 0;
+        for thread in process.threads.iter(&kernel.threads) {
+            ensure!(
+                kernel.threads[thread].process == Some(id),
+                "{thread:?} is not of {id:?}"
+            );
+            threads += 1;
+        }
         ensure!(
-            thread.is_some() == alive,
-            "{id:?} alive {alive} has thread {thread:?}"
+            (threads > 0) == alive && threads == usize::from(process.thread_count),
+            "{id:?} alive {alive} has {threads} threads"
+        );
+        let last = process.threads.iter(&kernel.threads).last();
+        ensure!(
+            process.threads.ends_with(last),
+            "{id:?} has a wrong list of threads"
         );
         ensure!(
             process.space.is_some() == alive,
@@ -197,13 +208,14 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
         let empty = empty && process.frames.count() == 0 && process.watches.is_none();
         ensure!(alive || empty, "{id:?} ended and has something left");
     }
-    let threads = kernel.threads.used();
-    let alive = kernel
-        .processes
-        .iter()
-        .filter(|(_, process)| process.exit.is_none())
-        .count();
-    ensure!(threads == alive, "{threads} threads for {alive} processes");
+    let live = |(_, thread): &(ThreadId, &Thread)| thread.state != ThreadState::Ended;
+    let threads = kernel.threads.iter().filter(live).count();
+    let counted = kernel.processes.iter();
+    let counted: usize = counted.map(|(_, p)| usize::from(p.thread_count)).sum();
+    ensure!(
+        threads == counted,
+        "{threads} threads, {counted} of processes"
+    );
     Ok(())
 }
 
@@ -267,6 +279,7 @@ fn exists(kernel: &Kernel, object: Object) -> bool {
     }
     match object {
         Object::Process(id) => in_use(&kernel.processes, id),
+        Object::Thread(id) => in_use(&kernel.threads, id),
         Object::Memory(id) => in_use(&kernel.memories, id),
         Object::Endpoint(id) => in_use(&kernel.endpoints, id),
         Object::Reply(Some(id)) => in_use(&kernel.threads, id),
@@ -305,6 +318,7 @@ impl Counts {
 /// Every reference count is what one counts again.
 fn references(kernel: &Kernel) -> Checked {
     let mut processes = Counts::default();
+    let mut threads = Counts::default();
     let mut memories = Counts::default();
     let mut endpoints = Counts::default();
     let mut notifications = Counts::default();
@@ -331,6 +345,7 @@ fn references(kernel: &Kernel) -> Checked {
         {
             match capability.object {
                 Object::Process(id) => processes.add(id),
+                Object::Thread(id) => threads.add(id),
                 Object::Memory(id) => memories.add(id),
                 Object::Endpoint(id) => {
                     endpoints.add(id);
@@ -347,7 +362,10 @@ fn references(kernel: &Kernel) -> Checked {
     for payer in payers(kernel) {
         processes.add(payer);
     }
-    for (_, thread) in kernel.threads.iter() {
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            threads.add(id);
+        }
         thread
             .bound
             .into_iter()
@@ -382,6 +400,7 @@ fn references(kernel: &Kernel) -> Checked {
         );
     }
     processes.compare(&kernel.processes)?;
+    threads.compare(&kernel.threads)?;
     memories.compare(&kernel.memories)?;
     endpoints.compare(&kernel.endpoints)?;
     notifications.compare(&kernel.notifications)?;
@@ -396,6 +415,7 @@ fn payers(kernel: &Kernel) -> Vec<ProcessId> {
     }
     [
         of(&kernel.processes),
+        of(&kernel.threads),
         of(&kernel.memories),
         of(&kernel.endpoints),
         of(&kernel.notifications),
@@ -652,10 +672,22 @@ fn queues(kernel: &Kernel) -> Checked {
     for (id, notification) in kernel.notifications.iter() {
         walk(notification.waiters, &|_| ThreadState::Waiting(id))?;
     }
+    for (id, process) in kernel.processes.iter() {
+        walk(process.throttled, &|_| ThreadState::Throttled)?;
+        let mut throttled = process.throttled.iter(&kernel.threads);
+        let stranger = throttled.find(|&thread| kernel.threads[thread].process != Some(id));
+        ensure!(
+            stranger.is_none(),
+            "{stranger:?} waits for the budget of {id:?}"
+        );
+    }
     for (id, thread) in kernel.threads.iter() {
         let queued = found.contains_key(&id.position());
         let expected = match thread.state {
-            ThreadState::New | ThreadState::Sleeping | ThreadState::AwaitingReply { .. } => false,
+            ThreadState::New
+            | ThreadState::Sleeping
+            | ThreadState::AwaitingReply { .. }
+            | ThreadState::Ended => false,
             ThreadState::Running => {
                 ensure!(
                     kernel.scheduler.running_on(thread.cpu) == Some(id),
@@ -663,7 +695,6 @@ fn queues(kernel: &Kernel) -> Checked {
                 );
                 false
             }
-            ThreadState::Ended => return Err(format!("{id:?} ended and exists")),
             _ => true,
         };
         ensure!(
@@ -799,11 +830,12 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let slice = shared.then(|| scheduler.slice_end_ns(cpu));
         let mapping = thread.map(|id| kernel.threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&at| at != NEVER);
-        let due = [timeout, slice, mapping].into_iter().flatten().min();
+        let reservation = scheduler.reservation_end(cpu);
+        let due = [timeout, slice, reservation, mapping];
+        let due = due.into_iter().flatten().min();
         let armed = machine.timer_ns[usize::from(cpu.0)];
-        // With several CPUs another one can take what the timer was set for.
-        let early =
-            machine.cpus.len() > 1 && armed.is_some_and(|at| due.is_none_or(|due| at < due));
+        // What the timer was set for can be gone: it goes off once for nothing.
+        let early = armed.is_some_and(|at| due.is_none_or(|due| at < due));
         ensure!(
             armed == due || early,
             "the timer of {cpu:?} is set to {armed:?}, not {due:?}"
@@ -862,14 +894,65 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         );
         let blocked = !matches!(
             thread.state,
-            ThreadState::New | ThreadState::Ready | ThreadState::Running
+            ThreadState::New | ThreadState::Ready | ThreadState::Running | ThreadState::Ended
         );
         ensure!(
             blocked || !timed,
             "{id:?} is not blocked and has a deadline"
         );
-        let sleeps = thread.state == ThreadState::Sleeping;
-        ensure!(timed || !sleeps, "{id:?} sleeps for ever");
+        let needs_one = matches!(thread.state, ThreadState::Sleeping | ThreadState::Throttled);
+        ensure!(timed || !needs_one, "{id:?} waits for ever");
+    }
+    Ok(())
+}
+
+/// What runs is charged to processes that live, and what is left and reserved of a budget is at most the budget.
+fn budgets(kernel: &Kernel) -> Checked {
+    let scheduler = &kernel.scheduler;
+    let alive = |id: ProcessId| {
+        kernel.processes.id_at(id.position()).is_some() && kernel.processes[id].exit.is_none()
+    };
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            let account = thread.account;
+            ensure!(
+                account.is_some_and(alive),
+                "{id:?} works at the cost of {account:?}, which has ended"
+            );
+        }
+    }
+    let mut reserved = BTreeMap::<usize, u64>::new();
+    for cpu in all_cpus() {
+        let account = scheduler.account(cpu);
+        let running = scheduler.running_on(cpu);
+        let expected = running.and_then(|id| kernel.threads[id].account);
+        ensure!(
+            account == expected || scheduler.is_stale(cpu),
+            "{cpu:?} charges {account:?}, not {expected:?}"
+        );
+        let Some(account) = account else { continue };
+        ensure!(alive(account), "{cpu:?} charges {account:?}, which ended");
+        let budget = &kernel.processes[account].budget;
+        let reservation = scheduler.reservation(cpu);
+        ensure!(
+            reservation.is_some() == budget.is_limited(),
+            "{cpu:?} has a reservation of {account:?}, or none"
+        );
+        if let Some(reservation) = reservation.filter(|&r| budget.is_current(r)) {
+            *reserved.entry(account.position()).or_default() += reservation.ns;
+        }
+    }
+    for (id, process) in kernel.processes.iter() {
+        let counted = reserved.get(&id.position()).copied().unwrap_or(0);
+        let (left, stored) = process.budget.left_and_reserved_ns();
+        ensure!(
+            process.exit.is_some() || stored == counted,
+            "{id:?} has {counted} ns reserved, not {stored}"
+        );
+        ensure!(
+            left + stored <= process.budget.budget_ns,
+            "{id:?} has more left than its budget"
+        );
     }
     Ok(())
 }
