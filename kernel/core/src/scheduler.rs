@@ -3,7 +3,7 @@
 //! Each CPU has its own ready queues, and only that CPU chooses what runs on it, when it settles at the end of its event. Others
 //! put threads on its queues and kick it. A running thread is on no queue; every ready thread is on the queue of its
 //! priority at its CPU; bit `p` of `occupied` is set exactly when queue `p` has a thread. The timer of a CPU is armed only for what
-//! will really happen: the next thread to be woken there, or the end of the time slice when another thread of the same
+//! will really happen: the next thread to be woken there, the next timer object, the end of the time slice when another thread of the same
 //! priority is ready, or the end of the reservation.
 //!
 //! Where a thread goes that was woken is decided at the end of the event, too: to the CPU of this event if that has nothing better
@@ -46,6 +46,8 @@ struct Cpu {
     ready_count: u16,
     /// Threads to be woken by this CPU's timer.
     timeouts: Timeouts,
+    /// When the first timer object of this CPU is due.
+    alarm_ns: Option<u64>,
     running: Option<ThreadId>,
     /// Who pays for what runs here.
     account: Option<ProcessId>,
@@ -69,6 +71,7 @@ impl Cpu {
         occupied: 0,
         ready_count: 0,
         timeouts: Timeouts::EMPTY,
+        alarm_ns: None,
         running: None,
         account: None,
         reservation: None,
@@ -304,9 +307,19 @@ impl Scheduler {
     pub fn set_timeout(&mut self, threads: &mut Threads, id: ThreadId, deadline_ns: u64) {
         let timeouts = &mut self.cpus[self.here].timeouts;
         threads[id].deadline_ns = Some(deadline_ns);
-        let is_later = |&other: &ThreadId| threads[other].deadline_ns > Some(deadline_ns);
-        let later = timeouts.iter(threads).find(is_later);
-        timeouts.insert_before(threads, id, later);
+        let is_later = |other: &Thread| other.deadline_ns > Some(deadline_ns);
+        timeouts.insert_sorted(threads, id, is_later);
+    }
+
+    /// The CPU of this event.
+    pub fn cpu(&self) -> CpuId {
+        CpuId(self.here as u8)
+    }
+
+    /// When the first timer object of a CPU is due. One of another CPU can only go: its hardware timer then goes off for nothing.
+    pub fn set_alarm(&mut self, cpu: CpuId, deadline_ns: Option<u64>) {
+        self.cpus[usize::from(cpu.0)].alarm_ns = deadline_ns;
+        self.here().stale = true;
     }
 
     fn clear_timeout(&mut self, threads: &mut Threads, id: ThreadId) {
@@ -682,7 +695,8 @@ impl Scheduler {
         let slice = shared.then_some(here.slice_end_ns);
         let mapping = here.running.map(|id| threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&expires_ns| expires_ns != NEVER);
-        let deadline = earlier(earlier(timeout, slice), here.reservation_end_ns());
+        let object = earlier(timeout, here.alarm_ns);
+        let deadline = earlier(earlier(object, slice), here.reservation_end_ns());
         let deadline = earlier(deadline, mapping);
         if deadline != here.armed_ns {
             here.armed_ns = deadline;
@@ -768,6 +782,10 @@ impl Scheduler {
 
     pub fn slice_end_ns(&self, cpu: CpuId) -> u64 {
         self.cpus[usize::from(cpu.0)].slice_end_ns
+    }
+
+    pub fn alarm_ns(&self, cpu: CpuId) -> Option<u64> {
+        self.cpus[usize::from(cpu.0)].alarm_ns
     }
 
     pub fn account(&self, cpu: CpuId) -> Option<ProcessId> {

@@ -16,3 +16,4 @@ mod random;
 mod scheduling;
 mod system;
 mod threads;
+mod timers;
