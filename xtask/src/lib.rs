@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod bench;
 pub mod build;
 pub mod check;

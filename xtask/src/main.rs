@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::qemu::TpmKind;
 use xtask::size::Sizes;
-use xtask::{bench, check, packages, paths, process, run, test};
+use xtask::{abi, bench, check, packages, paths, process, run, test};
 
 /// Build, sign, run, test and measure NØNOS
 #[derive(Parser)]
@@ -53,6 +53,8 @@ enum Task {
     },
     /// Check format, lints for every target, dependencies and documentation
     Check,
+    /// Write docs/abi.md from the doc comments of abi/
+    Abi,
     /// Install what is missing, make the developer keys, and stop
     Setup,
 }
@@ -97,6 +99,7 @@ fn execute(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Check => check::all(),
+        Task::Abi => abi::write(),
         Task::Setup => {
             let toolchain = packages::ensure(packages::has_display())?;
             process::progress(format!("compiler: {toolchain}"));
