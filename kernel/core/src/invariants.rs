@@ -12,7 +12,9 @@ use nonos_abi::{PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::frame::Owner;
+use crate::handle::Capability;
 use crate::kernel::Kernel;
+use crate::lineage::{DEPTH_MAX, Derived, Node};
 use crate::machine::{Access, FrameNumber, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
@@ -49,7 +51,93 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     replies(kernel)?;
     waiting(kernel)?;
     scheduling(kernel, machine)?;
-    interrupts(kernel, machine)
+    interrupts(kernel, machine)?;
+    lineage(kernel)
+}
+
+/// Links agree with each other, what is not in use has none, and a child has no more rights and time than its parent.
+fn lineage(kernel: &Kernel) -> Checked {
+    let lineage = &kernel.lineage;
+    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::EMPTY) {
+        let derived = lineage.derived(node);
+        let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
+        ensure!(in_use, "{derived:?} is not in use and has links");
+        if let Some(next) = links.next {
+            let back = lineage.links(next);
+            let agrees = back.previous == Some(node) && back.parent == links.parent;
+            ensure!(agrees, "{derived:?} and its sibling disagree");
+        }
+        let Some(parent) = links.parent else {
+            let alone = links.next.is_none() && links.previous.is_none();
+            ensure!(alone, "{derived:?} has siblings and no parent");
+            continue;
+        };
+        let first = lineage.links(parent).first_child == Some(node);
+        ensure!(
+            first == links.previous.is_none(),
+            "{derived:?} is not where its parent looks for it"
+        );
+        let depth = core::iter::successors(Some(node), |&node| lineage.parent(node));
+        ensure!(
+            depth.take(100).count() <= DEPTH_MAX,
+            "{derived:?} is too deep"
+        );
+        let Some(Derived::Slot(process, index)) = lineage.derived(parent) else {
+            return Err(format!("{derived:?} was derived from no handle"));
+        };
+        let slot = &kernel.slots_of(process)[usize::from(index)];
+        let Some(granted) = slot.capability else {
+            return Err(format!("{derived:?} was derived from an empty slot"));
+        };
+        if let Some(Derived::Slot(holder, index)) = derived {
+            let child = &kernel.slots_of(holder)[usize::from(index)];
+            let Some(capability) = child.capability else {
+                continue;
+            };
+            // Devices and modules come with rights of their own.
+            let same = capability.object == granted.object;
+            ensure!(
+                !same || granted.rights.contains(capability.rights),
+                "{derived:?} has more rights than what it was derived from"
+            );
+            ensure!(
+                child.deadline_ns <= slot.deadline_ns,
+                "{derived:?} lives longer than what it was derived from"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn is_in_use(kernel: &Kernel, derived: Derived) -> bool {
+    match derived {
+        Derived::Slot(process, index) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let slot = &kernel.slots_of(process)[usize::from(index)];
+            let is_tombstone = |capability: Capability| {
+                matches!(capability.object, Object::Revoked(_) | Object::Reply(_))
+            };
+            alive
+                && slot
+                    .capability
+                    .is_some_and(|capability| !is_tombstone(capability))
+        }
+        Derived::Region(process, number) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let mut regions = kernel.regions_of(process).iter();
+            let is_mapping = |backing| matches!(backing, Backing::Memory(_));
+            alive && regions.any(|region| region.number == number && is_mapping(region.backing))
+        }
+        Derived::Interrupt(id, _) => {
+            let exists = kernel.interrupts.id_at(id.position()).is_some();
+            exists && kernel.interrupts[id].signal.is_some()
+        }
+        Derived::Watch(id, _) => kernel.watches.id_at(id.position()).is_some(),
+        Derived::Bound(id) => {
+            let exists = kernel.threads.id_at(id.position()).is_some();
+            exists && kernel.threads[id].bound.is_some()
+        }
+    }
 }
 
 fn arenas(kernel: &Kernel) -> Checked {

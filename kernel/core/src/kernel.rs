@@ -1,5 +1,7 @@
 //! The kernel as one value: all objects, and what happens at each event.
 
+use core::cell::Cell;
+
 use nonos_abi::boot::BootInfo;
 use nonos_abi::{Error, Name, Rights};
 use nonos_image::anchors::Anchors;
@@ -9,10 +11,12 @@ use crate::arena::{
     Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
     WatchId,
 };
+use crate::audit::{Audit, Denied};
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
+use crate::lineage::Lineage;
 use crate::log::Log;
 use crate::machine::{AddressSpace, Event, Machine, UserContext};
 use crate::memory::Memory;
@@ -83,6 +87,12 @@ pub struct Kernel {
     pub(crate) modules: Arena<ModuleId, Module>,
     pub(crate) watches: Arena<WatchId, Watch>,
 
+    /// What was derived from what.
+    pub(crate) lineage: Lineage,
+    pub(crate) audit: Audit,
+    /// What the last check failed for, until it is recorded.
+    pub(crate) denied: Cell<Denied>,
+
     pub(crate) slots: &'static mut [Slot],
     pub(crate) handles_per_process: usize,
     pub(crate) regions: &'static mut [Region],
@@ -118,6 +128,7 @@ impl Kernel {
         let anchors = archive.get(archive::ANCHORS).ok_or(StartError::NoAnchors)?;
         let anchors = Anchors::parse(anchors).map_err(StartError::Anchors)?;
         let processes = arenas.processes.len().max(1);
+        let shape = arenas.shape();
         let objects = arenas.endpoints.len().min(arenas.notifications.len());
         let mut kernel = Self {
             boot,
@@ -134,6 +145,9 @@ impl Kernel {
             interrupts: Arena::new(arenas.interrupts),
             modules: Arena::new(arenas.modules),
             watches: Arena::new(arenas.watches),
+            lineage: Lineage::new(arenas.nodes, shape),
+            audit: Audit::new(arenas.audit),
+            denied: Cell::new(Denied::NONE),
             handles_per_process: arenas.slots.len() / processes,
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
@@ -182,9 +196,10 @@ impl Kernel {
             Object::KernelLayout,
             Object::Power,
             Object::Log,
+            Object::Audit,
         ];
         for object in objects {
-            self.insert_copy(process, Capability::new(object, Rights::ALL))?;
+            self.insert_root(process, Capability::new(object, Rights::ALL))?;
         }
         self.start_process(process, [0, 0])?;
         self.scheduler.settle(&mut self.threads, machine);
@@ -203,7 +218,7 @@ impl Kernel {
         match event {
             Event::Syscall => self.syscall(machine),
             Event::Timer => self.scheduler.timer(&mut self.threads, machine.now_ns()),
-            Event::Interrupt(global) => self.interrupt(global),
+            Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
                     self.end_process(process, Exit::Fault(fault), machine);

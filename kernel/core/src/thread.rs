@@ -3,6 +3,8 @@
 use nonos_abi::Error;
 
 use crate::arena::{Empty, EndpointId, NotificationId, ProcessId, ThreadId};
+use crate::handle::Found;
+use crate::lineage::{NEVER, NodeId};
 use crate::machine::{AddressSpace, FrameNumber, UserContext};
 
 /// A thread.
@@ -22,6 +24,10 @@ pub struct Thread {
     pub(crate) cpu_ns: u64,
     /// When it wakes, while it sleeps.
     pub(crate) deadline_ns: u64,
+    /// The handle it waits through, or did.
+    pub(crate) through: Option<NodeId>,
+    /// When that handle expires.
+    pub(crate) expires_ns: u64,
     /// Badge of the endpoint handle it calls through, while it waits for a receiver.
     pub(crate) badge: u64,
     /// The notification that ends its `Receive`, too.
@@ -82,12 +88,33 @@ impl Empty for Thread {
         slice_ns: 0,
         cpu_ns: 0,
         deadline_ns: 0,
+        through: None,
+        expires_ns: NEVER,
         badge: 0,
         bound: None,
     };
 }
 
 impl Thread {
+    /// Has it wait through a handle, once it blocks.
+    #[inline(always)]
+    pub(crate) fn wait_through(&mut self, found: &Found) {
+        self.through = Some(found.node);
+        self.expires_ns = found.deadline_ns;
+    }
+
+    /// Whether it is blocked, waiting through this handle.
+    pub(crate) fn waits_through(&self, node: NodeId) -> bool {
+        let waits = matches!(
+            self.state,
+            ThreadState::Calling(_)
+                | ThreadState::AwaitingReply { .. }
+                | ThreadState::Receiving(_)
+                | ThreadState::Waiting(_)
+        );
+        waits && self.through == Some(node)
+    }
+
     /// Has the thread find an error when it goes on.
     pub fn fail(&mut self, error: Error) {
         self.context.rax = error.raw();

@@ -62,6 +62,8 @@ pub struct FakeMachine {
     pub port_writes: Vec<(u16, PortWidth, u32)>,
     /// Power actions, in order.
     pub power_actions: Vec<PowerAction>,
+    /// How often all CPUs were made to forget what was unmapped.
+    pub shootdowns: u64,
     /// What was printed.
     pub printed: String,
 }
@@ -82,6 +84,7 @@ impl FakeMachine {
             enabled_interrupts: BTreeSet::new(),
             port_writes: Vec::new(),
             power_actions: Vec::new(),
+            shootdowns: 0,
             printed: String::new(),
         }
     }
@@ -143,7 +146,9 @@ impl Machine for FakeMachine {
 
     fn stop(&mut self, _: CpuId) {}
 
-    fn shootdown(&mut self, _: AddressSpace) {}
+    fn shootdown(&mut self, _: AddressSpace) {
+        self.shootdowns += 1;
+    }
 
     fn copy(
         &mut self,

@@ -4,12 +4,13 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use nonos_abi::boot::{BootInfo, MemoryRange, RollbackStore, memory_kind};
-use nonos_abi::{Error, PAGE_BYTES, Syscall, start};
+use nonos_abi::{Error, PAGE_BYTES, Rights, Syscall, start};
 
 use super::image::payload;
 use super::machine::FakeMachine;
 use crate::arena::{Empty, Entry, ProcessId, ThreadId};
 use crate::kernel::{BootRecord, Kernel};
+use crate::lineage::NEVER;
 use crate::machine::{AddressSpace, Event, UserContext, UserPage};
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
@@ -298,22 +299,17 @@ impl World {
 
     /// The process that a handle names.
     pub fn process_behind(&self, owner: ProcessId, handle: u64) -> ProcessId {
-        let (_, capability) = self
-            .kernel
-            .look_up_any(owner, handle)
-            .expect("the handle exists");
-        capability.object.process().expect("a process")
+        self.kernel
+            .look_up(owner, handle, Rights::NONE, &self.machine)
+            .expect("a process")
     }
 
     /// Gives a process another's handle, as if it had been granted or sent.
     pub fn share(&mut self, from: ProcessId, handle: u64, to: ProcessId) -> u64 {
-        let (_, capability) = self
-            .kernel
-            .look_up_any(from, handle)
-            .expect("the handle exists");
+        let found = self.kernel.find(from, handle).expect("the handle exists");
         let copy = self
             .kernel
-            .insert_copy(to, capability)
+            .insert_copy(to, &found, found.capability, NEVER)
             .expect("room for a handle");
         copy.raw().into()
     }
@@ -388,6 +384,8 @@ fn arenas(sizes: &Sizes) -> Arenas {
         interrupts: entries(sizes.interrupts),
         modules: entries(sizes.modules),
         watches: entries(sizes.watches),
+        nodes: filled(sizes.nodes()),
+        audit: Vec::leak(std::vec![Default::default(); sizes.audit_records]),
         frames: filled(sizes.frames),
         log: Vec::leak(std::vec![0; sizes.log_bytes]),
     }

@@ -4,6 +4,7 @@
 mod calls;
 mod handles;
 mod hardware;
+mod lineage;
 mod loading;
 mod memory;
 mod modules;
