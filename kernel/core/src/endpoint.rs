@@ -68,17 +68,16 @@ impl Kernel {
             return Err(Error::PeerGone);
         }
         self.threads[caller.thread].badge = through.capability.badge;
-        self.threads[caller.thread].wait_through(through);
         if let Some(receiver) = self.endpoints[endpoint].receivers.head {
             let state = self.deliver_call(caller.thread, caller.process, receiver, machine)?;
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, receiver);
-            self.scheduler.block(&mut self.threads, state);
+            self.block_through(caller.thread, through, state);
             self.scheduler.wake(&mut self.threads, receiver);
         } else {
             let state = ThreadState::Calling(endpoint);
-            self.scheduler.block(&mut self.threads, state);
+            self.block_through(caller.thread, through, state);
             self.endpoints[endpoint]
                 .callers
                 .push_back(&mut self.threads, caller.thread);
@@ -140,13 +139,23 @@ impl Kernel {
                 Err(error) => self.wake_with_error(caller, error, machine),
             }
         }
-        self.threads[receiver.thread].wait_through(through);
         let state = ThreadState::Receiving(endpoint);
-        self.scheduler.block(&mut self.threads, state);
+        self.block_through(receiver.thread, through, state);
         self.endpoints[endpoint]
             .receivers
             .push_back(&mut self.threads, receiver.thread);
         Ok(())
+    }
+
+    /// Has the running thread wait through a handle, at most until that expires.
+    #[inline]
+    pub(crate) fn block_through(&mut self, thread: ThreadId, through: &Found, state: ThreadState) {
+        self.threads[thread].through = Some(through.node);
+        self.scheduler.block(&mut self.threads, state);
+        if through.deadline_ns != NEVER {
+            self.scheduler
+                .set_timeout(&mut self.threads, thread, through.deadline_ns);
+        }
     }
 
     fn deliver_queued(
@@ -162,8 +171,8 @@ impl Kernel {
 
     /// Checks that the handle through which a thread waits has not expired.
     pub(crate) fn check_wait(&self, thread: ThreadId, machine: &impl Machine) -> Result<(), Error> {
-        let expires_ns = self.threads[thread].expires_ns;
-        if expires_ns != NEVER && machine.now_ns() >= expires_ns {
+        let deadline_ns = self.threads[thread].deadline_ns;
+        if deadline_ns.is_some_and(|deadline_ns| machine.now_ns() >= deadline_ns) {
             let handle = self.threads[thread].context.rdi & u64::from(u32::MAX);
             return Err(self.deny(handle, None, Error::Expired));
         }

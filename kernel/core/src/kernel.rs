@@ -18,7 +18,7 @@ use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
 use crate::lineage::Lineage;
 use crate::log::Log;
-use crate::machine::{AddressSpace, Event, Machine, UserContext};
+use crate::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -28,6 +28,7 @@ use crate::random::Random;
 use crate::region::Region;
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
+use crate::thread::ThreadState;
 
 /// Name of the first module.
 const INIT: &str = "init";
@@ -201,23 +202,28 @@ impl Kernel {
         for object in objects {
             self.insert_root(process, Capability::new(object, Rights::ALL))?;
         }
+        self.scheduler.enter(machine.cpu());
+        self.scheduler.set_count(machine.cpus());
         self.start_process(process, [0, 0])?;
         self.scheduler.settle(&mut self.threads, machine);
         Ok(())
     }
 
-    /// The thread to run: its registers and address space. `None` when there is nothing to run until the next event.
+    /// The thread that a CPU is to run: its registers and address space. `None` when there is nothing to run until the next event
+    /// there. Only an event of this CPU changes it, but another's may take it away: then this CPU was stopped before.
     #[inline]
-    pub fn current(&mut self) -> Option<(&mut UserContext, AddressSpace)> {
-        let thread = &mut self.threads[self.scheduler.running()?];
+    pub fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
+        let thread = &mut self.threads[self.scheduler.running_on(cpu)?];
         Some((&mut thread.context, thread.space))
     }
 
-    /// Deals with what ended the last stay in user space or the last idle wait.
+    /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU. An event of a thread that
+    /// another CPU took away meanwhile is none.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
+        self.scheduler.enter(machine.cpu());
         match event {
             Event::Syscall => self.syscall(machine),
-            Event::Timer => self.scheduler.timer(&mut self.threads, machine.now_ns()),
+            Event::Timer => self.timer(machine),
             Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
@@ -229,10 +235,30 @@ impl Kernel {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
-        self.scheduler.settle(&mut self.threads, machine);
+        while self.scheduler.settle(&mut self.threads, machine) {
+            self.unmap_expired(machine);
+        }
     }
 
-    /// Who runs.
+    /// The timer of this CPU went off: wakes those whose time has come, ends the time slice if it is over.
+    fn timer(&mut self, machine: &mut impl Machine) {
+        let now_ns = machine.now_ns();
+        self.scheduler.timer();
+        while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
+            if self.threads[id].state == ThreadState::Sleeping {
+                self.threads[id].context.rax = 0;
+                self.scheduler.wake(&mut self.threads, id);
+            } else {
+                // The handle that it waits through has expired.
+                let handle = self.threads[id].context.rdi & u64::from(u32::MAX);
+                let expired = self.deny(handle, None, Error::Expired);
+                self.end_wait(id, expired, machine);
+            }
+        }
+        self.scheduler.end_slice(&mut self.threads, now_ns);
+    }
+
+    /// Who runs on this CPU. `None` also when the thread was taken away after it entered the kernel.
     #[inline(always)]
     pub(crate) fn caller(&self) -> Option<Caller> {
         let thread = self.scheduler.running()?;

@@ -38,6 +38,7 @@ mod module;
 mod notification;
 mod object;
 mod process;
+mod queue;
 mod random;
 mod reference;
 mod region;

@@ -11,10 +11,11 @@ use nonos_abi::{Error, PAGE_BYTES};
 
 use crate::arena::{Empty, Id, MemoryId, ProcessId};
 use crate::handle::Found;
-use crate::kernel::Kernel;
+use crate::kernel::{Caller, Kernel};
 use crate::lineage::{Derived, NEVER};
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
+use crate::queue::{Chain, OfProcess};
 use crate::random::Random;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -262,8 +263,17 @@ impl Kernel {
         }
     }
 
-    /// Unmaps what was mapped through handles that have expired.
-    pub(crate) fn unmap_expired(&mut self, process: ProcessId, machine: &mut impl Machine) {
+    /// Unmaps, before a thread runs, what its process mapped through handles that have expired.
+    #[inline]
+    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) {
+        if let Some(Caller { thread, process }) = self.caller()
+            && self.threads[thread].mapping_expires_ns != NEVER
+        {
+            self.unmap_expired_of(process, machine);
+        }
+    }
+
+    fn unmap_expired_of(&mut self, process: ProcessId, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
         let expired = |region: &Region| region.expires_ns <= now_ns;
         while let Some(at) = self.regions_of(process).iter().position(expired) {
@@ -275,9 +285,22 @@ impl Kernel {
 
     /// Has the process's mappings looked after when the first of them expires.
     fn note_expiry(&mut self, process: ProcessId) {
+        let first = self.first_mapping_expiry(process);
+        let mut next = self.processes[process].threads.head;
+        while let Some(thread) = next {
+            if self.threads[thread].mapping_expires_ns != first {
+                self.threads[thread].mapping_expires_ns = first;
+                self.scheduler.rearm(&self.threads, thread);
+            }
+            next = OfProcess::next(&self.threads[thread]);
+        }
+    }
+
+    /// When the first mapping of a process has to go.
+    pub(crate) fn first_mapping_expiry(&self, process: ProcessId) -> u64 {
         let deadlines = self.regions_of(process).iter();
         let first = deadlines.map(|region| region.expires_ns).min();
-        self.processes[process].mapping_expires_ns = first.unwrap_or(NEVER);
+        first.unwrap_or(NEVER)
     }
 
     /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.
@@ -319,11 +342,12 @@ pub(crate) fn map_pages(
     Ok(())
 }
 
-/// Unmaps what is mapped of these pages.
+/// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
     for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
         if let Some(page) = UserPage::new(address) {
             machine.unmap(space, page);
         }
     }
+    machine.shootdown(space);
 }

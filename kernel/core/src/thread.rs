@@ -1,33 +1,45 @@
 //! Threads: what the scheduler runs.
+//!
+//! A process starts with one thread, which nobody has a handle to and which is not charged. It makes more for itself; those are
+//! charged to it as kernel objects. References of a thread are: one while it has not ended, one per handle. The process ends with its last thread.
 
 use nonos_abi::Error;
 
 use crate::arena::{Empty, EndpointId, NotificationId, ProcessId, ThreadId};
-use crate::handle::Found;
+use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
-use crate::machine::{AddressSpace, FrameNumber, UserContext};
+use crate::machine::{AddressSpace, CpuId, FrameNumber, Machine, UserContext};
+use crate::process::Exit;
+use crate::queue::Links;
 
 /// A thread.
 ///
-/// It is on at most one queue, through `links`: which one follows from its state.
+/// It is on at most one queue, through `links`: which one follows from its state. While it has a deadline it is also on the timeouts of
+/// its CPU.
 pub struct Thread {
     pub(crate) context: UserContext,
     pub(crate) process: Option<ProcessId>,
+    pub(crate) siblings: Links<ThreadId>,
     pub(crate) space: AddressSpace,
     pub(crate) state: ThreadState,
-    pub(crate) links: Links,
+    pub(crate) links: Links<ThreadId>,
+    /// The CPU it runs on or is ready at, or where it ran last.
+    pub(crate) cpu: CpuId,
+    /// CPUs it may run on: bit n is CPU n.
+    pub(crate) affinity: u8,
     /// 0 (lowest) to 31.
     pub(crate) priority: u8,
     /// What is left of its time slice while it is ready.
     pub(crate) slice_ns: u64,
     /// CPU time until it last stopped running.
     pub(crate) cpu_ns: u64,
-    /// When it wakes, while it sleeps.
-    pub(crate) deadline_ns: u64,
     /// The handle it waits through, or did.
     pub(crate) through: Option<NodeId>,
-    /// When that handle expires.
-    pub(crate) expires_ns: u64,
+    /// When it wakes if nothing wakes it before.
+    pub(crate) deadline_ns: Option<u64>,
+    pub(crate) timeout_links: Links<ThreadId>,
+    /// When the first mapping of its process has to go because the handle expires that it was made through.
+    pub(crate) mapping_expires_ns: u64,
     /// Badge of the endpoint handle it calls through, while it waits for a receiver.
     pub(crate) badge: u64,
     /// The notification that ends its `Receive`, too.
@@ -39,9 +51,11 @@ pub struct Thread {
 pub(crate) enum ThreadState {
     /// Made, not started.
     New,
-    /// On the ready queue of its priority.
+    /// Made ready in the event that the kernel deals with: not at a CPU yet.
+    Woken,
+    /// On the ready queue of its priority at its CPU.
     Ready,
-    /// On the CPU.
+    /// On its CPU.
     Running,
     /// On the queue of callers of an endpoint.
     Calling(EndpointId),
@@ -56,53 +70,35 @@ pub(crate) enum ThreadState {
     Receiving(EndpointId),
     /// On the queue of a notification.
     Waiting(NotificationId),
-    /// On the queue of sleepers.
+    /// Until its deadline.
     Sleeping,
-    /// Not any more.
+    /// Not any more: the record stays while a handle refers to it.
     Ended,
-}
-
-/// Neighbours in a [`Queue`](crate::scheduler::Queue).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Links {
-    pub previous: Option<ThreadId>,
-    pub next: Option<ThreadId>,
-}
-
-impl Links {
-    /// Of a thread that is on no queue, or alone.
-    pub const NONE: Self = Self {
-        previous: None,
-        next: None,
-    };
 }
 
 impl Empty for Thread {
     const EMPTY: Self = Self {
         context: UserContext::new(),
         process: None,
+        siblings: Links::NONE,
         space: AddressSpace(FrameNumber(0)),
         state: ThreadState::New,
         links: Links::NONE,
+        cpu: CpuId(0),
+        affinity: u8::MAX,
         priority: 0,
         slice_ns: 0,
         cpu_ns: 0,
-        deadline_ns: 0,
         through: None,
-        expires_ns: NEVER,
+        mapping_expires_ns: NEVER,
+        deadline_ns: None,
+        timeout_links: Links::NONE,
         badge: 0,
         bound: None,
     };
 }
 
 impl Thread {
-    /// Has it wait through a handle, once it blocks.
-    #[inline(always)]
-    pub(crate) fn wait_through(&mut self, found: &Found) {
-        self.through = Some(found.node);
-        self.expires_ns = found.deadline_ns;
-    }
-
     /// Whether it is blocked, waiting through this handle.
     pub(crate) fn waits_through(&self, node: NodeId) -> bool {
         let waits = matches!(
@@ -115,8 +111,98 @@ impl Thread {
         waits && self.through == Some(node)
     }
 
+    /// Whether its affinity allows a CPU.
+    pub fn may_run_on(&self, cpu: usize) -> bool {
+        self.affinity >> cpu & 1 != 0
+    }
+
     /// Has the thread find an error when it goes on.
     pub fn fail(&mut self, error: Error) {
         self.context.rax = error.raw();
+    }
+}
+
+impl Kernel {
+    /// Makes a thread of a process and starts it, with one reference for its life and one for the caller to give to a handle.
+    pub(crate) fn create_thread(
+        &mut self,
+        id: ProcessId,
+        context: UserContext,
+        priority: u8,
+    ) -> Result<ThreadId, Error> {
+        self.check_object_quota(id)?;
+        let space = self.processes[id].space.ok_or(Error::PeerGone)?;
+        // What processes that are made later need for their first thread is not given away.
+        let free = self.threads.capacity() - self.threads.used();
+        if free <= self.processes.capacity() {
+            return Err(Error::OutOfObjects);
+        }
+        let thread = Thread {
+            context,
+            process: Some(id),
+            space,
+            priority,
+            mapping_expires_ns: self.first_mapping_expiry(id),
+            ..Thread::EMPTY
+        };
+        let thread = self
+            .threads
+            .insert(thread, Some(id))
+            .ok_or(Error::OutOfObjects)?;
+        self.charge_object(id);
+        self.add_thread(id, thread);
+        self.threads.retain(thread);
+        self.scheduler.wake(&mut self.threads, thread);
+        Ok(thread)
+    }
+
+    /// Adds a new thread to the list of its process.
+    pub(crate) fn add_thread(&mut self, id: ProcessId, thread: ThreadId) {
+        self.processes[id]
+            .threads
+            .push_back(&mut self.threads, thread);
+        self.processes[id].thread_count += 1;
+    }
+
+    /// Ends a thread, and its process with the last one.
+    pub(crate) fn exit_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if self.threads[id].state == ThreadState::Ended {
+            return;
+        }
+        match self.threads[id].process {
+            Some(process) if self.processes[process].thread_count == 1 => {
+                self.end_process(process, Exit::Code(0), machine);
+            }
+            _ => self.end_thread(id, machine),
+        }
+    }
+
+    /// Takes a thread out of whatever it does and out of its process. When it runs on another CPU, that is stopped first.
+    pub(crate) fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
+            machine.stop(cpu);
+        }
+        self.leave_queue(id);
+        self.scheduler
+            .forget(&mut self.threads, id, machine.now_ns());
+        self.threads[id].state = ThreadState::Ended;
+        self.unbind_notification(id, machine);
+        if let Some(process) = self.threads[id].process {
+            let process = &mut self.processes[process];
+            process.threads.remove(&mut self.threads, id);
+            process.thread_count -= 1;
+            process.cpu_ns += self.threads[id].cpu_ns;
+        }
+        self.release_thread(id);
+    }
+
+    /// Drops a reference; with the last one, the record is gone.
+    pub(crate) fn release_thread(&mut self, id: ThreadId) {
+        if self.threads.release(id) > 0 {
+            return;
+        }
+        let payer = self.threads.payer(id);
+        self.threads.remove(id);
+        self.uncharge_object(payer);
     }
 }

@@ -45,10 +45,8 @@ impl Kernel {
         if notification.bits != 0 {
             return Ok(Outcome::One(core::mem::take(&mut notification.bits)));
         }
-        self.threads[caller.thread].wait_through(&found);
-        self.scheduler
-            .block(&mut self.threads, ThreadState::Waiting(id));
-        notification
+        self.block_through(caller.thread, &found, ThreadState::Waiting(id));
+        self.notifications[id]
             .waiters
             .push_back(&mut self.threads, caller.thread);
         Ok(Outcome::Written)

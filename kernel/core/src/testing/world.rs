@@ -11,7 +11,8 @@ use super::machine::FakeMachine;
 use crate::arena::{Empty, Entry, ProcessId, ThreadId};
 use crate::kernel::{BootRecord, Kernel};
 use crate::lineage::NEVER;
-use crate::machine::{AddressSpace, Event, UserContext, UserPage};
+use crate::machine::{AddressSpace, CpuId, Event, UserContext, UserPage};
+use crate::process::Exit;
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
 use crate::{invariants, machine};
@@ -22,6 +23,8 @@ const RAM_START: u32 = 0x100;
 /// How large the machine is.
 #[derive(Clone, Copy, Debug)]
 pub struct WorldOptions {
+    /// CPUs that run.
+    pub cpus: usize,
     /// Frames of RAM, in two ranges with a hole between.
     pub frames: u32,
     /// Frames for page tables.
@@ -37,6 +40,7 @@ pub struct WorldOptions {
 impl Default for WorldOptions {
     fn default() -> Self {
         Self {
+            cpus: 1,
             frames: 2048,
             table_frames: 512,
             region_bytes: 2 << 20,
@@ -54,6 +58,8 @@ pub struct World {
     pub machine: FakeMachine,
     /// Whether each event is followed by a check of all invariants.
     pub checked: bool,
+    /// Whether CPUs that were kicked or stopped enter the kernel only when the test says so.
+    pub holds_kicks: bool,
 }
 
 impl Default for World {
@@ -66,12 +72,27 @@ impl World {
     /// A machine on which the kernel has started `init`.
     pub fn new(options: WorldOptions) -> Self {
         let mut world = Self::without_init(options);
+        world.start_init();
+        world.deliver_kicks();
         world
-            .kernel
-            .start_init(&mut world.machine)
+    }
+
+    /// Has the kernel start `init`.
+    pub(crate) fn start_init(&mut self) {
+        self.machine.enter_kernel(self.machine.current_cpu);
+        self.kernel
+            .start_init(&mut self.machine)
             .expect("init starts");
-        world.check();
-        world
+        self.leave_kernel();
+        self.check();
+    }
+
+    /// A machine with so many CPUs on which the kernel has started `init`.
+    pub fn with_cpus(cpus: usize) -> Self {
+        Self::new(WorldOptions {
+            cpus,
+            ..WorldOptions::default()
+        })
     }
 
     /// A machine on which nothing runs.
@@ -88,12 +109,13 @@ impl World {
             tsc_at_kernel_entry: 1500,
         };
         let ram = RAM_START..RAM_START + options.frames + 16;
-        let mut machine = FakeMachine::new(ram, options.table_frames);
+        let mut machine = FakeMachine::new(options.cpus, ram, options.table_frames);
         let kernel = Kernel::new(boot, arenas(&sizes), &mut machine).expect("the payload is good");
         Self {
             kernel,
             machine,
             checked: true,
+            holds_kicks: false,
         }
     }
 
@@ -102,12 +124,65 @@ impl World {
         self.kernel.init.expect("init was started")
     }
 
-    /// Has something happen.
+    /// Has something happen on the CPU that was last in the kernel.
     pub fn event(&mut self, event: Event) {
+        self.event_on(self.machine.current_cpu, event);
+    }
+
+    /// Has something happen on a CPU. CPUs that are kicked by it enter the kernel after it.
+    pub fn event_on(&mut self, cpu: CpuId, event: Event) {
+        self.event_alone(cpu, event);
+        self.deliver_kicks();
+        self.machine.current_cpu = cpu;
+    }
+
+    fn event_alone(&mut self, cpu: CpuId, event: Event) {
+        self.machine.enter_kernel(cpu);
         self.kernel.handle(event, &mut self.machine);
+        self.leave_kernel();
         if self.checked {
             self.check();
         }
+    }
+
+    /// Has the CPU that runs the kernel go on with what the kernel decided.
+    pub(crate) fn leave_kernel(&mut self) {
+        let current = self.kernel.current(self.machine.current_cpu);
+        let space = current.map(|(_, space)| space);
+        self.machine.leave_kernel(space);
+    }
+
+    /// Ends a process, as an operator would.
+    pub fn kill(&mut self, process: ProcessId) {
+        let cpu = self.machine.current_cpu;
+        self.machine.enter_kernel(cpu);
+        self.kernel.scheduler.enter(cpu);
+        self.kernel
+            .end_process(process, Exit::Killed, &mut self.machine);
+        self.event(Event::Spurious);
+    }
+
+    fn deliver_kicks(&mut self) {
+        while !self.holds_kicks
+            && let Some(&cpu) = self.waiting_cpus().first()
+        {
+            self.event_alone(cpu, Event::Spurious);
+        }
+    }
+
+    /// CPUs that were kicked or stopped and did not enter the kernel since.
+    pub fn waiting_cpus(&self) -> Vec<CpuId> {
+        self.cpus()
+            .filter(|cpu| {
+                let cpu = &self.machine.cpus[usize::from(cpu.0)];
+                cpu.kicked || cpu.stopped
+            })
+            .collect()
+    }
+
+    /// All CPUs.
+    pub fn cpus(&self) -> impl Iterator<Item = CpuId> + use<> {
+        (0..self.machine.cpus.len()).map(|cpu| CpuId(cpu as u8))
     }
 
     /// Checks all invariants.
@@ -117,21 +192,31 @@ impl World {
         }
     }
 
-    /// Lets time pass, with the timer events that are due.
-    pub fn advance(&mut self, ns: u64) {
-        let end = self.machine.now_ns + ns;
-        while let Some(due) = self.machine.timer_ns.filter(|&due| due <= end) {
-            self.machine.now_ns = self.machine.now_ns.max(due);
-            self.machine.timer_ns = None;
-            self.event(Event::Timer);
-        }
-        self.machine.now_ns = end;
+    /// The CPU whose timer is due first, and when.
+    pub fn next_timer(&self) -> Option<(u64, CpuId)> {
+        self.cpus()
+            .filter_map(|cpu| Some((self.machine.timer_ns[usize::from(cpu.0)]?, cpu)))
+            .min()
     }
 
-    /// The thread of a process.
+    /// Lets time pass, with the timer events that are due.
+    pub fn advance(&mut self, ns: u64) {
+        let cpu = self.machine.current_cpu;
+        let end = self.machine.now_ns + ns;
+        while let Some((due, cpu)) = self.next_timer().filter(|&(due, _)| due <= end) {
+            self.machine.now_ns = self.machine.now_ns.max(due);
+            self.machine.timer_ns[usize::from(cpu.0)] = None;
+            self.event_on(cpu, Event::Timer);
+        }
+        self.machine.now_ns = end;
+        self.machine.current_cpu = cpu;
+    }
+
+    /// The first thread of a process.
     pub fn thread(&self, process: ProcessId) -> ThreadId {
         self.kernel.processes[process]
-            .thread
+            .threads
+            .head
             .expect("the process is alive")
     }
 
@@ -154,28 +239,55 @@ impl World {
         )
     }
 
-    /// The process that runs.
+    /// The process that runs, on the CPU that was last in the kernel.
     pub fn running(&self) -> Option<ProcessId> {
-        Some(self.kernel.caller()?.process)
+        self.running_on(self.machine.current_cpu)
     }
 
-    /// Has others yield until `process` runs.
+    /// The process that runs on a CPU.
+    pub fn running_on(&self, cpu: CpuId) -> Option<ProcessId> {
+        let thread = self.kernel.scheduler.running_on(cpu)?;
+        self.kernel.threads[thread].process
+    }
+
+    /// The thread that runs on a CPU.
+    pub fn running_thread(&self, cpu: CpuId) -> Option<ThreadId> {
+        self.kernel.scheduler.running_on(cpu)
+    }
+
+    /// Has others yield until the first thread of `process` runs. From then on events happen on its CPU.
     pub fn switch_to(&mut self, process: ProcessId) {
+        self.switch_to_thread(self.thread(process));
+    }
+
+    /// Has others yield until a thread runs. From then on events happen on its CPU.
+    pub fn switch_to_thread(&mut self, thread: ThreadId) {
         for _ in 0..1000 {
-            let Some(running) = self.running() else { break };
-            if running == process {
+            let runs = |&cpu: &CpuId| self.running_thread(cpu) == Some(thread);
+            if let Some(cpu) = self.cpus().find(runs) {
+                self.machine.current_cpu = cpu;
                 return;
             }
-            self.context(running).rax = Syscall::Yield as u64;
-            self.event(Event::Syscall);
+            let cpu = self.kernel.threads[thread].cpu;
+            let Some(running) = self.running_thread(cpu) else {
+                break;
+            };
+            self.kernel.threads[running].context.rax = Syscall::Yield as u64;
+            self.event_on(cpu, Event::Syscall);
         }
-        panic!("{process:?} cannot run: {:?}", self.state(process));
+        let state = self.kernel.threads[thread].state;
+        panic!("{thread:?} cannot run: {state:?}");
     }
 
-    /// Makes a system call that may block: the results are in the registers when it is done.
+    /// Makes a system call in the name of a process's first thread that may block: the results are in the registers when it is done.
     pub fn begin(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) {
-        self.switch_to(process);
-        let context = self.context(process);
+        self.begin_as(self.thread(process), call, arguments);
+    }
+
+    /// Makes a system call in the name of a thread that may block.
+    pub fn begin_as(&mut self, thread: ThreadId, call: Syscall, arguments: &[u64]) {
+        self.switch_to_thread(thread);
+        let context = &mut self.kernel.threads[thread].context;
         context.rax = call as u64;
         let mut registers = [0; 6];
         registers[..arguments.len()].copy_from_slice(arguments);
@@ -192,19 +304,44 @@ impl World {
 
     /// What the registers of a process say about its last system call.
     pub fn result(&mut self, process: ProcessId) -> Result<[u64; 2], Error> {
-        assert!(
-            !self.is_blocked(process),
-            "blocked: {:?}",
-            self.state(process)
-        );
-        let context = self.context(process);
-        match Error::from_raw(context.rax) {
+        self.result_of(self.thread(process))
+    }
+
+    /// What the registers of a thread say about its last system call.
+    pub fn result_of(&mut self, thread: ThreadId) -> Result<[u64; 2], Error> {
+        let thread = &self.kernel.threads[thread];
+        let runs = matches!(thread.state, ThreadState::Ready | ThreadState::Running);
+        assert!(runs, "blocked: {:?}", thread.state);
+        match Error::from_raw(thread.context.rax) {
             None => {
-                assert_eq!(context.rax, 0);
-                Ok([context.rdi, context.rsi])
+                assert_eq!(thread.context.rax, 0);
+                Ok([thread.context.rdi, thread.context.rsi])
             }
             Some(error) => Err(error),
         }
+    }
+
+    /// Makes a system call in the name of a thread that does not block.
+    pub fn call_as(
+        &mut self,
+        thread: ThreadId,
+        call: Syscall,
+        arguments: &[u64],
+    ) -> Result<[u64; 2], Error> {
+        self.begin_as(thread, call, arguments);
+        self.result_of(thread)
+    }
+
+    /// Has a process make a thread of this priority; returns it and its handle.
+    pub fn spawn(&mut self, process: ProcessId, priority: u64) -> (ThreadId, u64) {
+        let entry = self.context(process).rip;
+        let arguments = [entry, 0, 0, priority];
+        let handle = self.value(process, Syscall::ThreadCreate, &arguments);
+        let thread = self
+            .kernel
+            .look_up(process, handle, Rights::NONE, &self.machine)
+            .expect("a thread");
+        (thread, handle)
     }
 
     /// Makes a system call that does not block.
@@ -375,7 +512,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
 fn arenas(sizes: &Sizes) -> Arenas {
     Arenas {
         processes: entries(sizes.processes),
-        threads: entries(sizes.processes),
+        threads: entries(sizes.threads),
         slots: filled(sizes.processes * sizes.handles_per_process),
         regions: filled(sizes.processes * sizes.regions_per_process),
         memories: entries(sizes.memories),

@@ -2,6 +2,7 @@
 //! invariants after each event.
 
 mod calls;
+mod cpus;
 mod handles;
 mod hardware;
 mod lineage;
@@ -13,3 +14,4 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod threads;

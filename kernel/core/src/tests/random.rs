@@ -1,13 +1,14 @@
-//! Random system calls of several processes, with time, interrupts and faults in between. All invariants are checked
-//! after every event; nothing that user space does may make the kernel panic.
+//! Random system calls of several processes on one to four CPUs, with time, interrupts and faults in between. CPUs that were
+//! kicked or stopped enter the kernel late. All invariants are checked after every event; nothing that user space does may make
+//! the kernel panic.
 
 use std::vec::Vec;
 
 use nonos_abi::{Error, MessageInfo, ObjectKind, PAGE_BYTES, Syscall};
 
-use crate::arena::ProcessId;
-use crate::machine::{Event, Fault};
-use crate::process::Exit;
+use crate::arena::{Id, ProcessId};
+use crate::machine::{CpuId, Event, Fault};
+use crate::region::Backing;
 use crate::testing::{World, WorldOptions};
 
 /// xorshift64*: the same sequence everywhere.
@@ -55,7 +56,7 @@ use Meant::{
 };
 use ObjectKind::{
     Archive, Endpoint, Hardware, Interrupt, IoPorts, Log, Memory, Module, Notification, Power,
-    Process, SystemInfo,
+    Process, SystemInfo, Thread,
 };
 
 /// What the argument registers of a call are meant to be, from the first on.
@@ -74,8 +75,8 @@ fn meanings(call: Syscall) -> &'static [Meant] {
         Syscall::TimerSet => &[Of(ObjectKind::Timer), Of(Notification), Small, Small, Small],
         Syscall::AuditRead => &[Of(ObjectKind::Audit), Small, Address, Small],
         Syscall::ThreadCreate => &[Address, Address, Small, Small],
-        Syscall::ThreadSchedule => &[Of(ObjectKind::Thread), Small, Small],
-        Syscall::ThreadEnd => &[Of(ObjectKind::Thread)],
+        Syscall::ThreadSchedule => &[Of(Thread), Small, Small],
+        Syscall::ThreadEnd => &[Of(Thread)],
         Syscall::MemoryMap => &[Of(Memory), Rights],
         Syscall::MemoryUnmap => &[Address],
         Syscall::ModuleAdmit => &[Of(Archive), Address, NameLength],
@@ -118,6 +119,13 @@ const A_DAY_NS: u64 = 86_400_000_000_000;
 
 const NAMES: [&str; 4] = ["worker", "bad-hash", "small", "nothing"];
 
+const DIVIDE_ERROR: Fault = Fault {
+    vector: 0,
+    error: 0,
+    address: 0,
+    instruction: 0,
+};
+
 struct Player {
     world: World,
     calls: Vec<Syscall>,
@@ -130,6 +138,7 @@ struct Player {
 impl Player {
     fn new(seed: u64) -> Self {
         let options = WorldOptions {
+            cpus: 1 + seed as usize % 4,
             frames: 512,
             table_frames: 120,
             processes: Some(6),
@@ -145,6 +154,7 @@ impl Player {
             refused: 0,
         };
         player.introduce_workers();
+        player.world.holds_kicks = true;
         player
     }
 
@@ -166,8 +176,20 @@ impl Player {
     }
 
     fn step(&mut self) {
-        let Some(process) = self.world.running() else {
+        let cpus: Vec<_> = self.world.cpus().collect();
+        let runs = |cpu: &CpuId| self.world.running_on(*cpu).is_some();
+        let busy: Vec<_> = cpus.iter().copied().filter(runs).collect();
+        if busy.is_empty() {
             return self.nobody_runs();
+        }
+        let any = self.dice.one_in(12);
+        let cpu = self.dice.pick(if any { &cpus } else { &busy });
+        self.world.machine.current_cpu = cpu;
+        let Some(process) = self.world.running() else {
+            // Idle, or its thread was taken away after it had entered the kernel for this.
+            let events = [Event::Spurious, Event::Syscall, Event::Fault(DIVIDE_ERROR)];
+            let event = self.dice.pick(&events);
+            return self.world.event(event);
         };
         match self.dice.below(100) {
             0..=2 => {
@@ -208,21 +230,19 @@ impl Player {
                 self.world.kernel.frames.available(),
                 self.world.kernel.frames.total()
             );
-            self.world
-                .kernel
-                .start_init(&mut self.world.machine)
-                .expect("init starts again");
-            self.world.check();
-            return self.introduce_workers();
+            self.world.start_init();
+            self.world.holds_kicks = false;
+            self.introduce_workers();
+            self.world.holds_kicks = true;
+            return;
+        }
+        if let Some(&cpu) = self.world.waiting_cpus().first() {
+            return self.world.event_on(cpu, Event::Spurious);
         }
         let now_ns = self.world.machine.now_ns;
-        let due = self
-            .world
-            .machine
-            .timer_ns
-            .filter(|&due| due < now_ns + A_DAY_NS);
-        match due {
-            Some(due) => self.world.advance(due.saturating_sub(now_ns)),
+        let due = self.world.next_timer();
+        match due.filter(|&(due, _)| due < now_ns + A_DAY_NS) {
+            Some((due, _)) => self.world.advance(due.saturating_sub(now_ns)),
             // All wait for each other, or for a day that will not come: end one, as an operator would.
             None => {
                 let processes = self.world.kernel.processes.iter();
@@ -231,21 +251,19 @@ impl Player {
                     .map(|(id, _)| id)
                     .collect();
                 let victim = self.dice.pick(&alive);
-                self.world
-                    .kernel
-                    .end_process(victim, Exit::Killed, &mut self.world.machine);
-                self.world.event(Event::Spurious);
+                self.world.kill(victim);
             }
         }
     }
 
     fn system_call(&mut self, process: ProcessId) {
         let call = self.dice.pick(&self.calls);
-        if matches!(call, Syscall::Exit | Syscall::ProcessKill) && !self.dice.one_in(12) {
+        use Syscall::{Exit, ProcessKill, ThreadEnd};
+        if matches!(call, Exit | ProcessKill | ThreadEnd) && !self.dice.one_in(12) {
             return;
         }
         if call == Syscall::ModuleAdmit {
-            let buffer = self.world.buffer(process);
+            let buffer = self.buffer(process);
             self.world
                 .poke(process, buffer, self.dice.pick(&NAMES).as_bytes());
         }
@@ -259,7 +277,11 @@ impl Player {
         } else {
             call as u64
         };
-        let context = self.world.context(process);
+        let cpu = self.world.machine.current_cpu;
+        let Some(thread) = self.world.running_thread(cpu) else {
+            return;
+        };
+        let context = &mut self.world.kernel.threads[thread].context;
         context.rax = number;
         [
             context.rdi,
@@ -278,8 +300,8 @@ impl Player {
             context.r15,
         ] = more;
         self.world.event(Event::Syscall);
-        let thread = self.world.kernel.processes[process].thread;
-        match thread.map(|thread| self.world.kernel.threads[thread].context.rax) {
+        let exists = self.world.kernel.threads.id_at(thread.position()).is_some();
+        match exists.then(|| self.world.kernel.threads[thread].context.rax) {
             Some(0) => self.made += 1,
             Some(number) if Error::from_raw(number).is_some() => self.refused += 1,
             _ => {}
@@ -355,8 +377,15 @@ impl Player {
         }
     }
 
+    /// An address on the stack of the process's first thread, while it has not ended or made a stack pointer up.
+    fn buffer(&self, process: ProcessId) -> u64 {
+        let mut regions = self.world.kernel.regions_of(process).iter();
+        let stack = regions.find(|region| region.backing == Backing::Stack);
+        stack.map_or(0, |stack| stack.end() - 8 * PAGE_BYTES as u64 + 40)
+    }
+
     fn address(&mut self, process: ProcessId) -> u64 {
-        let buffer = self.world.buffer(process);
+        let buffer = self.buffer(process);
         let regions = self.world.kernel.regions_of(process).to_vec();
         let newest = self.world.kernel.processes[process].memory_base;
         let mapped: Vec<_> = regions
@@ -405,13 +434,17 @@ fn completely_random_registers_do_no_harm() {
     let mut player = Player::new(77);
     player.world.checked = false;
     for round in 0..100_000 {
-        let Some(process) = player.world.running() else {
+        if player.world.running().is_none() {
             player.nobody_runs();
             continue;
-        };
+        }
         let call = player.dice.pick(&player.calls);
         let registers: [u64; 6] = core::array::from_fn(|_| player.dice.roll());
-        let context = player.world.context(process);
+        let cpu = player.world.machine.current_cpu;
+        let Some(thread) = player.world.running_thread(cpu) else {
+            continue;
+        };
+        let context = &mut player.world.kernel.threads[thread].context;
         context.rax = call as u64;
         [
             context.rdi,
