@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 use nonos_abi::info::AuditRecord;
-use nonos_hal::Hal;
 use nonos_hal::{Hal, Logic};
 use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};

@@ -70,6 +70,7 @@ enum Meant {
     Small,
     Pages,
     Time,
+    Duration,
     Message,
     TwoHandles,
     NameLength,
@@ -87,6 +88,7 @@ impl Meant {
             ("quota_pages", _) => Self::Pages,
             ("name_bytes", _) => Self::NameLength,
             ("entry" | "stack_pointer", _) => Self::Address,
+            ("budget_ns" | "period_ns", _) => Self::Duration,
             (name, _) if name.ends_with("_ns") => Self::Time,
             (name, _) if name.ends_with("pointer") || name.ends_with("address") => Self::Address,
             _ => Self::Small,
@@ -275,6 +277,9 @@ impl Player {
     }
 
     fn system_call(&mut self, process: ProcessId) {
+        if self.dice.one_in(3) {
+            self.world.machine.now_ns += self.dice.below(60_000);
+        }
         let call = self.dice.pick(Syscall::ALL);
         use Syscall::{Exit, ProcessKill, ThreadEnd};
         if matches!(call, Exit | ProcessKill | ThreadEnd) && !self.dice.one_in(12) {
@@ -394,6 +399,10 @@ impl Player {
             Meant::Small => self.dice.below(24),
             Meant::Pages => self.dice.pick(&[10, 64, 256, u64::MAX]),
             Meant::NameLength => self.dice.pick(&[6, 6, 6, 5, 8, 7]),
+            Meant::Duration => {
+                let times = [0, 0, 100_000, 500_000, 1_000_000, 10_000_000];
+                self.dice.pick(&times)
+            }
             Meant::Time => {
                 let later = self.world.machine.now_ns + self.dice.below(20_000_000);
                 self.dice.pick(&[0, 0, 1, later, later])
