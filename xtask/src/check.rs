@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::build::{BOOT_LOADER, Builder, KERNEL, Target, Tree};
 use crate::keys::{Keys, Signer};
 use crate::process::{find_program, progress, run};
-use crate::{abi, modules, packages, paths};
+use crate::{abi, fuzz, modules, packages, paths};
 
 /// The documentation is for those who read the code, so it shows private items and may link to them.
 const RUSTDOC_FLAGS: &str = "-Dwarnings -Arustdoc::private-intra-doc-links";
@@ -20,7 +20,7 @@ type Check = fn() -> Result<()>;
 /// # Errors
 /// When a check fails or a tool is missing.
 pub fn all() -> Result<()> {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("format", format),
         ("docs/abi.md", abi::check),
         ("lints, host", lint_host),
@@ -28,6 +28,7 @@ pub fn all() -> Result<()> {
         ("dependencies", dependencies),
         ("documentation, host", document_host),
         ("documentation, system", document_system),
+        ("fuzzing, briefly", || fuzz::fuzz(fuzz::SECONDS)),
     ];
     let mut failed = Vec::new();
     for (title, check) in checks {
@@ -126,6 +127,14 @@ fn dependencies() -> Result<()> {
     }
     let check = |what: &[&str]| run(cargo(&["deny", "--locked", "check"]).args(what));
     check(&["licenses", "bans", "sources"]).context("dependencies")?;
+    let mut fuzz = cargo(&[
+        "deny",
+        "--locked",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "check",
+    ]);
+    run(fuzz.args(["licenses", "bans", "sources"])).context("dependencies of fuzz/")?;
     let fetched = cargo(&["deny", "--locked", "fetch", "db"])
         .output()
         .context("start cargo deny")?;

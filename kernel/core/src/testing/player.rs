@@ -156,7 +156,8 @@ impl Player {
     fn new(dice: Dice, seed: u64) -> Self {
         let options = WorldOptions {
             cpus: 1 + seed as usize % 4,
-            frames: 512,
+            frames: 320,
+            handles: Some(96),
             table_frames: 120,
             processes: Some(6),
             region_bytes: 0,

@@ -34,6 +34,8 @@ pub struct WorldOptions {
     pub region_bytes: usize,
     /// Processes, in place of what follows from the region.
     pub processes: Option<usize>,
+    /// Slots of each handle table, in place of the usual number.
+    pub handles: Option<usize>,
     /// Seed of the boot loader.
     pub seed: [u8; 32],
 }
@@ -46,6 +48,7 @@ impl Default for WorldOptions {
             table_frames: 512,
             region_bytes: 2 << 20,
             processes: None,
+            handles: None,
             seed: [9; 32],
         }
     }
@@ -106,6 +109,7 @@ impl World {
         if let Some(processes) = options.processes {
             sizes = sizes.with_processes(processes);
         }
+        sizes.handles_per_process = options.handles.unwrap_or(sizes.handles_per_process);
         let boot = BootRecord {
             info,
             payload: payload(),
