@@ -569,6 +569,18 @@ impl Model for Kernel {
             Property::sometimes("a reply is orphaned", |_, state: &State| {
                 state.replies.contains(&Reply::Orphan)
             }),
+            // An expired handle counts until it is closed: the kernel keeps no list of what expires, only of who waits.
+            Property::sometimes(
+                "a caller waits while every receiver has expired",
+                |_, state: &State| {
+                    let works = |h: &&Handle| h.rights & READ != 0 && !state.is_dead(**h);
+                    let none = state.handles.iter().flatten().filter(works).count() == 0;
+                    none && state
+                        .threads
+                        .iter()
+                        .any(|t| matches!(t, Thread::Calling(_)))
+                },
+            ),
             Property::sometimes("three generations", |_, state: &State| {
                 state.ancestors[2].count_ones() == 2
             }),

@@ -15,4 +15,5 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod table;
 mod threads;
