@@ -22,6 +22,9 @@ const CALLS_VARIABLE: &str = "NONOS_RANDOM_CALLS";
 /// The fuzz target.
 const TARGET: &str = "system_calls";
 
+/// Inputs to begin with.
+const SEEDS: u8 = 16;
+
 /// The compiler's host and target: with `--target`, build scripts and procedural macros are not instrumented.
 const HOST: &str = "x86_64-unknown-linux-gnu";
 
@@ -86,7 +89,12 @@ pub fn fuzz(seconds: u64) -> Result<()> {
     fuzzer
         .arg(&corpus)
         .arg(format!("-max_total_time={seconds}"));
-    fuzzer.args(["-max_len=4096", "-timeout=20", "-print_final_stats=1"]);
+    fuzzer.args([
+        "-max_len=4096",
+        "-len_control=0",
+        "-timeout=20",
+        "-print_final_stats=1",
+    ]);
     fuzzer.arg(format!("-artifact_prefix={}/", artifacts.display()));
     run(&mut fuzzer).context("the fuzz target found something")
 }
