@@ -144,7 +144,7 @@ impl Player {
 
     /// Plays as a fuzzer says, until its bytes are used up.
     pub fn play(bytes: &[u8]) {
-        let mut dice = Dice::Bytes(bytes.to_vec().into_iter());
+        let mut dice = Dice::Bytes(Vec::from(bytes).into_iter());
         let cpus = dice.below(4);
         let mut player = Self::new(dice, cpus);
         while !player.dice.is_used_up() {
