@@ -8,6 +8,9 @@ macro_rules! errors {
         pub enum Error { $(#[doc = $text] $name = $value,)+ }
 
         impl Error {
+            /// All errors, by number.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
             /// The error with this number; `None` for 0 (success) and numbers that name none.
             pub const fn from_raw(raw: u64) -> Option<Self> {
                 match raw { $($value => Some(Self::$name),)+ _ => None }

@@ -1,5 +1,7 @@
 //! Handles: how a process names an object.
 
+use crate::Rights;
+
 /// A handle: a slot index and the generation of the slot, meaningful in one process's table only.
 ///
 /// The value is no secret and no authority: the kernel looks it up in the caller's own table, and a slot
@@ -45,13 +47,20 @@ impl Handle {
 }
 
 macro_rules! object_kinds {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)+) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $value:literal, $text:literal $({ $($right:ident: $allows:literal,)+ })?;)+) => {
         /// What a handle refers to.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u8)]
-        pub enum ObjectKind { $($(#[$doc])* $name = $value,)+ }
+        pub enum ObjectKind { $(
+            $(#[doc = $doc])*
+            $($(#[doc = concat!(" ", stringify!($right), ": ", $allows, ".")])+)?
+            $name = $value,
+        )+ }
 
         impl ObjectKind {
+            /// All kinds, by number.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
             /// The kind with this number.
             pub const fn from_raw(raw: u64) -> Option<Self> {
                 match raw { $($value => Some(Self::$name),)+ _ => None }
@@ -61,43 +70,126 @@ macro_rules! object_kinds {
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
+
+            /// What such an object is, for a person.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, "\n"),*),)+ }
+            }
+
+            /// What each right allows, for a person. A right that is not listed allows nothing.
+            pub const fn rights(self) -> &'static [(Rights, &'static str)] {
+                match self { $(Self::$name => &[$($((Rights::$right, $allows)),+)?],)+ }
+            }
         }
     };
 }
 
 object_kinds! {
-    /// A process: address space, handle table, quota. READ: see its state. WRITE: give it handles, start it. EXECUTE: end it.
-    Process = 1, "process";
-    /// Pages of memory. READ: map for reading. WRITE: map for writing. Never executable.
-    Memory = 2, "memory";
-    /// Where calls arrive. READ: receive. WRITE: call. GRANT: make badged copies.
-    Endpoint = 3, "endpoint";
-    /// The right to answer one call, once.
+    /// A process: address space, handle table, quota.
+    Process = 1, "process" {
+        READ: "see its state, be told of its end",
+        WRITE: "give it handles, start it",
+        EXECUTE: "end it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// Pages of memory. Never executable.
+    Memory = 2, "memory" {
+        READ: "map for reading",
+        WRITE: "map for writing, with READ",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on, with all mappings",
+    };
+    /// Where calls arrive.
+    Endpoint = 3, "endpoint" {
+        READ: "receive",
+        WRITE: "call",
+        GRANT: "pass the handle on, make copies with a badge",
+        REVOKE: "take back what was passed on, with the calls that wait",
+    };
+    /// The right to answer one call, once. It carries no rights: whoever has it can answer and use what the caller lent.
     Reply = 4, "reply";
-    /// 64 signal bits. READ: wait, bind. WRITE: signal.
-    Notification = 5, "notification";
-    /// One interrupt line. WRITE: bind to a notification, acknowledge.
-    Interrupt = 6, "interrupt";
-    /// A range of I/O ports. READ: input. WRITE: output.
-    IoPorts = 7, "I/O ports";
-    /// All devices of the machine: makes Interrupt, IoPorts and device Memory handles. WRITE: make.
-    Hardware = 8, "hardware";
-    /// A verified module. EXECUTE: make a process of it. READ: see its manifest.
-    Module = 9, "module";
-    /// The modules that came in the system image. READ: list, admit.
-    Archive = 10, "archive";
-    /// State of the system. READ: read it.
-    SystemInfo = 11, "system information";
-    /// Where the kernel lies in memory. READ: read it.
-    KernelLayout = 12, "kernel layout";
-    /// Power of the machine. WRITE: turn off, restart.
-    Power = 13, "power";
-    /// The kernel's log. READ: read it. WRITE: add a line.
-    Log = 14, "log";
-    /// A thread. WRITE: set its priority and CPUs. EXECUTE: end it.
-    Thread = 15, "thread";
-    /// A timer. WRITE: set it.
-    Timer = 16, "timer";
-    /// The record of denied system calls. READ: read it.
-    Audit = 17, "audit";
+    /// 64 signal bits.
+    Notification = 5, "notification" {
+        READ: "wait, bind to a thread",
+        WRITE: "signal, have it signalled by interrupts, timers and the end of processes",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on, with what was bound",
+    };
+    /// One interrupt line.
+    Interrupt = 6, "interrupt" {
+        WRITE: "bind to a notification, acknowledge",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on, with what was bound",
+    };
+    /// A range of I/O ports.
+    IoPorts = 7, "I/O ports" {
+        READ: "input",
+        WRITE: "output",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// All devices of the machine.
+    Hardware = 8, "hardware" {
+        WRITE: "make interrupts, I/O ports and memory of devices",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on and what was made",
+    };
+    /// A verified module.
+    Module = 9, "module" {
+        READ: "see its manifest",
+        EXECUTE: "make a process of it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// The modules that came in the system image.
+    Archive = 10, "archive" {
+        READ: "list and admit modules",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on and the modules admitted",
+    };
+    /// State of the system.
+    SystemInfo = 11, "system information" {
+        READ: "read it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// Where the kernel lies in memory.
+    KernelLayout = 12, "kernel layout" {
+        READ: "read it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// Power of the machine.
+    Power = 13, "power" {
+        WRITE: "turn off, restart",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// The kernel's log.
+    Log = 14, "log" {
+        READ: "read it",
+        WRITE: "add a line",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// A thread.
+    Thread = 15, "thread" {
+        WRITE: "set its priority and CPUs",
+        EXECUTE: "end it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
+    /// A timer.
+    Timer = 16, "timer" {
+        WRITE: "set it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on, with what was bound",
+    };
+    /// The record of denied system calls.
+    Audit = 17, "audit" {
+        READ: "read it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on",
+    };
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::build::{BOOT_LOADER, Builder, KERNEL, Target, Tree};
 use crate::keys::{Keys, Signer};
 use crate::process::{find_program, progress, run};
-use crate::{modules, packages, paths};
+use crate::{abi, fuzz, modules, packages, paths};
 
 /// The documentation is for those who read the code, so it shows private items and may link to them.
 const RUSTDOC_FLAGS: &str = "-Dwarnings -Arustdoc::private-intra-doc-links";
@@ -20,13 +20,15 @@ type Check = fn() -> Result<()>;
 /// # Errors
 /// When a check fails or a tool is missing.
 pub fn all() -> Result<()> {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 8] = [
         ("format", format),
+        ("docs/abi.md", abi::check),
         ("lints, host", lint_host),
         ("lints, system", lint_system),
         ("dependencies", dependencies),
         ("documentation, host", document_host),
         ("documentation, system", document_system),
+        ("fuzzing, briefly", || fuzz::fuzz(fuzz::SECONDS)),
     ];
     let mut failed = Vec::new();
     for (title, check) in checks {
@@ -125,6 +127,14 @@ fn dependencies() -> Result<()> {
     }
     let check = |what: &[&str]| run(cargo(&["deny", "--locked", "check"]).args(what));
     check(&["licenses", "bans", "sources"]).context("dependencies")?;
+    let mut fuzz = cargo(&[
+        "deny",
+        "--locked",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "check",
+    ]);
+    run(fuzz.args(["licenses", "bans", "sources"])).context("dependencies of fuzz/")?;
     let fetched = cargo(&["deny", "--locked", "fetch", "db"])
         .output()
         .context("start cargo deny")?;

@@ -8,15 +8,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod bench;
 pub mod build;
 pub mod check;
 pub mod console;
 pub mod disk;
 pub mod elf;
+pub mod fuzz;
 pub mod image;
 pub mod keys;
 pub mod modules;
+pub mod mutants;
 pub mod packages;
 pub mod paths;
 pub mod process;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::qemu::TpmKind;
 use xtask::size::Sizes;
-use xtask::{bench, check, packages, paths, process, run, test};
+use xtask::{abi, bench, check, fuzz, mutants, packages, paths, process, run, test};
 
 /// Build, sign, run, test and measure NØNOS
 #[derive(Parser)]
@@ -53,6 +53,25 @@ enum Task {
     },
     /// Check format, lints for every target, dependencies and documentation
     Check,
+    /// Write docs/abi.md from the doc comments of abi/
+    Abi,
+    /// Make random system calls on the host, with all invariants checked after each
+    Random {
+        /// This many
+        #[arg(long, value_name = "COUNT", default_value_t = fuzz::CALLS)]
+        calls: u64,
+    },
+    /// Fuzz the kernel's logic on the host
+    Fuzz {
+        /// For this long
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        seconds: u64,
+    },
+    /// Change the kernel's checks one by one and see that a test fails each time
+    Mutants {
+        /// Files in kernel/core/src; all that decide who may do what when none is given
+        files: Vec<String>,
+    },
     /// Install what is missing, make the developer keys, and stop
     Setup,
 }
@@ -97,6 +116,10 @@ fn execute(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Check => check::all(),
+        Task::Abi => abi::write(),
+        Task::Random { calls } => process::run(&mut fuzz::random_calls(calls)),
+        Task::Fuzz { seconds } => fuzz::fuzz(seconds),
+        Task::Mutants { files } => mutants::run_on(&files),
         Task::Setup => {
             let toolchain = packages::ensure(packages::has_display())?;
             process::progress(format!("compiler: {toolchain}"));

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::image::{self, ImageSpec};
 use crate::process::progress;
-use crate::{paths, status};
+use crate::{fuzz, paths, status};
 
 /// Programs whose logic is a library with tests; their binaries build for NØNOS only.
 const PROGRAMS: &[&str] = &[
@@ -57,6 +57,8 @@ pub fn run() -> Result<()> {
     progress("tests on the host");
     let host = stream(cargo_test(&[]), &mut results)?;
     let programs = stream(cargo_test(PROGRAMS), &mut results)?;
+    progress(format!("{} random system calls on the host", fuzz::CALLS));
+    let random = stream(fuzz::random_calls(fuzz::CALLS), &mut results)?;
     progress("building the image for the tests on booted machines");
     image::build_image(&ImageSpec::new(paths::image()))?;
     progress("tests on booted machines");
@@ -91,7 +93,7 @@ pub fn run() -> Result<()> {
     println!("{passed} passed, {failed} failed");
     match () {
         () if passed == 0 => bail!("no test ran"),
-        () if failed > 0 || !host || !programs || !system => bail!("tests failed"),
+        () if failed > 0 || !host || !programs || !random || !system => bail!("tests failed"),
         () if !untrue.is_empty() => bail!("docs/status.md names tests that did not pass"),
         () => Ok(()),
     }

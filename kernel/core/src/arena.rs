@@ -194,6 +194,11 @@ impl<I: Id, T: Empty> Arena<I, T> {
 
 #[cfg(any(test, feature = "testing"))]
 impl<I: Id, T: Empty> Arena<I, T> {
+    /// Takes the entries, to use their memory again.
+    pub fn take(&mut self) -> &'static mut [Entry<T>] {
+        core::mem::take(&mut self.entries)
+    }
+
     /// Checks the free list.
     pub fn check(&self, name: &str) -> Result<(), std::string::String> {
         let mut free = 0;

@@ -96,3 +96,11 @@ impl Kernel {
         });
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Audit {
+    /// Takes the memory, to use it again.
+    pub fn take(&mut self) -> &'static mut [AuditRecord] {
+        core::mem::take(&mut self.ring)
+    }
+}

@@ -272,3 +272,11 @@ impl FrameList {
         last == self.tail || core::ptr::eq(self, &frames.free)
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Frames {
+    /// Takes the memory, to use it again.
+    pub fn take(&mut self) -> &'static mut [FrameInfo] {
+        core::mem::take(&mut self.table)
+    }
+}

@@ -15,13 +15,13 @@ use crate::frame::Owner;
 use crate::handle::Capability;
 use crate::kernel::Kernel;
 use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node};
-use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, UserPage};
+use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
 use crate::object::Object;
 use crate::region::Backing;
 use crate::scheduler::{PRIORITIES, Queue};
-use crate::testing::{FakeMachine, Mapping};
+use crate::testing::FakeMachine;
 use crate::thread::{Thread, ThreadState};
 
 type Checked = Result<(), String>;
@@ -32,6 +32,33 @@ macro_rules! ensure {
             return Err(format!($($text)+));
         }
     };
+}
+
+/// A set of small numbers. The checks run millions of times, and trees are slow.
+#[derive(Default)]
+struct Flags(Vec<u64>);
+
+impl Flags {
+    /// Adds a number and says whether it is new.
+    fn insert(&mut self, number: usize) -> bool {
+        let (word, bit) = (number / 64, 1 << (number % 64));
+        if self.0.len() <= word {
+            self.0.resize(word + 8, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        is_new
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        self.0
+            .get(number / 64)
+            .is_some_and(|word| word >> (number % 64) & 1 != 0)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
 }
 
 /// Checks everything. Free frames that were not touched since the last check are not looked at again.
@@ -233,9 +260,12 @@ fn handle_tables(kernel: &Kernel) -> Checked {
         }
         let slots = kernel.slots_of(id);
         let lists = kernel.free_slots(id)?;
-        let mut free = BTreeSet::new();
+        let mut free = Flags::default();
         for &index in lists.iter().flatten() {
-            ensure!(free.insert(index), "{id:?}: slot {index} is free twice");
+            ensure!(
+                free.insert(index.into()),
+                "{id:?}: slot {index} is free twice"
+            );
         }
         ensure!(
             lists[0].len() == usize::from(process.table.free_count()),
@@ -248,7 +278,7 @@ fn handle_tables(kernel: &Kernel) -> Checked {
             };
             ensure!(index != 0, "{id:?}: slot 0 is filled");
             ensure!(
-                !free.contains(&(index as u16)),
+                !free.contains(index),
                 "{id:?}: slot {index} is filled and free"
             );
             let is_reply = matches!(capability.object, Object::Reply(_));
@@ -301,16 +331,28 @@ fn exists(kernel: &Kernel, object: Object) -> bool {
 
 /// References to one kind of object, by position.
 #[derive(Default)]
-struct Counts(BTreeMap<usize, u32>);
+struct Counts(Vec<u32>);
 
 impl Counts {
     fn add(&mut self, id: impl Id) {
-        *self.0.entry(id.position()).or_default() += 1;
+        self.add_if(id, true);
+    }
+
+    fn add_if(&mut self, id: impl Id, condition: bool) {
+        let position = id.position();
+        if self.0.len() <= position {
+            self.0.resize(position + 8, 0);
+        }
+        self.0[position] += u32::from(condition);
+    }
+
+    fn of(&self, id: impl Id) -> u32 {
+        self.0.get(id.position()).copied().unwrap_or(0)
     }
 
     fn compare<I: Id + core::fmt::Debug, T: Empty>(&self, arena: &Arena<I, T>) -> Checked {
         for (id, _) in arena.iter() {
-            let counted = self.0.get(&id.position()).copied().unwrap_or(0);
+            let counted = self.of(id);
             let stored = arena.references(id);
             ensure!(
                 stored == counted,
@@ -332,7 +374,7 @@ fn references(kernel: &Kernel) -> Checked {
     let mut interrupts = Counts::default();
     let mut timers = Counts::default();
     let mut modules = Counts::default();
-    let mut receiving = BTreeMap::<usize, u32>::new();
+    let mut receiving = Counts::default();
 
     for (id, process) in kernel.processes.iter() {
         if process.exit.is_none() {
@@ -358,7 +400,7 @@ fn references(kernel: &Kernel) -> Checked {
                 Object::Endpoint(id) => {
                     endpoints.add(id);
                     let reads = capability.rights.contains(Rights::READ);
-                    *receiving.entry(id.position()).or_default() += u32::from(reads);
+                    receiving.add_if(id, reads);
                 }
                 Object::Notification(id) => notifications.add(id),
                 Object::Timer(id) => timers.add(id),
@@ -407,7 +449,7 @@ fn references(kernel: &Kernel) -> Checked {
         );
     }
     for (id, endpoint) in kernel.endpoints.iter() {
-        let counted = receiving.get(&id.position()).copied().unwrap_or(0);
+        let counted = receiving.of(id);
         let stored = endpoint.receiving_handles;
         ensure!(
             stored == counted,
@@ -477,7 +519,7 @@ fn charges(kernel: &Kernel) -> Checked {
 /// Every frame has one owner and is on that owner's list once; free frames are zero.
 fn frames(kernel: &Kernel, machine: &mut FakeMachine) -> Checked {
     let frames = &kernel.frames;
-    let mut seen = BTreeSet::new();
+    let mut seen = Flags::default();
     let mut lists = Vec::from([(Owner::Free, frames.free_list(), frames.free_list().count())]);
     for (id, process) in kernel.processes.iter() {
         lists.push((Owner::Process(id), &process.frames, process.frames.count()));
@@ -493,7 +535,7 @@ fn frames(kernel: &Kernel, machine: &mut FakeMachine) -> Checked {
     for (owner, list, count) in lists {
         let mut length = 0;
         for frame in frames.iter(list) {
-            ensure!(seen.insert(frame), "{frame:?} is on two lists");
+            ensure!(seen.insert(frame.0 as usize), "{frame:?} is on two lists");
             let stored = frames.raw_owner(frame);
             ensure!(
                 stored == Some(owner),
@@ -555,26 +597,27 @@ fn regions(kernel: &Kernel) -> Checked {
 /// Page tables are what the regions say, nothing else is mapped, and no frame is writable here and executable there.
 fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
     let mut spaces = BTreeSet::new();
-    let mut writable = BTreeSet::new();
-    let mut executable = BTreeSet::new();
+    let (mut writable, mut executable) = (Vec::new(), Vec::new());
     for (id, process) in kernel.processes.iter() {
         let Some(space) = process.space else { continue };
         ensure!(spaces.insert(space.0), "{id:?} shares its address space");
-        let mut mapped: BTreeMap<UserPage, Mapping> = machine.mappings(space).collect();
-        for mapping in mapped.values() {
+        for (_, mapping) in machine.mappings(space) {
             match mapping.access {
                 Access::Read => {}
-                Access::ReadWrite => drop(writable.insert(mapping.frame)),
-                Access::ReadExecute => drop(executable.insert(mapping.frame)),
+                Access::ReadWrite => writable.push(mapping.frame),
+                Access::ReadExecute => executable.push(mapping.frame),
             }
         }
+        // Both are in the order of addresses: a page in no region stops here, and what comes after it is not found.
+        let mut mapped = machine.mappings(space).peekable();
         let regions = kernel.regions_of(id).iter();
         for region in regions.filter(|region| region.backing != Backing::Revoked) {
             let expected = region_frames(kernel, region.backing);
             let pages = (region.address..region.end()).step_by(PAGE_BYTES);
             for (at, address) in pages.enumerate() {
                 let page = UserPage::new(address).ok_or("a region is not in user space")?;
-                let mapping = mapped.remove(&page);
+                let mapping = mapped.next_if(|(mapped, _)| *mapped == page);
+                let mapping = mapping.map(|(_, mapping)| mapping);
                 let (owner, access) = match mapping {
                     Some(mapping) => (kernel.frames.raw_owner(mapping.frame), mapping.access),
                     None if region.backing == Backing::Image => continue,
@@ -597,7 +640,7 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
                 );
             }
         }
-        let stray = mapped.keys().next();
+        let stray = mapped.next();
         ensure!(
             stray.is_none(),
             "{id:?}: {stray:?} is mapped and in no region"
@@ -608,7 +651,9 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         .filter(|space| !spaces.contains(&space.0))
         .collect();
     ensure!(strays.is_empty(), "address spaces of nobody: {strays:?}");
-    let both = writable.intersection(&executable).next();
+    executable.sort_unstable();
+    let is_executable = |frame: &&FrameNumber| executable.binary_search(frame).is_ok();
+    let both = writable.iter().find(is_executable);
     ensure!(both.is_none(), "{both:?} is writable and executable");
     Ok(())
 }
@@ -641,7 +686,7 @@ fn region_frames(kernel: &Kernel, backing: Backing) -> Vec<FrameNumber> {
 
 /// Every thread is on exactly the queue that its state names.
 fn queues(kernel: &Kernel) -> Checked {
-    let mut found = BTreeMap::new();
+    let mut found = Flags::default();
     let mut walk = |queue: Queue, state: &dyn Fn(ThreadId) -> ThreadState| -> Checked {
         let mut previous = None;
         for id in queue.iter(&kernel.threads) {
@@ -649,10 +694,7 @@ fn queues(kernel: &Kernel) -> Checked {
                 kernel.threads.id_at(id.position()).is_some(),
                 "{id:?} does not exist"
             );
-            ensure!(
-                found.insert(id.position(), ()).is_none(),
-                "{id:?} is on two queues"
-            );
+            ensure!(found.insert(id.position()), "{id:?} is on two queues");
             let links = kernel.threads[id].links;
             ensure!(links.previous == previous, "{id:?} has a wrong link back");
             let (actual, expected) = (kernel.threads[id].state, state(id));
@@ -701,7 +743,7 @@ fn queues(kernel: &Kernel) -> Checked {
         );
     }
     for (id, thread) in kernel.threads.iter() {
-        let queued = found.contains_key(&id.position());
+        let queued = found.contains(id.position());
         let expected = match thread.state {
             ThreadState::New
             | ThreadState::Sleeping
@@ -884,7 +926,7 @@ fn no_idle_cpu_has_work(kernel: &Kernel, machine: &FakeMachine) -> Checked {
 
 /// Every thread with a deadline is on the timeouts of its CPU, in order, and blocked; every thread that sleeps has a deadline.
 fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
-    let mut found = BTreeSet::new();
+    let mut found = Flags::default();
     for cpu in all_cpus() {
         let list = kernel.scheduler.timeouts(cpu);
         let mut earlier = (None, None);
@@ -910,7 +952,7 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
     for (id, thread) in kernel.threads.iter() {
         let timed = thread.deadline_ns.is_some();
         ensure!(
-            timed == found.contains(&id.position()),
+            timed == found.contains(id.position()),
             "{id:?} has a deadline and no timeout, or the reverse"
         );
         let blocked = !matches!(
@@ -1023,9 +1065,8 @@ fn translations(kernel: &Kernel, machine: &FakeMachine) -> Checked {
             "{cpu:?} runs user code of nobody"
         );
         let Some(loaded) = state.loaded else { continue };
-        let mapped: BTreeMap<UserPage, Mapping> = machine.mappings(loaded).collect();
         for (page, frames) in &state.tlb {
-            let frame = mapped.get(page).map(|mapping| mapping.frame);
+            let frame = machine.translate(loaded, *page).map(|(frame, _)| frame);
             let stale = frames.iter().find(|&&known| Some(known) != frame);
             ensure!(
                 stale.is_none(),

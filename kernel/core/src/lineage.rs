@@ -343,6 +343,14 @@ fn node(position: usize) -> NodeId {
     NodeId::at(position).unwrap_or(NodeId(NonZeroU32::MAX))
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl Lineage {
+    /// Takes the memory, to use it again.
+    pub fn take(&mut self) -> &'static mut [Node] {
+        core::mem::take(&mut self.nodes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,3 +96,11 @@ impl Kernel {
         machine.early_print(core::str::from_utf8(bytes).unwrap_or_default());
     }
 }
+
+#[cfg(any(test, feature = "testing"))]
+impl Log {
+    /// Takes the memory, to use it again.
+    pub fn take(&mut self) -> &'static mut [u8] {
+        core::mem::take(&mut self.ring)
+    }
+}

@@ -187,6 +187,30 @@ pub struct Arenas {
     pub log: &'static mut [u8],
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl crate::kernel::Kernel {
+    /// Takes the memory of all objects, to use it again. The kernel is good for nothing after that.
+    pub(crate) fn take_arenas(&mut self) -> Arenas {
+        Arenas {
+            processes: self.processes.take(),
+            threads: self.threads.take(),
+            slots: core::mem::take(&mut self.slots),
+            regions: core::mem::take(&mut self.regions),
+            memories: self.memories.take(),
+            endpoints: self.endpoints.take(),
+            notifications: self.notifications.take(),
+            interrupts: self.interrupts.take(),
+            modules: self.modules.take(),
+            watches: self.watches.take(),
+            timers: self.timers.take(),
+            nodes: self.lineage.take(),
+            audit: self.audit.take(),
+            frames: self.frames.take(),
+            log: self.log.take(),
+        }
+    }
+}
+
 impl Arenas {
     pub(crate) fn shape(&self) -> Shape {
         let processes = self.processes.len().max(1);

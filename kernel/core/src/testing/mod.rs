@@ -3,10 +3,12 @@
 
 mod image;
 mod machine;
+mod player;
 mod world;
 
 #[cfg(test)]
 pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
 pub use machine::{FakeCpu, FakeMachine, Mapping};
+pub use player::Player;
 pub use world::{World, WorldOptions};

@@ -1,6 +1,7 @@
 //! A kernel on a fake machine, driven by system calls in the name of processes.
 
 use std::boxed::Box;
+use std::cell::RefCell;
 use std::vec::Vec;
 
 use nonos_abi::boot::{BootInfo, MemoryRange, RollbackStore, memory_kind};
@@ -33,6 +34,8 @@ pub struct WorldOptions {
     pub region_bytes: usize,
     /// Processes, in place of what follows from the region.
     pub processes: Option<usize>,
+    /// Slots of each handle table, in place of the usual number.
+    pub handles: Option<usize>,
     /// Seed of the boot loader.
     pub seed: [u8; 32],
 }
@@ -45,6 +48,7 @@ impl Default for WorldOptions {
             table_frames: 512,
             region_bytes: 2 << 20,
             processes: None,
+            handles: None,
             seed: [9; 32],
         }
     }
@@ -56,6 +60,8 @@ pub struct World {
     pub kernel: Kernel,
     /// The machine.
     pub machine: FakeMachine,
+    /// How much there is of everything in the kernel.
+    pub sizes: Sizes,
     /// Whether each event is followed by a check of all invariants.
     pub checked: bool,
     /// Whether CPUs that were kicked or stopped enter the kernel only when the test says so.
@@ -103,6 +109,7 @@ impl World {
         if let Some(processes) = options.processes {
             sizes = sizes.with_processes(processes);
         }
+        sizes.handles_per_process = options.handles.unwrap_or(sizes.handles_per_process);
         let boot = BootRecord {
             info,
             payload: payload(),
@@ -114,9 +121,16 @@ impl World {
         Self {
             kernel,
             machine,
+            sizes,
             checked: true,
             holds_kicks: false,
         }
+    }
+
+    /// Gives the memory of the kernel to the next world of these sizes. This one is good for nothing after that.
+    pub(crate) fn recycle(&mut self) {
+        let arenas = self.kernel.take_arenas();
+        ARENAS.with_borrow_mut(|all| all.push((self.sizes, arenas)));
     }
 
     /// The process that runs `init`.
@@ -469,7 +483,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         options.frames - half,
         memory_kind::USABLE,
     );
-    Box::leak(Box::new(BootInfo {
+    let info = BootInfo {
         magic: nonos_abi::boot::MAGIC,
         kernel_base: 0xFFFF_FFFF_9000_0000,
         kernel_physical: 0x20_0000,
@@ -506,10 +520,56 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         acpi: nonos_abi::boot::Acpi::default(),
         memory_count: 4,
         memory,
-    }))
+    };
+    BOOT_INFOS.with_borrow_mut(|all| {
+        let pages = |of: &BootInfo| of.memory.map(|range| range.pages);
+        let same =
+            |known: &&'static BootInfo| known.seed == info.seed && pages(known) == pages(&info);
+        if let Some(known) = all.iter().copied().find(same) {
+            return known;
+        }
+        let info: &'static BootInfo = Box::leak(Box::new(info));
+        all.push(info);
+        info
+    })
 }
 
+std::thread_local! {
+    /// Memory of kernels that are not used any more. It cannot be freed, and millions of games are played.
+    static ARENAS: RefCell<Vec<(Sizes, Arenas)>> = const { RefCell::new(Vec::new()) };
+    static BOOT_INFOS: RefCell<Vec<&'static BootInfo>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Arenas of these sizes, all empty.
 fn arenas(sizes: &Sizes) -> Arenas {
+    let used = ARENAS.with_borrow_mut(|all| {
+        let at = all.iter().position(|(known, _)| known == sizes)?;
+        Some(all.swap_remove(at).1)
+    });
+    let Some(arenas) = used else {
+        return new_arenas(sizes);
+    };
+    fn clear<T: Empty>(slice: &mut [T]) {
+        slice.iter_mut().for_each(|entry| *entry = T::EMPTY);
+    }
+    clear(arenas.processes);
+    clear(arenas.threads);
+    clear(arenas.slots);
+    clear(arenas.regions);
+    clear(arenas.memories);
+    clear(arenas.endpoints);
+    clear(arenas.notifications);
+    clear(arenas.interrupts);
+    clear(arenas.modules);
+    clear(arenas.watches);
+    clear(arenas.nodes);
+    clear(arenas.frames);
+    arenas.audit.fill(Default::default());
+    arenas.log.fill(0);
+    arenas
+}
+
+fn new_arenas(sizes: &Sizes) -> Arenas {
     Arenas {
         processes: entries(sizes.processes),
         threads: entries(sizes.threads),

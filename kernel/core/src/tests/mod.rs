@@ -16,5 +16,6 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod table;
 mod threads;
 mod timers;

@@ -1,0 +1,71 @@
+//! `cargo xtask mutants`: does a test fail when a line of the kernel's checks is changed?
+//!
+//! `cargo-mutants` changes one thing after the other in the files that decide who may do what, and runs the tests of the kernel's logic.
+//! A change that no test notices is a check that nobody would miss.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::paths;
+use crate::process::{find_program, run};
+
+/// Capabilities, calls, and the admission of modules.
+const FILES: [&str; 12] = [
+    "handle.rs",
+    "lineage.rs",
+    "revoke.rs",
+    "reference.rs",
+    "endpoint.rs",
+    "message.rs",
+    "lease.rs",
+    "module.rs",
+    "audit.rs",
+    "syscall/handle.rs",
+    "syscall/ipc.rs",
+    "syscall/mod.rs",
+];
+
+/// Tests that take long and find what shorter ones find.
+const SKIPPED: [&str; 1] = ["completely_random_registers_do_no_harm"];
+
+/// Seconds after which a changed program is taken to hang, which counts as noticed.
+const TIMEOUT: &str = "90";
+
+/// Mutates some of the files, or all.
+///
+/// # Errors
+/// When a change was not noticed: `target/mutants.out/missed.txt` lists them.
+pub fn run_on(files: &[String]) -> Result<()> {
+    ensure!(
+        find_program("cargo-mutants").is_some(),
+        "cargo-mutants is not installed: run `cargo install --locked cargo-mutants`"
+    );
+    let files: Vec<&str> = match files.is_empty() {
+        true => FILES.to_vec(),
+        false => files.iter().map(String::as_str).collect(),
+    };
+    let mut mutants = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    mutants.current_dir(paths::root());
+    // What the caller set for other builds is not for the copies of the tree.
+    mutants.env_remove("CARGO_TARGET_DIR");
+    mutants.args([
+        "mutants",
+        "--package",
+        "nonos-kernel-core",
+        "--no-shuffle",
+        "--jobs",
+        "2",
+    ]);
+    mutants.args(["--timeout", TIMEOUT, "--build-timeout", "600", "--output"]);
+    mutants.arg(paths::target());
+    for file in files {
+        mutants.args(["--file", &format!("kernel/core/src/{file}")]);
+    }
+    mutants.args(["--", "--lib", "--"]);
+    for test in SKIPPED {
+        mutants.args(["--skip", test]);
+    }
+    run(&mut mutants)
+}
