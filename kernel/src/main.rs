@@ -5,6 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::Hal;
+use nonos_kernel_core::machine::Machine;
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);

@@ -20,7 +20,8 @@ pub struct Running {
     /// Its serial line.
     pub console: Console,
     qemu: Child,
-    _tpm: Option<Swtpm>,
+    tpm: Option<Swtpm>,
+    folder: PathBuf,
 }
 
 impl Running {
@@ -39,7 +40,7 @@ impl Running {
         machine.prepare(&folder)?;
         let tpm = machine.start_swtpm(&folder)?;
         let mut running = Self::start(&mut machine.command(&folder), &socket)?;
-        running._tpm = Some(tpm);
+        running.tpm = Some(tpm);
         Ok(running)
     }
 
@@ -53,7 +54,8 @@ impl Running {
             Ok(console) => Ok(Self {
                 console,
                 qemu,
-                _tpm: None,
+                tpm: None,
+                folder: socket.parent().map(Path::to_path_buf).unwrap_or_default(),
             }),
             Err(error) => {
                 let _ = qemu.kill();
@@ -68,15 +70,19 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
+        self.tpm = None;
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// An empty folder for a run.
+/// An empty folder for a run; another process that measures has one of its own.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn fresh_folder() -> Result<PathBuf> {
-    let folder = paths::target().join("bench");
+    let folder = paths::target()
+        .join("bench")
+        .join(std::process::id().to_string());
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
     }
