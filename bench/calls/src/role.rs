@@ -8,3 +8,9 @@ pub const SERVE: u64 = 1;
 pub const YIELD: u64 = 2;
 /// Waits for the notification in slot 2, reads the counter at once, calls the endpoint in slot 3 with it; again and again.
 pub const WAIT: u64 = 3;
+
+/// With a role: it is done by a thread of its own, which stays on CPU 0.
+pub const PINNED: u64 = 8;
+
+/// Affinity to CPU 0 and no other.
+pub const FIRST_CPU: u64 = 1;

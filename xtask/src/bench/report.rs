@@ -130,7 +130,7 @@ fn call(goal: &Goal, one: &Calls, four: Option<&Calls>, linux: &Linux) -> Vec<St
         shown((goal.most > 0).then_some(goal.most)),
         shown(measured),
         verdict.to_owned(),
-        shown(four.and_then(least)),
+        shown(four.filter(|_| goal.with_more_cpus).and_then(least)),
         shown(other),
         ratio,
     ]

@@ -3,13 +3,33 @@
 #![no_std]
 #![no_main]
 
+use core::arch::global_asm;
+
 use bench_calls::role;
 use bench_calls::timed::Timed;
-use nonos_abi::{Error, Handle, MessageInfo, Rights, Syscall, start};
+use nonos_abi::{Error, Handle, MessageInfo, PAGE_BYTES, Rights, Syscall, start};
 use nonos_rt::log;
 use nonos_rt::object::Log;
 
 nonos_rt::entry!(main);
+
+// Where the thread that measures begins: on a stack of its own.
+global_asm!(
+    ".pushsection .text.nonos_bench_thread, \"ax\", @progbits",
+    ".type nonos_bench_thread, @function",
+    "nonos_bench_thread:",
+    "endbr64",
+    "xor ebp, ebp",
+    "call {on_first_cpu}",
+    "ud2",
+    ".size nonos_bench_thread, . - nonos_bench_thread",
+    ".popsection",
+    on_first_cpu = sym on_first_cpu,
+);
+
+unsafe extern "C" {
+    fn nonos_bench_thread();
+}
 
 /// Rounds of cheap figures.
 const ROUNDS: usize = 101;
@@ -21,11 +41,40 @@ const EQUAL: u64 = 16;
 const HIGHER: u64 = 20;
 /// Memory quota of a partner, pages.
 const QUOTA: u64 = 64;
+/// Stack of the thread that measures, pages.
+const STACK_PAGES: u64 = 16;
+/// Before the first figure.
+const SETTLED_NS: u64 = 20_000_000;
 /// Handles that one process takes when descendants are spread.
 const SPREAD: u64 = 200;
 
+/// Has a thread measure that stays on CPU 0.
 fn main() {
     log::set(Log::from_handle(start::LOG));
+    if let Err(error) = pinned() {
+        log!("bench: no thread: {}", error.text());
+        finish();
+    }
+    let _ = ask(Syscall::ThreadEnd, [handle(Handle::NONE), 0, 0, 0, 0, 0]);
+}
+
+fn pinned() -> Result<(), Error> {
+    let stack = ask(Syscall::MemoryCreate, [STACK_PAGES, 0, 0, 0, 0, 0])?;
+    let access = Rights::READ.or(Rights::WRITE).bits();
+    let bottom = ask(Syscall::MemoryMap, [stack, access, 0, 0, 0, 0])?;
+    let top = bottom + STACK_PAGES * PAGE_BYTES as u64;
+    let entry = nonos_bench_thread as *const () as u64;
+    let thread = ask(Syscall::ThreadCreate, [entry, top, 0, HIGHER, 0, 0])?;
+    let arguments = [thread, HIGHER, role::FIRST_CPU, 0, 0, 0];
+    ask(Syscall::ThreadSchedule, arguments).map(drop)
+}
+
+extern "C" fn on_first_cpu() -> ! {
+    // Whatever the other CPUs still do, the thread that made this one above all, is over then.
+    let _ = ask(
+        Syscall::Sleep,
+        [nonos_rt::syscall::clock_ns() + SETTLED_NS, 0, 0, 0, 0, 0],
+    );
     let mut nothing = Timed::new(Syscall::Null, [0; 6]);
     nothing.skip();
     log!("bench: overhead {}", nothing.between());
@@ -33,8 +82,13 @@ fn main() {
         Ok(module) => measure_all(module),
         Err(error) => log!("bench: no partner: {}", error.text()),
     }
+    finish()
+}
+
+fn finish() -> ! {
     log!("bench: end");
     let _ = ask(Syscall::PowerOff, [handle(start::POWER), 0, 0, 0, 0, 0]);
+    nonos_rt::syscall::exit(0)
 }
 
 fn measure_all(module: u64) {
@@ -148,7 +202,7 @@ fn notify(module: u64) -> Result<Samples<ROUNDS>, Error> {
     let endpoint = ask(Syscall::EndpointCreate, [0; 6])?;
     let waiter = Partner::start(
         module,
-        [role::WAIT, 0],
+        [role::WAIT | role::PINNED, 0],
         HIGHER,
         &[(notification, Rights::READ), (endpoint, Rights::WRITE)],
     )?;
@@ -211,7 +265,7 @@ fn process_create(module: u64) -> Result<Samples<FEW_ROUNDS>, Error> {
 }
 
 fn yield_round_trip(module: u64) -> Result<Samples<ROUNDS>, Error> {
-    let other = Partner::start(module, [role::YIELD, 0], EQUAL, &[])?;
+    let other = Partner::start(module, [role::YIELD | role::PINNED, 0], EQUAL, &[])?;
     let samples = Samples::take(|| instructions(Timed::new(Syscall::Yield, [0; 6])));
     other.end()?;
     samples
