@@ -23,6 +23,7 @@ impl Kernel {
                 }
             }
             Object::Notification(id) => self.notifications.retain(id),
+            Object::Timer(id) => self.timers.retain(id),
             Object::Interrupt(id) => self.interrupts.retain(id),
             Object::Module(id) => self.modules.retain(id),
             Object::Reply(_)
@@ -47,6 +48,7 @@ impl Kernel {
             Object::Endpoint(id) => self.release_endpoint(id, capability.rights, machine),
             Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone, machine),
             Object::Notification(id) => self.release_notification(id, machine),
+            Object::Timer(id) => self.release_timer(id, machine),
             Object::Interrupt(id) => self.release_interrupt(id, machine),
             Object::Module(id) => self.release_module(id, machine),
             Object::Reply(None)

@@ -1,6 +1,7 @@
 //! The kernel on a fake machine: one file per family of system calls. [`crate::testing::World`] checks all
 //! invariants after each event.
 
+mod budgets;
 mod calls;
 mod cpus;
 mod handles;
@@ -15,3 +16,4 @@ mod random;
 mod scheduling;
 mod system;
 mod threads;
+mod timers;
