@@ -106,6 +106,13 @@ pub struct Kernel {
     /// Most kernel objects charged to one process.
     pub(crate) objects_per_process: u32,
 
+    /// Leaves everything to the plain path of calls.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) plain_only: bool,
+    /// How often the fast path was taken.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fast_paths: u32,
+
     pub(crate) next_process_number: u64,
     pub(crate) init: Option<ProcessId>,
     /// Processes that have ended and are not cleaned up; none while user space runs.
@@ -161,6 +168,10 @@ impl Kernel {
             regions_per_process: arenas.regions.len() / processes,
             regions: arenas.regions,
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
+            #[cfg(any(test, feature = "testing"))]
+            plain_only: false,
+            #[cfg(any(test, feature = "testing"))]
+            fast_paths: 0,
             next_process_number: 1,
             init: None,
             ended: None,
@@ -230,6 +241,9 @@ impl Kernel {
     /// another CPU took away meanwhile is none.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
         self.scheduler.enter(machine.cpu());
+        if event == Event::Syscall && self.fast_path() {
+            return;
+        }
         match event {
             Event::Syscall => self.syscall(machine),
             Event::Timer => self.timer(machine),

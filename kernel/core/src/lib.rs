@@ -21,6 +21,7 @@ mod arena;
 mod audit;
 mod budget;
 mod endpoint;
+mod fast_path;
 mod fault;
 mod frame;
 mod handle;

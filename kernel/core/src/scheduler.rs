@@ -399,6 +399,22 @@ impl Scheduler {
         pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
+    /// Whether a thread that waits can go on here in place of the running one, whose account is `account`, with nothing else
+    /// to decide.
+    #[inline(always)]
+    pub fn can_hand_over(&self, account: Option<ProcessId>, thread: &Thread) -> bool {
+        let here = &self.cpus[self.here % CPUS_MAX];
+        let nothing_better = here.occupied >> (thread.priority % 32) == 0;
+        !here.stale && here.account == account && nothing_better && thread.may_run_on(self.here)
+    }
+
+    /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
+    #[inline(always)]
+    pub fn hand_over(&mut self, thread: &mut Thread, id: ThreadId) {
+        thread.cpu = CpuId(self.here as u8);
+        self.here().running = Some(id);
+    }
+
     /// Has a thread that got a call work at the cost of its caller.
     pub fn donate(&mut self, threads: &mut Threads, caller: ThreadId, server: ThreadId) {
         let account = threads[caller].account;
@@ -412,10 +428,13 @@ impl Scheduler {
     }
 
     fn set_account(&mut self, threads: &mut Threads, id: ThreadId, account: Option<ProcessId>) {
-        if threads[id].account != account {
-            threads[id].account = account;
-            // If it runs, it runs here.
-            self.here().stale = true;
+        let thread = &mut threads[id];
+        if thread.account != account {
+            thread.account = account;
+            if thread.state == ThreadState::Running {
+                let cpu = thread.cpu.0.into();
+                self.reconsider(cpu);
+            }
         }
     }
 
@@ -480,9 +499,7 @@ impl Scheduler {
         for account in [thread.account, thread.process].into_iter().flatten() {
             let process = &mut processes[account];
             let reservation = if process.budget.is_limited() {
-                // Others of its threads could run at the same time: they get their part.
-                let alone = process.thread_count == 1;
-                let most_ns = if alone { u64::MAX } else { SLICE_NS };
+                let most_ns = process.budget.part_ns(process.thread_count);
                 let Some(reservation) = process.budget.reserve(most_ns, now_ns) else {
                     continue;
                 };
@@ -499,6 +516,21 @@ impl Scheduler {
         }
         thread.account = thread.process;
         false
+    }
+
+    /// A process has got a second thread: the first does not keep all of the budget.
+    pub fn share_budget(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        process: ProcessId,
+        now_ns: u64,
+    ) {
+        let here = self.here();
+        if here.account == Some(process) && here.reservation.is_some() {
+            here.stale = true;
+            self.close_account(threads, processes, self.here, now_ns);
+        }
     }
 
     /// Has a thread that is on no queue wait until its process has CPU time again.

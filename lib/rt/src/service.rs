@@ -1,10 +1,11 @@
 //! Calling and serving the interfaces of `nonos-proto`.
 
 use nonos_abi::{Error, Handle, Message, MessageInfo};
-use nonos_proto::{Caller, Refusal, Ticket, Transport, Value};
+use nonos_proto::{Caller, Lease, Refusal, Ticket, Transport, Value};
 
 use crate::object::Endpoint;
 use crate::syscall;
+pub use crate::syscall::Lent;
 
 /// Calls go through the endpoint.
 impl Transport for Endpoint {
@@ -12,9 +13,23 @@ impl Transport for Endpoint {
         syscall::call(self.handle(), request)
     }
 
+    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
+        syscall::call_lending(self.handle(), request, &mut [Lent::Read(lent)])
+    }
+
     fn close(&self, handle: Handle) {
         let _ = syscall::handle_close(handle);
     }
+}
+
+/// Copies from memory that a caller lent.
+pub fn read_lent(lease: Lease, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+    syscall::lease_read(lease.reply, lease.number, offset, out)
+}
+
+/// Copies to memory that a caller lent.
+pub fn write_lent(lease: Lease, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    syscall::lease_write(lease.reply, lease.number, offset, bytes)
 }
 
 /// A server: what it does with requests and with signals.

@@ -2,17 +2,21 @@
 
 use core::fmt;
 
+use nonos_abi::Rights;
 use nonos_proto::console::Client;
 use nonos_proto::{Bytes, CallError};
 
 use crate::object::{Endpoint, Notification};
 use crate::parent;
 
-/// A connection to the console. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
+/// Most bytes that are gathered: much text goes in few calls.
+const GATHERED: usize = 1024;
+
+/// A connection to the console, made anew when it broke: when the console ended or the handle was taken back. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
 #[derive(Debug)]
 pub struct Terminal {
     client: Client<Endpoint>,
-    pending: [u8; Bytes::MOST],
+    pending: [u8; GATHERED],
     length: usize,
     failure: Option<CallError>,
 }
@@ -23,10 +27,19 @@ impl Terminal {
         let client = Client(parent::connect("console")?);
         Ok(Self {
             client,
-            pending: [0; Bytes::MOST],
+            pending: [0; GATHERED],
             length: 0,
             failure: None,
         })
+    }
+
+    /// Connects again, through `init`.
+    ///
+    /// # Errors
+    /// When there is no console any more, or it is not granted any more.
+    pub fn reconnect(&mut self) -> Result<(), CallError> {
+        self.client = Client(parent::connect("console")?);
+        Ok(())
     }
 
     /// Shows what was gathered.
@@ -34,22 +47,43 @@ impl Terminal {
     /// # Errors
     /// The first failure since the last call; text was lost.
     pub fn flush(&mut self) -> Result<(), CallError> {
-        self.send(Client::write);
+        self.send(false);
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Sends what was gathered, again once when the console restarts meanwhile.
-    fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
-        if self.length == 0 {
-            return;
+    /// Calls the console, and once more the next one when this one ends meanwhile.
+    fn call<T>(
+        &mut self,
+        call: impl Fn(&Client<Endpoint>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        match call(&self.client) {
+            Err(CallError::Unreachable(_)) => {
+                self.reconnect()?;
+                call(&self.client)
+            }
+            result => result,
         }
-        let text = Bytes::prefix_of(&self.pending[..self.length]);
+    }
+
+    /// Sends what was gathered. The console shows it at once unless there is more to come.
+    fn send(&mut self, more: bool) {
+        let gathered = self.pending;
+        let text = &gathered[..self.length];
         self.length = 0;
-        let sent = match write(&self.client, text) {
-            Err(CallError::Unreachable(_)) => write(&self.client, text),
-            sent => sent,
+        let sent = if text.len() > Bytes::MOST || more {
+            self.call(|client| client.write_long(text))
+        } else if text.is_empty() {
+            return;
+        } else {
+            self.call(|client| client.write(Bytes::prefix_of(text)))
         };
-        if let Err(error) = sent {
+        // Long text is shown with the next, which may be none.
+        let shown = if text.len() > Bytes::MOST && !more {
+            sent.and_then(|()| self.call(|client| client.write(Bytes::NONE)))
+        } else {
+            sent
+        };
+        if let Err(error) = shown {
             self.failure.get_or_insert(error);
         }
     }
@@ -57,10 +91,11 @@ impl Terminal {
     /// Starts a new line unless the cursor stands at the beginning of one.
     pub fn fresh_line(&mut self) -> Result<(), CallError> {
         self.flush()?;
-        self.client.fresh_line()
+        self.call(Client::fresh_line)
     }
 
-    /// Waits for input.
+    /// Waits for input. When the console ends meanwhile this fails, because the next one shows nothing of what this one
+    /// showed: the caller has to [`Self::reconnect`] and show it again.
     pub fn read(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
         self.client.read()
@@ -69,35 +104,36 @@ impl Terminal {
     /// Takes the input that is there.
     pub fn poll(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
-        self.client.poll()
+        self.call(Client::poll)
     }
 
     /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
     pub fn watch(&mut self, notification: &Notification, bits: u64) -> Result<(), CallError> {
-        use nonos_abi::Rights;
+        // Sending it takes GRANT, which stays here: it arrives without.
         let send_only = Rights::WRITE.or(Rights::GRANT);
         let copy = notification
             .copy(send_only)
             .map_err(CallError::Unreachable)?;
-        self.client.watch(copy.handle(), bits)
+        self.call(|client| client.watch(copy.handle(), bits))
     }
 
     /// Columns and rows of the screen.
     pub fn size(&mut self) -> Result<(u64, u64), CallError> {
-        self.client.size().map(|size| (size.columns, size.rows))
+        self.call(Client::size)
+            .map(|size| (size.columns, size.rows))
     }
 }
 
 impl fmt::Write for Terminal {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         while !text.is_empty() {
-            let fits = text.floor_char_boundary(Bytes::MOST - self.length);
+            let fits = text.floor_char_boundary(GATHERED - self.length);
             let (now, rest) = text.split_at(fits);
             self.pending[self.length..self.length + fits].copy_from_slice(now.as_bytes());
             self.length += fits;
             text = rest;
             if !text.is_empty() {
-                self.send(Client::write_part);
+                self.send(true);
             }
         }
         Ok(())

@@ -147,7 +147,7 @@ impl Kernel {
             Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),
 
-            Syscall::ThreadCreate => self.sys_thread_create(process, a, b, c, d),
+            Syscall::ThreadCreate => self.sys_thread_create(process, a, b, c, d, machine),
             Syscall::ThreadSchedule => self.sys_thread_schedule(process, a, b, c, machine),
             Syscall::ThreadEnd => self.sys_thread_end(caller, a, machine),
 

@@ -4,6 +4,7 @@
 mod budgets;
 mod calls;
 mod cpus;
+mod fast_path;
 mod handles;
 mod hardware;
 mod lineage;
