@@ -143,7 +143,11 @@ fn linux(linux: &Linux) -> String {
         let compared = GOALS
             .iter()
             .find_map(|goal| goal.linux.filter(|(known, _)| known == name));
-        let title = compared.map_or(name.as_str(), |(_, title)| title);
+        let title = match name.as_str() {
+            "exec-wait" => "fork, exec and wait for the end",
+            "fault" => "first write to a page of fresh memory",
+            _ => compared.map_or(name.as_str(), |(_, title)| title),
+        };
         let off = linux.mitigations_off.get(name);
         let off = off.map_or("–".to_owned(), |&value| grouped(value));
         rows.push(vec![title.to_owned(), grouped(*value), off]);
