@@ -21,6 +21,8 @@ use crate::{disk, elf, packages, paths, qemu, vars};
 pub struct ImageSpec {
     /// Security version in the signed header.
     pub security_version: u64,
+    /// Whether the modules of `system.toml` are in it.
+    pub system_modules: bool,
     /// Modules beside those of `system.toml`.
     pub extra_modules: Vec<ModuleSpec>,
     /// Where the files go.
@@ -35,6 +37,7 @@ impl ImageSpec {
     pub fn new(out_dir: impl Into<PathBuf>) -> Self {
         Self {
             security_version: SECURITY_VERSION,
+            system_modules: true,
             extra_modules: Vec::new(),
             out_dir: out_dir.into(),
         }
@@ -73,7 +76,11 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
     let keys = Keys::developer()?;
     let builder = Builder::new(toolchain, Tree::here())?;
     let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
-    let programs = Programs::build(&builder, &spec.extra_modules)?;
+    let mut modules = spec.extra_modules.clone();
+    if spec.system_modules {
+        modules.splice(..0, modules::of_system(builder.root())?);
+    }
+    let programs = Programs::build(&builder, modules)?;
     assemble(spec, &keys, &boot_loader, &programs)
 }
 
@@ -84,7 +91,8 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
 /// When a tool is missing or a build fails.
 pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
-    let (archive, _) = build_archive(keys, &Programs::build(&builder, &[])?)?;
+    let modules = modules::of_system(builder.root())?;
+    let (archive, _) = build_archive(keys, &Programs::build(&builder, modules)?)?;
     Ok(image::pack(&archive))
 }
 
@@ -95,9 +103,7 @@ struct Programs {
 }
 
 impl Programs {
-    fn build(builder: &Builder, extra_modules: &[ModuleSpec]) -> Result<Self> {
-        let mut modules = modules::of_system(builder.root())?;
-        modules.extend_from_slice(extra_modules);
+    fn build(builder: &Builder, modules: Vec<ModuleSpec>) -> Result<Self> {
         let programs: Vec<_> = modules
             .iter()
             .map(|module| module.program.clone())

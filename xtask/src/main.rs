@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::image::{self, ImageFiles, ImageSpec};
-use xtask::qemu::TpmKind;
 use xtask::size::Sizes;
 use xtask::{abi, bench, check, fuzz, mutants, packages, paths, process, run, test};
 
@@ -39,18 +38,8 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Count the instructions of a boot
-    Bench {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// How the machine's TPM is attached
-        #[arg(long, value_enum, default_value_t = TpmKind::Crb)]
-        tpm: TpmKind,
-        /// Boot this often and take the best figures
-        #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-        boots: u32,
-    },
+    /// Count what a boot and the system calls cost, and the memory in use
+    Bench(bench::Options),
     /// Check format, lints for every target, dependencies and documentation
     Check,
     /// Write docs/abi.md from the doc comments of abi/
@@ -106,15 +95,7 @@ fn execute(task: Task) -> Result<()> {
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())
         }
-        Task::Bench { json, tpm, boots } => {
-            let cost = bench::best(&build(false)?, tpm, boots)?;
-            print_figures(json, &cost, &cost.table())?;
-            ensure!(
-                cost.within_goals(),
-                "a boot takes more instructions than its goal"
-            );
-            Ok(())
-        }
+        Task::Bench(options) => bench::run(&options),
         Task::Check => check::all(),
         Task::Abi => abi::write(),
         Task::Random { calls } => process::run(&mut fuzz::random_calls(calls)),

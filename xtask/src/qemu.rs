@@ -21,6 +21,10 @@ pub const FIRMWARE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 /// The firmware's variable store with nothing enrolled.
 pub const FIRMWARE_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
+/// Counts time in instructions: one nanosecond, one tick of the time-stamp counter each.
+pub const INSTRUCTION_COUNTING: &str =
+    "-icount shift=0,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm -seed 1";
+
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
@@ -216,7 +220,7 @@ impl MachineConfig {
             args.add("-no-reboot");
         }
         if self.icount {
-            args.add("-icount shift=0,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm -seed 1");
+            args.add(INSTRUCTION_COUNTING);
         }
         args.add(match self.display {
             Display::None => "-display none",
