@@ -1,0 +1,240 @@
+//! Makes a million system calls with random arguments, from threads on all CPUs at once.
+//!
+//! Every call may come, also those that block and those that end a thread: the main thread watches, ends what
+//! makes no progress and starts another with the next seed. Left out is only what would end the process by its own wish,
+//! what would power it off if that were allowed, and closing the handles that it reports through.
+#![no_std]
+#![no_main]
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use adversaries::calls::{self, Buffer, MS, clock, make};
+use adversaries::threads::{self, Job, Thread};
+use adversaries::{KERNEL_ADDRESS, console, say, succeeded};
+use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
+use nonos_abi::{Handle, Message, MessageInfo, Syscall, USER_END, start};
+use nonos_rt::syscall;
+
+nonos_rt::entry!(main);
+
+const CALLS: u64 = 1_000_000;
+/// One more than the last system call.
+const NUMBERS: u64 = Syscall::ThreadEnd as u64 + 1;
+/// Slots below hold what the program needs to report and to watch.
+const KEPT_SLOTS: u64 = 12;
+/// A thread that made no call for so long is blocked.
+const STUCK_NS: u64 = 5 * MS;
+/// The whole takes much less.
+const LIMIT_NS: u64 = 280_000 * MS;
+
+/// What pointers may name: the kernel reads and writes it.
+static BUFFER: Buffer<2048> = Buffer::new();
+static MADE: [AtomicU64; threads::MOST] = [const { AtomicU64::new(0) }; threads::MOST];
+static ALLOWED: AtomicU64 = AtomicU64::new(0);
+
+/// xorshift64* (Vigna 2016).
+struct Random(u64);
+
+impl Random {
+    fn draw(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        (self.draw() >> 16) % limit
+    }
+}
+
+fn main() -> u64 {
+    let mut terminal = console();
+    let cpus = threads::cpus();
+    let workers = (cpus + 1).min(threads::MOST);
+    let first_seed = 0x004E_4F4E_4F53 + (cpus as u64) * 1_000_000;
+    say(
+        &mut terminal,
+        format_args!("trying: {CALLS} random calls, {workers} threads on {cpus} CPUs, seeds from {first_seed:#x}"),
+    );
+    let mut seed = first_seed;
+    let mut running: [Option<Thread>; threads::MOST] = [None; threads::MOST];
+    let mut seen = [(0, 0); threads::MOST];
+    let end = clock() + LIMIT_NS;
+    while made() < CALLS {
+        for slot in 0..workers {
+            let now = (MADE[slot].load(Relaxed), clock());
+            if now.0 != seen[slot].0 && running[slot].is_some() {
+                seen[slot] = now;
+            } else if now.1 > seen[slot].1 + STUCK_NS {
+                if let Some(thread) = running[slot].take() {
+                    // It may have ended itself; then its handle alone is left.
+                    let _ = calls::end(thread.handle);
+                    let _ = calls::close(thread.handle);
+                }
+                seed += 1;
+                let job = Job::Run(fuzz, slot as u64 | seed << 8);
+                running[slot] = threads::start(slot, job).ok();
+                if let Some(thread) = running[slot] {
+                    let _ = thread.pin(slot % cpus);
+                } else {
+                    // Its calls may have used up everything.
+                    free_some(seed);
+                }
+                seen[slot] = (now.0, clock());
+            }
+        }
+        if clock() > end {
+            let made = made();
+            return succeeded(&mut terminal, format_args!("the system is stuck after {made} calls, seed {seed:#x}"));
+        }
+        calls::sleep(MS);
+    }
+    for thread in running.iter_mut().filter_map(Option::take) {
+        let _ = thread.end();
+    }
+    let (made, allowed) = (made(), ALLOWED.load(Relaxed));
+    say(
+        &mut terminal,
+        format_args!("survived: {made} calls, {allowed} allowed, seeds up to {seed:#x}"),
+    );
+    0
+}
+
+fn made() -> u64 {
+    MADE.iter().map(|made| made.load(Relaxed)).sum()
+}
+
+/// Closes handles at random.
+fn free_some(seed: u64) {
+    let mut random = Random(seed | 1);
+    for slot in KEPT_SLOTS..4096 {
+        if random.below(2) == 0 {
+            for generation in 0..64 {
+                let handle = Handle::new(slot as u16, generation);
+                if calls::close(handle).is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn fuzz(argument: u64) {
+    let slot = (argument & 0xFF) as usize;
+    let mut random = Random(argument >> 8 | 1 << 63);
+    // Handles that this thread was given, so that calls get further than the first check.
+    let mut own = [Handle::NONE; 32];
+    let mut next = 0;
+    while made() < CALLS {
+        MADE[slot].fetch_add(1, Relaxed);
+        if let Some(handle) = one(&mut random, &own) {
+            own[next % own.len()] = handle;
+            next += 1;
+        }
+    }
+}
+
+/// Makes a call; the handle that it gave.
+fn one(random: &mut Random, own: &[Handle; 32]) -> Option<Handle> {
+    let number = match random.below(64) {
+        0 => random.draw(),
+        1..8 => Syscall::HandleCopy as u64,
+        8..12 => Syscall::HandleClose as u64,
+        12..14 => Syscall::HandleRevoke as u64,
+        14..18 => Syscall::NotificationCreate as u64 + random.below(6),
+        18..22 => Syscall::EndpointCreate as u64 + random.below(8),
+        _ => random.below(NUMBERS + 4),
+    };
+    let mut arguments: [u64; 6] = core::array::from_fn(|_| argument(random, own));
+    let handle = (arguments[0] as u32) & 0xFFF;
+    match Syscall::from_raw(number) {
+        Some(Syscall::Exit | Syscall::PowerOff) => return None,
+        Some(Syscall::ProcessKill) if arguments[0] as u32 == start::SELF.raw() => return None,
+        Some(Syscall::HandleClose) if u64::from(handle) < KEPT_SLOTS => return None,
+        Some(Syscall::Sleep) => arguments[0] = clock() + random.below(20_000),
+        Some(Syscall::MemoryCreate) => arguments[0] &= 7,
+        // Times of the near future, half of the times.
+        Some(Syscall::HandleCopy) if random.below(2) == 0 => {
+            arguments[2] = clock() + random.below(1_000_000);
+        }
+        Some(Syscall::TimerSet) if random.below(2) == 0 => {
+            arguments[3] = clock() + random.below(1_000_000);
+        }
+        // Threads that a call makes start here, whatever it was given; half of them fault.
+        Some(Syscall::ThreadCreate) => return None,
+        Some(Syscall::ThreadEnd) if u64::from(handle) < KEPT_SLOTS && handle != 0 => return None,
+        Some(Syscall::Call | Syscall::Reply | Syscall::ReplyReceive) => {
+            message(random, own, number);
+            return None;
+        }
+        _ => {}
+    }
+    // SAFETY: pointers among the arguments name BUFFER, this program's code (which the kernel must not write) or
+    // nothing that is mapped here; nothing refers to memory that the calls map and unmap.
+    let (error, first, _) = unsafe { syscall::raw(number, arguments) };
+    if error != 0 {
+        return None;
+    }
+    ALLOWED.fetch_add(1, Relaxed);
+    let gives = matches!(
+        Syscall::from_raw(number),
+        Some(
+            Syscall::HandleCopy
+                | Syscall::MemoryCreate
+                | Syscall::EndpointCreate
+                | Syscall::EndpointBadge
+                | Syscall::NotificationCreate
+                | Syscall::TimerCreate
+        )
+    );
+    gives.then(|| Handle::from_raw(first as u32))
+}
+
+/// A message with leases, handles and words of all sorts.
+fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
+    let mut words = core::array::from_fn(|_| argument(random, own));
+    if random.below(2) == 0 {
+        words[7] = BUFFER.address() + random.below(BUFFER.bytes());
+        words[6] = random.below(BUFFER.bytes() * 2) | LEASE_READ | LEASE_WRITE;
+    }
+    let message = Message {
+        info: MessageInfo(match random.below(4) {
+            0 => random.draw(),
+            // Operation 1 of the console writes to the screen: left out, the report shall stay readable.
+            _ => random.draw() & 0xF_0000_7777 | 0x0200_0000,
+        }),
+        words,
+        handles: core::array::from_fn(|_| Handle::from_raw(argument(random, own) as u32)),
+    };
+    let target = match random.below(4) {
+        0 => start::PARENT,
+        _ => Handle::from_raw(argument(random, own) as u32),
+    };
+    let reply = Handle::from_raw(argument(random, own) as u32);
+    let result = match Syscall::from_raw(number) {
+        Some(Syscall::Call) => syscall::call(target, &message).map(drop),
+        Some(Syscall::Reply) => syscall::reply(target, &message),
+        _ => syscall::reply_receive(target, reply, &message).map(drop),
+    };
+    ALLOWED.fetch_add(u64::from(result.is_ok()), Relaxed);
+    let _ = make(Syscall::Null, []);
+}
+
+/// Something that a check could overlook, or that is right.
+fn argument(random: &mut Random, own: &[Handle; 32]) -> u64 {
+    match random.below(16) {
+        0 => random.draw(),
+        1 => KERNEL_ADDRESS + random.below(1 << 24),
+        2 => u64::MAX - random.below(4096),
+        3 => (1 << 47) - 8 + random.below(16),
+        4 => USER_END - random.below(64),
+        5 => BUFFER.address() + random.below(BUFFER.bytes()),
+        6 => main as *const () as u64,
+        7 => random.below(64) << Handle::INDEX_BITS | random.below(256),
+        8 => 1 << random.below(64),
+        9 => random.below(8) << 32 | random.below(32),
+        10 => random.below(40),
+        _ => own[random.below(32) as usize].raw().into(),
+    }
+}
