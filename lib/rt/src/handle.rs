@@ -26,9 +26,9 @@ impl OwnedHandle {
         handle
     }
 
-    /// A copy with at most these rights. Needs GRANT.
-    pub fn copy(&self, rights: Rights) -> Result<Self, Error> {
-        syscall::handle_copy(self.0, rights).map(Self)
+    /// A copy with at most these rights, until this time at the latest (0: as long as this one). Needs GRANT.
+    pub fn copy(&self, rights: Rights, deadline_ns: u64) -> Result<Self, Error> {
+        syscall::handle_copy(self.0, rights, deadline_ns).map(Self)
     }
 
     /// Kind and rights.

@@ -1,9 +1,9 @@
 //! The runtime of every user-space program: entry and panic, system calls, objects, IPC.
 //!
-//! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`] and
-//! [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
+//! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`],
+//! [`thread`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
-//! children see it; [`terminal`] is the console. There is no heap: a program that needs memory asks for it.
+//! children see it; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
 //!
 //! Invariant: a [`handle::OwnedHandle`] is closed exactly once, by its owner; safe code cannot unmap memory that
 //! it still has a reference to.
@@ -19,6 +19,7 @@ pub mod service;
 pub mod start;
 pub mod syscall;
 pub mod terminal;
+pub mod thread;
 
 pub use nonos_abi as abi;
 pub use nonos_proto as proto;

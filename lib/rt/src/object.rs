@@ -2,13 +2,14 @@
 //!
 //! The types are a convenience, not a check: the kernel knows what a handle refers to and what it may do.
 
-use nonos_abi::info::{ModuleInfo, ProcessInfo, Topic};
+use nonos_abi::info::{AuditRecord, ModuleInfo, ProcessInfo, Topic};
 use nonos_abi::words::Words;
 use nonos_abi::{Error, Handle, Rights};
 
 use crate::handle::OwnedHandle;
 use crate::mapping::Mapping;
 use crate::syscall;
+pub use crate::syscall::Budget;
 
 macro_rules! objects {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
@@ -41,7 +42,18 @@ macro_rules! objects {
 
             /// Another handle to it with at most these rights. Needs GRANT.
             pub fn copy(&self, rights: Rights) -> Result<Self, Error> {
-                self.0.copy(rights).map(Self)
+                self.copy_until(rights, 0)
+            }
+
+            /// Another handle to it with at most these rights, that works until this time at the latest (0: as long
+            /// as this one). Needs GRANT.
+            pub fn copy_until(&self, rights: Rights, deadline_ns: u64) -> Result<Self, Error> {
+                self.0.copy(rights, deadline_ns).map(Self)
+            }
+
+            /// Takes back all that was derived from this handle, everywhere; the handle itself stays. Needs REVOKE.
+            pub fn revoke(&self) -> Result<(), Error> {
+                syscall::handle_revoke(self.handle())
             }
         }
     )+};
@@ -74,6 +86,12 @@ objects! {
     Power;
     /// The kernel's log.
     Log;
+    /// A thread of this process. Dropping the handle leaves it running.
+    Thread;
+    /// A timer.
+    Timer;
+    /// The record of denied system calls.
+    Audit;
 }
 
 /// Most words of a record.
@@ -89,13 +107,19 @@ fn system_record<T: Words>(handle: Handle, topic: Topic, index: u64) -> Result<T
 
 impl Process {
     /// Makes a process of a module.
-    pub fn create(module: &Module, priority: u64, quota_pages: u64) -> Result<Self, Error> {
-        syscall::process_create(module.handle(), priority, quota_pages).map(Self::from_handle)
+    pub fn create(
+        module: &Module,
+        priority: u64,
+        quota_pages: u64,
+        budget: Budget,
+    ) -> Result<Self, Error> {
+        syscall::process_create(module.handle(), priority, quota_pages, budget)
+            .map(Self::from_handle)
     }
 
-    /// Gives a process that has not started a copy of a handle.
-    pub fn grant(&self, handle: Handle, rights: Rights) -> Result<Handle, Error> {
-        syscall::process_grant(self.handle(), handle, rights)
+    /// Gives a process that has not started a copy of a handle, until this time at the latest (0: as long as the handle).
+    pub fn grant(&self, handle: Handle, rights: Rights, deadline_ns: u64) -> Result<Handle, Error> {
+        syscall::process_grant(self.handle(), handle, rights, deadline_ns)
     }
 
     /// Starts it.
@@ -142,7 +166,12 @@ impl Endpoint {
 
     /// A copy that its receiver will know by a badge.
     pub fn badge(&self, badge: u64, rights: Rights) -> Result<Self, Error> {
-        syscall::endpoint_badge(self.handle(), badge, rights).map(Self::from_handle)
+        self.badge_until(badge, rights, 0)
+    }
+
+    /// The same, that works until this time at the latest (0: as long as this handle).
+    pub fn badge_until(&self, badge: u64, rights: Rights, deadline_ns: u64) -> Result<Self, Error> {
+        syscall::endpoint_badge(self.handle(), badge, rights, deadline_ns).map(Self::from_handle)
     }
 }
 
@@ -261,5 +290,78 @@ impl Log {
     /// Adds a line.
     pub fn write(&self, line: &str) -> Result<(), Error> {
         syscall::log_write(self.handle(), line.as_bytes())
+    }
+}
+
+impl Thread {
+    /// Sets its priority, at most the process's, and the CPUs it may run on (bit n: CPU n).
+    pub fn schedule(&self, priority: u64, affinity: u64) -> Result<(), Error> {
+        syscall::thread_schedule(self.handle(), priority, affinity)
+    }
+
+    /// Ends it, wherever it is: what it owned is not dropped, and its stack stays mapped.
+    pub fn end(&self) -> Result<(), Error> {
+        syscall::thread_end(self.handle())
+    }
+}
+
+impl Timer {
+    /// Makes a timer.
+    pub fn create() -> Result<Self, Error> {
+        syscall::timer_create().map(Self::from_handle)
+    }
+
+    /// Has bits signalled at a time, once.
+    pub fn set(
+        &self,
+        notification: &Notification,
+        bits: u64,
+        deadline_ns: u64,
+    ) -> Result<(), Error> {
+        self.set_periodic(notification, bits, deadline_ns, 0)
+    }
+
+    /// Has bits signalled at a time, and again after each period (0: once). A time of 0 disarms it.
+    pub fn set_periodic(
+        &self,
+        notification: &Notification,
+        bits: u64,
+        deadline_ns: u64,
+        period_ns: u64,
+    ) -> Result<(), Error> {
+        syscall::timer_set(
+            self.handle(),
+            notification.handle(),
+            bits,
+            deadline_ns,
+            period_ns,
+        )
+    }
+
+    /// Disarms it.
+    pub fn disarm(&self, notification: &Notification) -> Result<(), Error> {
+        self.set(notification, 0, 0)
+    }
+}
+
+/// Most records that [`Audit::read`] reads at once.
+const AUDIT_RECORDS: usize = 8;
+
+impl Audit {
+    /// Reads records from a position on, at most 8 at once: how many, and the next position.
+    pub fn read(&self, position: u64, out: &mut [AuditRecord]) -> Result<(usize, u64), Error> {
+        let mut words = [0; AuditRecord::COUNT * AUDIT_RECORDS];
+        let most = out.len().min(AUDIT_RECORDS);
+        let buffer = &mut words[..most * AuditRecord::COUNT];
+        let (records, next) = syscall::audit_read(self.handle(), position, buffer)?;
+        let records = (records as usize).min(most);
+        for (record, words) in out
+            .iter_mut()
+            .zip(buffer.chunks_exact(AuditRecord::COUNT))
+            .take(records)
+        {
+            *record = AuditRecord::read_words(words).ok_or(Error::InvalidArgument)?;
+        }
+        Ok((records, next))
     }
 }

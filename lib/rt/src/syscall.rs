@@ -1,12 +1,15 @@
 //! System calls, as safe functions over raw handles, and the two pieces of assembly that make them.
 //!
 //! A call is safe here when no memory that safe Rust relies on changes other than through the references in its
-//! signature. [`memory_unmap`] is the one that is not. Everything else a program can do wrong is the kernel's to refuse.
+//! signature. [`memory_unmap`], [`thread_create`] and [`call_raw`] are those that are not. Everything else a program
+//! can do wrong is the kernel's to refuse.
 #![allow(unsafe_code)]
 
 use core::arch::{asm, global_asm};
 
-use nonos_abi::message::{MESSAGE_HANDLES, MESSAGE_WORDS};
+use nonos_abi::info::AuditRecord;
+use nonos_abi::message::{LEASE_READ, LEASE_WRITE, MESSAGE_HANDLES, MESSAGE_LEASES, MESSAGE_WORDS};
+use nonos_abi::words::Words;
 use nonos_abi::{Error, Handle, Message, MessageInfo, ObjectKind, Rights, Syscall};
 
 /// Results of a system call: `rdi` and `rsi`.
@@ -97,8 +100,18 @@ pub fn handle_close(handle: Handle) -> Result<(), Error> {
 }
 
 /// See [`Syscall::HandleCopy`].
-pub fn handle_copy(handle: Handle, rights: Rights) -> Result<Handle, Error> {
-    plain(Syscall::HandleCopy, [word(handle), rights.bits()]).map(handle_of)
+pub fn handle_copy(handle: Handle, rights: Rights, deadline_ns: u64) -> Result<Handle, Error> {
+    plain(
+        Syscall::HandleCopy,
+        [word(handle), rights.bits(), deadline_ns],
+    )
+    .map(handle_of)
+}
+
+/// See [`Syscall::HandleRevoke`]. Mappings that were made through descendants of the handle vanish, in this process, too:
+/// whoever touches them afterwards ends by a page fault.
+pub fn handle_revoke(handle: Handle) -> Result<(), Error> {
+    plain(Syscall::HandleRevoke, [word(handle)]).map(drop)
 }
 
 /// See [`Syscall::HandleInfo`].
@@ -143,20 +156,51 @@ pub fn module_admit(archive: Handle, name: &str) -> Result<Handle, Error> {
     checked(unsafe { raw(Syscall::ModuleAdmit as u64, arguments) }).map(handle_of)
 }
 
+/// CPU time that a process may use: so much in each period. Nothing in it means no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Budget {
+    /// CPU time in each period, nanoseconds; 0 for no limit.
+    pub budget_ns: u64,
+    /// Length of the period, nanoseconds.
+    pub period_ns: u64,
+}
+
+impl Budget {
+    /// As much as there is.
+    pub const UNLIMITED: Self = Self {
+        budget_ns: 0,
+        period_ns: 0,
+    };
+}
+
 /// See [`Syscall::ProcessCreate`].
-pub fn process_create(module: Handle, priority: u64, quota_pages: u64) -> Result<Handle, Error> {
+pub fn process_create(
+    module: Handle,
+    priority: u64,
+    quota_pages: u64,
+    budget: Budget,
+) -> Result<Handle, Error> {
+    let Budget {
+        budget_ns,
+        period_ns,
+    } = budget;
     plain(
         Syscall::ProcessCreate,
-        [word(module), priority, quota_pages],
+        [word(module), priority, quota_pages, budget_ns, period_ns],
     )
     .map(handle_of)
 }
 
 /// See [`Syscall::ProcessGrant`]. The handle returned is one of the child's.
-pub fn process_grant(process: Handle, handle: Handle, rights: Rights) -> Result<Handle, Error> {
+pub fn process_grant(
+    process: Handle,
+    handle: Handle,
+    rights: Rights,
+    deadline_ns: u64,
+) -> Result<Handle, Error> {
     plain(
         Syscall::ProcessGrant,
-        [word(process), word(handle), rights.bits()],
+        [word(process), word(handle), rights.bits(), deadline_ns],
     )
     .map(handle_of)
 }
@@ -204,10 +248,15 @@ pub fn endpoint_create() -> Result<Handle, Error> {
 }
 
 /// See [`Syscall::EndpointBadge`].
-pub fn endpoint_badge(endpoint: Handle, badge: u64, rights: Rights) -> Result<Handle, Error> {
+pub fn endpoint_badge(
+    endpoint: Handle,
+    badge: u64,
+    rights: Rights,
+    deadline_ns: u64,
+) -> Result<Handle, Error> {
     plain(
         Syscall::EndpointBadge,
-        [word(endpoint), badge, rights.bits()],
+        [word(endpoint), badge, rights.bits(), deadline_ns],
     )
     .map(handle_of)
 }
@@ -230,6 +279,32 @@ pub fn notification_wait(notification: Handle) -> Result<u64, Error> {
 /// See [`Syscall::NotificationBind`].
 pub fn notification_bind(notification: Handle) -> Result<(), Error> {
     plain(Syscall::NotificationBind, [word(notification)]).map(drop)
+}
+
+/// See [`Syscall::TimerCreate`].
+pub fn timer_create() -> Result<Handle, Error> {
+    plain(Syscall::TimerCreate, []).map(handle_of)
+}
+
+/// See [`Syscall::TimerSet`].
+pub fn timer_set(
+    timer: Handle,
+    notification: Handle,
+    bits: u64,
+    deadline_ns: u64,
+    period_ns: u64,
+) -> Result<(), Error> {
+    plain(
+        Syscall::TimerSet,
+        [
+            word(timer),
+            word(notification),
+            bits,
+            deadline_ns,
+            period_ns,
+        ],
+    )
+    .map(drop)
 }
 
 /// See [`Syscall::HardwarePorts`].
@@ -312,6 +387,45 @@ pub fn log_write(log: Handle, line: &[u8]) -> Result<(), Error> {
     let arguments = [word(log), line.as_ptr() as u64, line.len() as u64, 0, 0, 0];
     // SAFETY: the kernel reads the line only.
     checked(unsafe { raw(Syscall::LogWrite as u64, arguments) }).map(drop)
+}
+
+/// See [`Syscall::AuditRead`]: as many records as fit in `out`; records read, and the next position.
+pub fn audit_read(audit: Handle, position: u64, out: &mut [u64]) -> Result<(u64, u64), Error> {
+    let records = out.len() / AuditRecord::COUNT;
+    let arguments = [
+        word(audit),
+        position,
+        out.as_mut_ptr() as u64,
+        records as u64,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `records` records to `out`, which is borrowed for that and holds as many.
+    checked(unsafe { raw(Syscall::AuditRead as u64, arguments) })
+}
+
+/// See [`Syscall::ThreadCreate`]. [`crate::thread::spawn`] is the safe way.
+///
+/// # Safety
+/// `entry` is code that can run on a stack whose top is `stack`, with `argument` in `rdi`; the stack is memory that
+/// nothing else uses as long as the thread runs.
+pub unsafe fn thread_create(
+    entry: u64,
+    stack: u64,
+    argument: u64,
+    priority: u64,
+) -> Result<Handle, Error> {
+    plain(Syscall::ThreadCreate, [entry, stack, argument, priority]).map(handle_of)
+}
+
+/// See [`Syscall::ThreadSchedule`].
+pub fn thread_schedule(thread: Handle, priority: u64, affinity: u64) -> Result<(), Error> {
+    plain(Syscall::ThreadSchedule, [word(thread), priority, affinity]).map(drop)
+}
+
+/// See [`Syscall::ThreadEnd`]. Its stack stays mapped; what it borrowed or owned is never given back.
+pub fn thread_end(thread: Handle) -> Result<(), Error> {
+    plain(Syscall::ThreadEnd, [word(thread)]).map(drop)
 }
 
 /// See [`Syscall::PowerOff`].
@@ -406,8 +520,8 @@ fn ipc(call: Syscall, rdi: u64, message: &Message) -> Result<Arrived, Error> {
         rbx: pair(0),
         rbp: pair(2),
     };
-    // SAFETY: the function keeps the calling convention, reads and writes `registers` only, and IPC
-    // calls take no pointers.
+    // SAFETY: the function keeps the calling convention, reads and writes `registers` only. Memory is touched only
+    // as far as the message lends it, for which `call_raw` answers.
     let error = unsafe { nonos_rt_ipc(call as u64, &mut registers) };
     checked((error, 0, 0))?;
     let handles: [Handle; MESSAGE_HANDLES] = [
@@ -427,9 +541,103 @@ fn ipc(call: Syscall, rdi: u64, message: &Message) -> Result<Arrived, Error> {
     })
 }
 
-/// See [`Syscall::Call`].
+/// See [`Syscall::Call`]. Lends nothing.
 pub fn call(endpoint: Handle, request: &Message) -> Result<Message, Error> {
+    call_lending(endpoint, request, &mut [])
+}
+
+/// Memory of this process that is lent with a call, until it is answered.
+#[derive(Debug)]
+pub enum Lent<'a> {
+    /// The receiver may read it.
+    Read(&'a [u8]),
+    /// The receiver may write it.
+    Write(&'a mut [u8]),
+    /// The receiver may read and write it.
+    ReadWrite(&'a mut [u8]),
+}
+
+impl Lent<'_> {
+    /// Address and length, as a message describes them.
+    fn describe(&mut self) -> (u64, u64) {
+        match self {
+            Self::Read(bytes) => (
+                bytes.as_ptr().expose_provenance() as u64,
+                bytes.len() as u64 | LEASE_READ,
+            ),
+            Self::Write(bytes) => (
+                bytes.as_mut_ptr().expose_provenance() as u64,
+                bytes.len() as u64 | LEASE_WRITE,
+            ),
+            Self::ReadWrite(bytes) => (
+                bytes.as_mut_ptr().expose_provenance() as u64,
+                bytes.len() as u64 | LEASE_READ | LEASE_WRITE,
+            ),
+        }
+    }
+}
+
+/// See [`Syscall::Call`]. The memory is lent until the call is answered.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] when the message's words leave no room for so many leases.
+pub fn call_lending(
+    endpoint: Handle,
+    request: &Message,
+    lent: &mut [Lent<'_>],
+) -> Result<Message, Error> {
+    let room = MESSAGE_WORDS.saturating_sub(request.info.words()) / 2;
+    if !lent.is_empty() && lent.len() > room.min(MESSAGE_LEASES) {
+        return Err(Error::InvalidArgument);
+    }
+    let mut message = *request;
+    // Whatever the request says it lends, it lends this.
+    let lends_nothing = message.info.0 & !MessageInfo::default().lending(usize::MAX).0;
+    message.info = MessageInfo(lends_nothing).lending(lent.len());
+    for (index, lease) in lent.iter_mut().enumerate() {
+        let (address, length) = lease.describe();
+        message.words[MESSAGE_WORDS - 1 - 2 * index] = address;
+        message.words[MESSAGE_WORDS - 2 - 2 * index] = length;
+    }
+    // SAFETY: the message lends what `lent` borrows and nothing else, and leases end with the call.
+    unsafe { call_raw(endpoint, &message) }
+}
+
+/// See [`Syscall::Call`]; the message is sent as it is, with the leases that its words describe.
+///
+/// # Safety
+/// Memory that the message lends for reading is not written, and memory that it lends for writing is not touched, by
+/// this program until the call returns.
+pub unsafe fn call_raw(endpoint: Handle, request: &Message) -> Result<Message, Error> {
     ipc(Syscall::Call, word(endpoint), request).map(|arrived| arrived.message)
+}
+
+/// See [`Syscall::LeaseRead`]. `reply` is the reply handle of the call that lends.
+pub fn lease_read(reply: Handle, lease: u64, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+    let arguments = [
+        word(reply),
+        lease,
+        offset,
+        out.as_mut_ptr() as u64,
+        out.len() as u64,
+        0,
+    ];
+    // SAFETY: the kernel writes at most `out.len()` bytes to `out`, which is borrowed for that.
+    checked(unsafe { raw(Syscall::LeaseRead as u64, arguments) }).map(drop)
+}
+
+/// See [`Syscall::LeaseWrite`]. `reply` is the reply handle of the call that lends.
+pub fn lease_write(reply: Handle, lease: u64, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    let arguments = [
+        word(reply),
+        lease,
+        offset,
+        bytes.as_ptr() as u64,
+        bytes.len() as u64,
+        0,
+    ];
+    // SAFETY: the kernel reads `bytes` only.
+    checked(unsafe { raw(Syscall::LeaseWrite as u64, arguments) }).map(drop)
 }
 
 /// See [`Syscall::Receive`].

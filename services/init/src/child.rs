@@ -4,7 +4,7 @@ use nonos_proto::Refusal;
 use nonos_proto::console::BADGE_INPUT;
 use nonos_rt::abi::info::{ModuleInfo, module_state};
 use nonos_rt::abi::{Error, Name, Rights, start};
-use nonos_rt::object::{Archive, Endpoint, Notification, Process};
+use nonos_rt::object::{Archive, Budget, Endpoint, Notification, Process};
 
 use crate::policy::Policy;
 
@@ -65,7 +65,7 @@ impl Start<'_> {
         let manifest = self.manifest(name)?;
         let priority = policy.priority.min(manifest.priority);
         let quota_pages = policy.quota_pages.min(manifest.quota_pages);
-        let process = Process::create(&module, priority, quota_pages)?;
+        let process = Process::create(&module, priority, quota_pages, Budget::UNLIMITED)?;
         if let Err(refusal) = self.hand_over(&process) {
             let _ = process.kill();
             return Err(refusal);
@@ -86,7 +86,7 @@ impl Start<'_> {
         let parent = self
             .endpoint
             .badge(self.badge, Rights::WRITE.or(Rights::GRANT))?;
-        let landed = process.grant(parent.handle(), Rights::WRITE)?;
+        let landed = process.grant(parent.handle(), Rights::WRITE, 0)?;
         if landed != start::PARENT {
             return Err(Refusal::Kernel(Error::InvalidArgument));
         }

@@ -35,7 +35,7 @@ fn main() -> u64 {
         }
     }
     let without_grant = CallError::Unreachable(Error::MissingRight);
-    let copied = syscall::handle_copy(start::PARENT, Rights::ALL).err();
+    let copied = syscall::handle_copy(start::PARENT, Rights::ALL, 0).err();
     let ended = syscall::process_start(start::SELF, [0, 0]).err();
     for (what, error) in [("a copy of PARENT", copied), ("to start itself", ended)] {
         let refusal = error.map(CallError::Unreachable);
