@@ -9,6 +9,7 @@
 #![no_std]
 
 pub mod calls;
+pub mod roles;
 pub mod threads;
 pub mod verdict;
 

@@ -195,4 +195,3 @@ pub fn count(counter: u64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
-

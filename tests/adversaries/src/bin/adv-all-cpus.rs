@@ -18,14 +18,21 @@ fn main() -> u64 {
     for cpu in 0..cpus {
         for (slot, body) in [(cpu, spin as fn(u64)), (cpu + cpus, enter)] {
             if slot < threads::MOST
-                && let Err(error) = threads::start(slot, Job::Run(body, slot as u64)).and_then(|thread| thread.pin(cpu))
+                && let Err(error) = threads::start(slot, Job::Run(body, slot as u64))
+                    .and_then(|thread| thread.pin(cpu))
             {
-                say(&mut terminal, format_args!("BROKEN: while preparing: {error}"));
+                say(
+                    &mut terminal,
+                    format_args!("BROKEN: while preparing: {error}"),
+                );
                 return adversaries::SUCCEEDED;
             }
         }
     }
-    while COUNTS[..(2 * cpus).min(threads::MOST)].iter().any(|count| count.load(Relaxed) == 0) {
+    while COUNTS[..(2 * cpus).min(threads::MOST)]
+        .iter()
+        .any(|count| count.load(Relaxed) == 0)
+    {
         calls::sleep(MS);
     }
     say(&mut terminal, format_args!("spinning on {cpus} CPUs"));

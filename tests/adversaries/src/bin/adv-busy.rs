@@ -15,17 +15,26 @@ fn main() -> u64 {
 }
 
 fn waiting(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
-    let (notification, endpoint, elsewhere) =
-        (calls::notification()?, calls::endpoint()?, calls::endpoint()?);
+    let (notification, endpoint, elsewhere) = (
+        calls::notification()?,
+        calls::endpoint()?,
+        calls::endpoint()?,
+    );
     for (slot, what, root, job) in [
         (0, "waits", notification, Job::Wait as fn(Handle) -> Job),
         (1, "receives", endpoint, Job::Receive),
-        (2, "calls", endpoint, |handle| Job::Call(handle, Message::default())),
+        (2, "calls", endpoint, |handle| {
+            Job::Call(handle, Message::default())
+        }),
     ] {
         let through = copy(root, Rights::ALL, NEVER)?;
         let thread = threads::start(slot, job(through))?;
         thread.settle();
-        verdicts.denied(format_args!("closing what a thread {what} through"), close(through), Error::Busy);
+        verdicts.denied(
+            format_args!("closing what a thread {what} through"),
+            close(through),
+            Error::Busy,
+        );
         let mut message = Message {
             info: MessageInfo::new(1, 0, 1).moving(1),
             ..Message::default()
@@ -33,8 +42,15 @@ fn waiting(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         message.handles[0] = through;
         let bounded = copy(elsewhere, Rights::ALL, calls::clock() + 100 * MS)?;
         let moved = calls::call(bounded, &message);
-        verdicts.denied(format_args!("moving what a thread {what} through"), moved, Error::Busy);
-        verdicts.held(format_args!("the thread still {what}"), thread.outcome().is_none());
+        verdicts.denied(
+            format_args!("moving what a thread {what} through"),
+            moved,
+            Error::Busy,
+        );
+        verdicts.held(
+            format_args!("the thread still {what}"),
+            thread.outcome().is_none(),
+        );
         thread.end()?;
         verdicts.works("closing it when the thread is gone", close(through));
     }
@@ -51,8 +67,14 @@ fn reopening(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let other = calls::notification()?;
     signal(other, 1)?;
     thread.settle();
-    verdicts.held("a thread waits for what it named, not for its slot", thread.outcome().is_none());
+    verdicts.held(
+        "a thread waits for what it named, not for its slot",
+        thread.outcome().is_none(),
+    );
     signal(root, 1)?;
-    verdicts.works("what it waited for", thread.wait().unwrap_or(Err(Error::Busy)));
+    verdicts.works(
+        "what it waited for",
+        thread.wait().unwrap_or(Err(Error::Busy)),
+    );
     Ok(())
 }

@@ -31,7 +31,11 @@ fn pass_on(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let again = copy(deepest, Rights::NONE, NEVER);
     verdicts.denied("passing on the deepest again", again, Error::TooDeep);
     revoke(root)?;
-    verdicts.denied("the deepest after a revoke", signal(deepest, 1), Error::Revoked);
+    verdicts.denied(
+        "the deepest after a revoke",
+        signal(deepest, 1),
+        Error::Revoked,
+    );
     verdicts.works("passing on anew", copy(root, Rights::ALL, NEVER));
     Ok(())
 }

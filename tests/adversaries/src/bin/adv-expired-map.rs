@@ -14,23 +14,35 @@ fn main() -> u64 {
     let (address, deadline) = match prepare() {
         Ok(prepared) => prepared,
         Err(error) => {
-            say(&mut terminal, format_args!("BROKEN: while preparing: {error}"));
+            say(
+                &mut terminal,
+                format_args!("BROKEN: while preparing: {error}"),
+            );
             return adversaries::SUCCEEDED;
         }
     };
     calls::poke(address, 7);
     if peek(address) != 7 {
-        say(&mut terminal, format_args!("BROKEN: the memory does not keep a word"));
+        say(
+            &mut terminal,
+            format_args!("BROKEN: the memory does not keep a word"),
+        );
         return adversaries::SUCCEEDED;
     }
-    say(&mut terminal, format_args!("trying: reads of memory until after its time"));
+    say(
+        &mut terminal,
+        format_args!("trying: reads of memory until after its time"),
+    );
     let mut late = 0;
     while late < 1000 {
         // Read before: the time was over when this use began. A timer may come a little late, but not that much.
         late += u64::from(clock() > deadline + 20 * MS);
         peek(address);
     }
-    succeeded(&mut terminal, format_args!("{late} reads of expired memory"))
+    succeeded(
+        &mut terminal,
+        format_args!("{late} reads of expired memory"),
+    )
 }
 
 /// Maps memory for a while; on other CPUs, threads keep the address space loaded.

@@ -40,21 +40,45 @@ fn used(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     verdicts.works("a handle before its time is over", signal(brief, 1));
     pass(deadline);
     verdicts.denied("an expired handle", signal(brief, 1), Error::Expired);
-    verdicts.denied("copying an expired handle", copy(brief, ALL, NEVER), Error::Expired);
-    verdicts.denied("revoking through an expired handle", revoke(brief), Error::Expired);
+    verdicts.denied(
+        "copying an expired handle",
+        copy(brief, ALL, NEVER),
+        Error::Expired,
+    );
+    verdicts.denied(
+        "revoking through an expired handle",
+        revoke(brief),
+        Error::Expired,
+    );
     let as_memory = calls::map(brief, calls::READ);
-    verdicts.denied("an expired handle of the wrong kind", as_memory, Error::WrongKind);
-    verdicts.denied("an expired handle without the right", signal(weak, 1), Error::Expired);
+    verdicts.denied(
+        "an expired handle of the wrong kind",
+        as_memory,
+        Error::WrongKind,
+    );
+    verdicts.denied(
+        "an expired handle without the right",
+        signal(weak, 1),
+        Error::Expired,
+    );
     let mut message = Message {
         info: MessageInfo::new(1, 0, 1),
         ..Message::default()
     };
     message.handles[0] = brief;
     let endpoint = copy(calls::endpoint()?, ALL, clock() + 200 * MS)?;
-    verdicts.denied("sending an expired handle", calls::call(endpoint, &message), Error::Expired);
+    verdicts.denied(
+        "sending an expired handle",
+        calls::call(endpoint, &message),
+        Error::Expired,
+    );
     verdicts.works("what has no deadline", signal(root, 1));
     revoke(root)?;
-    verdicts.denied("an expired handle that was revoked", signal(brief, 1), Error::Revoked);
+    verdicts.denied(
+        "an expired handle that was revoked",
+        signal(brief, 1),
+        Error::Revoked,
+    );
     verdicts.works("closing an expired handle", calls::close(brief));
     Ok(())
 }
@@ -79,7 +103,11 @@ fn longer(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         verdicts.works("a copy of what will expire", signal(handle, 1));
     }
     pass(clock() + 50 * MS);
-    verdicts.denied("a copy with a time of its own", signal(sooner, 1), Error::Expired);
+    verdicts.denied(
+        "a copy with a time of its own",
+        signal(sooner, 1),
+        Error::Expired,
+    );
     pass(deadline);
     for (handle, (what, _)) in longer.into_iter().zip(asked) {
         let what = format_args!("a copy {what} of what has expired");
@@ -100,7 +128,11 @@ fn blocked(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
             _ => calls::call(copy(endpoint, ALL, deadline)?, &Message::default()).map(drop),
         };
         let woken = clock();
-        verdicts.denied(format_args!("{what} beyond the deadline"), result, Error::Expired);
+        verdicts.denied(
+            format_args!("{what} beyond the deadline"),
+            result,
+            Error::Expired,
+        );
         verdicts.held(
             format_args!("{what} ended at its deadline"),
             (deadline..deadline + LATE).contains(&woken),
@@ -110,7 +142,11 @@ fn blocked(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let deadline = clock() + 50 * MS;
     let parent = copy(notification, ALL, deadline)?;
     let result = calls::wait(copy(parent, ALL, NEVER)?);
-    verdicts.denied("waiting through a copy of what expires", result, Error::Expired);
+    verdicts.denied(
+        "waiting through a copy of what expires",
+        result,
+        Error::Expired,
+    );
     verdicts.works("the notification afterwards", signal(notification, 1));
     Ok(())
 }
@@ -121,7 +157,11 @@ fn received(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let brief = copy(endpoint, ALL, deadline)?;
     let caller = threads::start(0, Job::Call(brief, Message::default()))?;
     let arrived = calls::receive_at_most(endpoint, 90 * MS)?;
-    verdicts.woken("a call without an answer beyond its deadline", caller.wait(), Error::Expired);
+    verdicts.woken(
+        "a call without an answer beyond its deadline",
+        caller.wait(),
+        Error::Expired,
+    );
     verdicts.held("not before its deadline", clock() >= deadline);
     let answer = calls::reply(arrived.message.info.reply());
     verdicts.denied("answering it", answer, Error::PeerGone);
@@ -134,6 +174,10 @@ fn timers(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let brief = copy(root, ALL, deadline)?;
     calls::timer_set(timer, brief, deadline + 50 * MS, 0)?;
     let signalled = calls::wait_at_most(root, 200 * MS);
-    verdicts.denied("a timer on an expired notification", signalled, Error::Expired);
+    verdicts.denied(
+        "a timer on an expired notification",
+        signalled,
+        Error::Expired,
+    );
     Ok(())
 }

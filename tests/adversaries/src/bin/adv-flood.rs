@@ -15,7 +15,10 @@ fn main() -> u64 {
     match floods() {
         Ok(count) => say(&mut terminal, format_args!("flooding with {count} threads")),
         Err(error) => {
-            say(&mut terminal, format_args!("BROKEN: while preparing: {error}"));
+            say(
+                &mut terminal,
+                format_args!("BROKEN: while preparing: {error}"),
+            );
             return adversaries::SUCCEEDED;
         }
     }

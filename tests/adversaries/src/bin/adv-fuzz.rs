@@ -8,11 +8,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use adversaries::calls::{self, Buffer, MS, clock, make};
+use adversaries::calls::{self, Buffer, MS, clock};
 use adversaries::threads::{self, Job, Thread};
 use adversaries::{KERNEL_ADDRESS, console, say, succeeded};
 use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
-use nonos_abi::{Handle, Message, MessageInfo, Syscall, USER_END, start};
+use nonos_abi::{Handle, Message, MessageInfo, ObjectKind, Rights, Syscall, USER_END, start};
 use nonos_rt::syscall;
 
 nonos_rt::entry!(main);
@@ -31,6 +31,24 @@ const LIMIT_NS: u64 = 280_000 * MS;
 static BUFFER: Buffer<2048> = Buffer::new();
 static MADE: [AtomicU64; threads::MOST] = [const { AtomicU64::new(0) }; threads::MOST];
 static ALLOWED: AtomicU64 = AtomicU64::new(0);
+
+// Where a thread of a random call starts, whatever its stack is: it ends at once.
+core::arch::global_asm!(
+    ".pushsection .text.nonos_adv_end, \"ax\", @progbits",
+    ".global nonos_adv_end",
+    "nonos_adv_end:",
+    "endbr64",
+    "2: mov eax, {end}",
+    "xor edi, edi",
+    "syscall",
+    "jmp 2b",
+    ".popsection",
+    end = const Syscall::ThreadEnd as u64,
+);
+
+unsafe extern "C" {
+    fn nonos_adv_end();
+}
 
 /// xorshift64* (Vigna 2016).
 struct Random(u64);
@@ -55,7 +73,9 @@ fn main() -> u64 {
     let first_seed = 0x004E_4F4E_4F53 + (cpus as u64) * 1_000_000;
     say(
         &mut terminal,
-        format_args!("trying: {CALLS} random calls, {workers} threads on {cpus} CPUs, seeds from {first_seed:#x}"),
+        format_args!(
+            "trying: {CALLS} random calls, {workers} threads on {cpus} CPUs, seeds from {first_seed:#x}"
+        ),
     );
     let mut seed = first_seed;
     let mut running: [Option<Thread>; threads::MOST] = [None; threads::MOST];
@@ -74,10 +94,8 @@ fn main() -> u64 {
                 }
                 seed += 1;
                 let job = Job::Run(fuzz, slot as u64 | seed << 8);
-                running[slot] = threads::start(slot, job).ok();
-                if let Some(thread) = running[slot] {
-                    let _ = thread.pin(slot % cpus);
-                } else {
+                running[slot] = start(slot, slot % cpus, job);
+                if running[slot].is_none() {
                     // Its calls may have used up everything.
                     free_some(seed);
                 }
@@ -86,7 +104,10 @@ fn main() -> u64 {
         }
         if clock() > end {
             let made = made();
-            return succeeded(&mut terminal, format_args!("the system is stuck after {made} calls, seed {seed:#x}"));
+            return succeeded(
+                &mut terminal,
+                format_args!("the system is stuck after {made} calls, seed {seed:#x}"),
+            );
         }
         calls::sleep(MS);
     }
@@ -101,6 +122,27 @@ fn main() -> u64 {
     0
 }
 
+/// Starts a thread on a CPU, with a handle that no call can move or copy: it must stay in this program's hands.
+fn start(slot: usize, cpu: usize, job: Job) -> Option<Thread> {
+    let mut thread = threads::start(slot, job).ok()?;
+    let _ = thread.pin(cpu);
+    let kept = calls::copy(
+        thread.handle,
+        Rights::WRITE.or(Rights::EXECUTE),
+        calls::NEVER,
+    );
+    if let Ok(kept) = kept {
+        let _ = calls::close(core::mem::replace(&mut thread.handle, kept));
+    }
+    Some(thread)
+}
+
+/// Whether a handle may be closed: not those of threads, which have to be ended.
+fn may_close(handle: Handle) -> bool {
+    u64::from(handle.index()) >= KEPT_SLOTS
+        && calls::info(handle).is_ok_and(|(kind, _)| kind != ObjectKind::Thread)
+}
+
 fn made() -> u64 {
     MADE.iter().map(|made| made.load(Relaxed)).sum()
 }
@@ -112,7 +154,7 @@ fn free_some(seed: u64) {
         if random.below(2) == 0 {
             for generation in 0..64 {
                 let handle = Handle::new(slot as u16, generation);
-                if calls::close(handle).is_ok() {
+                if may_close(handle) && calls::close(handle).is_ok() {
                     break;
                 }
             }
@@ -127,8 +169,7 @@ fn fuzz(argument: u64) {
     let mut own = [Handle::NONE; 32];
     let mut next = 0;
     while made() < CALLS {
-        MADE[slot].fetch_add(1, Relaxed);
-        if let Some(handle) = one(&mut random, &own) {
+        if let Some(handle) = one(&mut random, &own, slot) {
             own[next % own.len()] = handle;
             next += 1;
         }
@@ -136,7 +177,7 @@ fn fuzz(argument: u64) {
 }
 
 /// Makes a call; the handle that it gave.
-fn one(random: &mut Random, own: &[Handle; 32]) -> Option<Handle> {
+fn one(random: &mut Random, own: &[Handle; 32], slot: usize) -> Option<Handle> {
     let number = match random.below(64) {
         0 => random.draw(),
         1..8 => Syscall::HandleCopy as u64,
@@ -147,11 +188,11 @@ fn one(random: &mut Random, own: &[Handle; 32]) -> Option<Handle> {
         _ => random.below(NUMBERS + 4),
     };
     let mut arguments: [u64; 6] = core::array::from_fn(|_| argument(random, own));
-    let handle = (arguments[0] as u32) & 0xFFF;
+    let handle = Handle::from_raw(arguments[0] as u32);
     match Syscall::from_raw(number) {
         Some(Syscall::Exit | Syscall::PowerOff) => return None,
         Some(Syscall::ProcessKill) if arguments[0] as u32 == start::SELF.raw() => return None,
-        Some(Syscall::HandleClose) if u64::from(handle) < KEPT_SLOTS => return None,
+        Some(Syscall::HandleClose) if !may_close(handle) => return None,
         Some(Syscall::Sleep) => arguments[0] = clock() + random.below(20_000),
         Some(Syscall::MemoryCreate) => arguments[0] &= 7,
         // Times of the near future, half of the times.
@@ -161,15 +202,16 @@ fn one(random: &mut Random, own: &[Handle; 32]) -> Option<Handle> {
         Some(Syscall::TimerSet) if random.below(2) == 0 => {
             arguments[3] = clock() + random.below(1_000_000);
         }
-        // Threads that a call makes start here, whatever it was given; half of them fault.
-        Some(Syscall::ThreadCreate) => return None,
-        Some(Syscall::ThreadEnd) if u64::from(handle) < KEPT_SLOTS && handle != 0 => return None,
+        // Where a thread starts at random it faults, and the process with it.
+        Some(Syscall::ThreadCreate) => arguments[0] = nonos_adv_end as *const () as u64,
         Some(Syscall::Call | Syscall::Reply | Syscall::ReplyReceive) => {
+            MADE[slot].fetch_add(1, Relaxed);
             message(random, own, number);
             return None;
         }
         _ => {}
     }
+    MADE[slot].fetch_add(1, Relaxed);
     // SAFETY: pointers among the arguments name BUFFER, this program's code (which the kernel must not write) or
     // nothing that is mapped here; nothing refers to memory that the calls map and unmap.
     let (error, first, _) = unsafe { syscall::raw(number, arguments) };
@@ -218,7 +260,6 @@ fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
         _ => syscall::reply_receive(target, reply, &message).map(drop),
     };
     ALLOWED.fetch_add(u64::from(result.is_ok()), Relaxed);
-    let _ = make(Syscall::Null, []);
 }
 
 /// Something that a check could overlook, or that is right.

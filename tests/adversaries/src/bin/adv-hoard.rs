@@ -5,6 +5,7 @@
 #![no_main]
 
 use core::arch::global_asm;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use adversaries::calls::{self, NEVER, READ, Result, clock, close, copy, make};
 use adversaries::verdict::{Output, Verdicts};
@@ -15,6 +16,9 @@ nonos_rt::entry!(main);
 
 /// Longest hoard; more than any table has room for.
 const MOST: usize = 8192;
+
+/// What the last hoard got.
+static TAKEN: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
 
 /// Errors that concern this process alone.
 const OWN_LIMITS: [Error; 2] = [Error::QuotaExceeded, Error::OutOfHandles];
@@ -40,7 +44,10 @@ unsafe extern "C" {
 fn main() -> u64 {
     let mut verdicts = Verdicts::new(adversaries::console());
     for (what, take) in [
-        ("notifications", &mut calls::notification as &mut dyn FnMut() -> Result<Handle>),
+        (
+            "notifications",
+            &mut calls::notification as &mut dyn FnMut() -> Result<Handle>,
+        ),
         ("endpoints", &mut calls::endpoint),
         ("timers", &mut calls::timer),
         ("small memories", &mut || calls::memory(1)),
@@ -48,7 +55,10 @@ fn main() -> u64 {
         ("threads", &mut park),
     ] {
         let taken = hoard(&mut verdicts, what, take);
-        for &handle in &taken.0[..taken.1] {
+        for handle in TAKEN[..taken]
+            .iter()
+            .map(|raw| Handle::from_raw(raw.load(Relaxed)))
+        {
             let _ = calls::end(handle);
             let _ = close(handle);
         }
@@ -56,16 +66,23 @@ fn main() -> u64 {
     verdicts.part("mappings", mappings);
     verdicts.part("after each hoard", |verdicts| {
         let again = calls::notification()?;
-        verdicts.works("what was given back can be had again", calls::signal(again, 1));
+        verdicts.works(
+            "what was given back can be had again",
+            calls::signal(again, 1),
+        );
         close(again)
     });
     // All at once, and kept.
     let kept = [
-        hoard(&mut verdicts, "threads, kept", &mut park).1,
-        hoard(&mut verdicts, "memories, kept", &mut || calls::memory(1)).1,
+        hoard(&mut verdicts, "threads, kept", &mut park),
+        hoard(&mut verdicts, "memories, kept", &mut || calls::memory(1)),
         verdicts
             .works("a notification to copy", calls::notification())
-            .map_or(0, |root| hoard(&mut verdicts, "handles, kept", &mut || copy(root, Rights::ALL, NEVER)).1),
+            .map_or(0, |root| {
+                hoard(&mut verdicts, "handles, kept", &mut || {
+                    copy(root, Rights::ALL, NEVER)
+                })
+            }),
     ];
     let code = verdicts.finish();
     let mut terminal = adversaries::console();
@@ -75,24 +92,24 @@ fn main() -> u64 {
     }
 }
 
-/// Takes until it is refused: what it got.
+/// Takes until it is refused: how many it got, which are in [`TAKEN`].
 fn hoard(
     verdicts: &mut Verdicts<Terminal>,
     what: &str,
     take: &mut dyn FnMut() -> Result<Handle>,
-) -> ([Handle; MOST], usize) {
-    let (mut taken, mut count) = ([Handle::NONE; MOST], 0);
+) -> usize {
+    let mut count = 0;
     let refused = loop {
         match take() {
             Ok(handle) if count < MOST => {
-                taken[count] = handle;
+                TAKEN[count].store(handle.raw(), Relaxed);
                 count += 1;
             }
             other => break other,
         }
     };
     verdicts.denied_one_of(format_args!("hoarding {what}"), refused, &OWN_LIMITS);
-    (taken, count)
+    count
 }
 
 fn park() -> Result<Handle> {
@@ -109,7 +126,11 @@ fn mappings(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
             other => break other,
         }
     };
-    verdicts.denied_one_of("hoarding mappings", refused, &[Error::QuotaExceeded, Error::OutOfObjects]);
+    verdicts.denied_one_of(
+        "hoarding mappings",
+        refused,
+        &[Error::QuotaExceeded, Error::OutOfObjects],
+    );
     verdicts.works("unmapping one", calls::unmap(last));
     verdicts.works("mapping again", calls::map(memory, READ));
     let before = clock();

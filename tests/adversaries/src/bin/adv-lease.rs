@@ -2,10 +2,10 @@
 #![no_std]
 #![no_main]
 
+use adversaries::KERNEL_ADDRESS;
 use adversaries::calls::{self, Buffer, MS, Result};
 use adversaries::threads::{self, Job};
 use adversaries::verdict::{Verdicts, parts};
-use adversaries::KERNEL_ADDRESS;
 use nonos_abi::message::{LEASE_BYTES_MAX, LEASE_READ, LEASE_WRITE};
 use nonos_abi::{Error, Handle, Message, MessageInfo, Syscall, USER_END};
 use nonos_rt::terminal::Terminal;
@@ -77,18 +77,33 @@ fn honest(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let (caller, arrived) = lend(0, &[(lent(), BYTES | LEASE_READ | LEASE_WRITE)])?;
     let reply = arrived.info.reply();
     verdicts.equal("a lease arrives", arrived.info.leases(), 1);
-    verdicts.equal("its length arrives", arrived.words[6], BYTES | LEASE_READ | LEASE_WRITE);
+    verdicts.equal(
+        "its length arrives",
+        arrived.words[6],
+        BYTES | LEASE_READ | LEASE_WRITE,
+    );
     verdicts.equal("its address does not", arrived.words[7], 0);
     OWN.fill(0);
     let own = OWN.address();
-    verdicts.works("reading a lease", calls::lease(READ, reply, [0, 0, own, BYTES]));
+    verdicts.works(
+        "reading a lease",
+        calls::lease(READ, reply, [0, 0, own, BYTES]),
+    );
     verdicts.equal("what was read", OWN.words()[..WORDS] == [0x11; WORDS], true);
     OWN.fill(0x22);
-    verdicts.works("writing a lease", calls::lease(WRITE, reply, [0, 8, own, BYTES - 16]));
+    verdicts.works(
+        "writing a lease",
+        calls::lease(WRITE, reply, [0, 8, own, BYTES - 16]),
+    );
     let words = LENT.words();
-    let written = words[FIRST + 1..FIRST + WORDS - 1].iter().all(|&word| word == 0x22);
+    let written = words[FIRST + 1..FIRST + WORDS - 1]
+        .iter()
+        .all(|&word| word == 0x22);
     let around = words.iter().filter(|&&word| word == 0x11).count();
-    verdicts.held("what was written, and nothing beside it", written && around == 24 - (WORDS - 2));
+    verdicts.held(
+        "what was written, and nothing beside it",
+        written && around == 24 - (WORDS - 2),
+    );
     answer(caller, reply)
 }
 
@@ -114,7 +129,11 @@ fn ranges(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         }
         for index in [1, 2, 3, 4, 1 << 32, u64::MAX] {
             let result = calls::lease(call, reply, [index, 0, own, 8]);
-            verdicts.denied_one_of(format_args!("{verb} lease {index:#x} of one"), result, &OUTSIDE);
+            verdicts.denied_one_of(
+                format_args!("{verb} lease {index:#x} of one"),
+                result,
+                &OUTSIDE,
+            );
         }
     }
     verdicts.held("nothing was written", LENT.words() == [0x11; 24]);
@@ -128,10 +147,17 @@ fn rights(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let own = OWN.address();
     let (caller, arrived) = lend(
         2,
-        &[(lent(), BYTES | LEASE_READ), (lent(), BYTES | LEASE_WRITE), (lent(), BYTES)],
+        &[
+            (lent(), BYTES | LEASE_READ),
+            (lent(), BYTES | LEASE_WRITE),
+            (lent(), BYTES),
+        ],
     )?;
     let reply = arrived.info.reply();
-    verdicts.works("reading what may be read", calls::lease(READ, reply, [0, 0, own, 8]));
+    verdicts.works(
+        "reading what may be read",
+        calls::lease(READ, reply, [0, 0, own, 8]),
+    );
     OWN.fill(0x33);
     for (what, call, index) in [
         ("writing to a lease for reading", WRITE, 0),
@@ -142,14 +168,20 @@ fn rights(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         let result = calls::lease(call, reply, [index, 0, own, 8]);
         verdicts.denied(what, result, Error::MissingRight);
     }
-    verdicts.held("none of them copied", LENT.words() == [0x11; 24] && OWN.words() == [0x33; 16]);
+    verdicts.held(
+        "none of them copied",
+        LENT.words() == [0x11; 24] && OWN.words() == [0x33; 16],
+    );
     answer(caller, reply)
 }
 
 fn pointers(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let (caller, arrived) = lend(3, &[(lent(), BYTES | LEASE_READ | LEASE_WRITE)])?;
     let reply = arrived.info.reply();
-    for (call, verb) in [(READ, "reading a lease to"), (WRITE, "writing a lease from")] {
+    for (call, verb) in [
+        (READ, "reading a lease to"),
+        (WRITE, "writing a lease from"),
+    ] {
         for (what, address) in [
             ("the kernel", KERNEL_ADDRESS),
             ("the kernel's image", 0xFFFF_FFFF_8020_0000),
@@ -179,13 +211,21 @@ fn ends(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     answer(caller, reply)?;
     for (call, verb) in [(READ, "reading"), (WRITE, "writing")] {
         let result = calls::lease(call, reply, [0, 0, own, 8]);
-        verdicts.denied(format_args!("{verb} a lease after the answer"), result, Error::NoHandle);
+        verdicts.denied(
+            format_args!("{verb} a lease after the answer"),
+            result,
+            Error::NoHandle,
+        );
     }
     let (caller, arrived) = lend(5, &[(lent(), all)])?;
     caller.end()?;
     for (call, verb) in [(READ, "reading"), (WRITE, "writing")] {
         let result = calls::lease(call, arrived.info.reply(), [0, 0, own, 8]);
-        verdicts.denied(format_args!("{verb} a lease of a caller that is gone"), result, Error::PeerGone);
+        verdicts.denied(
+            format_args!("{verb} a lease of a caller that is gone"),
+            result,
+            Error::PeerGone,
+        );
     }
     let endpoint = calls::endpoint()?;
     let result = calls::lease(READ, endpoint, [0, 0, own, 8]);
@@ -208,7 +248,12 @@ fn not_theirs(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     for (what, address, length, call) in [
         ("the kernel's memory, read", KERNEL_ADDRESS, 4096, READ),
         ("the kernel's memory, written", KERNEL_ADDRESS, 4096, WRITE),
-        ("the kernel's image, read", 0xFFFF_FFFF_8020_0000, 4096, READ),
+        (
+            "the kernel's image, read",
+            0xFFFF_FFFF_8020_0000,
+            4096,
+            READ,
+        ),
         ("what is not mapped, read", 0x1_0000, 4096, READ),
         ("what wraps around, read", u64::MAX - 8, 4096, READ),
         ("the edge of user space, read", USER_END - 4, 16, READ),
@@ -240,14 +285,24 @@ fn counts(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     for (what, info) in [
         ("five leases", MessageInfo::new(1, 0, 0).lending(5)),
         ("seven leases", MessageInfo::new(1, 0, 0).lending(7)),
-        ("leases on words that are used", MessageInfo::new(1, 7, 0).lending(1)),
-        ("four leases and a word", MessageInfo::new(1, 1, 0).lending(4)),
+        (
+            "leases on words that are used",
+            MessageInfo::new(1, 7, 0).lending(1),
+        ),
+        (
+            "four leases and a word",
+            MessageInfo::new(1, 1, 0).lending(4),
+        ),
     ] {
         let message = Message {
             info,
             ..Message::default()
         };
-        verdicts.denied(what, calls::call(bounded()?, &message), Error::InvalidArgument);
+        verdicts.denied(
+            what,
+            calls::call(bounded()?, &message),
+            Error::InvalidArgument,
+        );
     }
     Ok(())
 }

@@ -11,7 +11,12 @@ use nonos_rt::terminal::Terminal;
 nonos_rt::entry!(main);
 
 fn main() -> u64 {
-    parts(&[("twice", twice), ("gone", gone), ("no reply", no_reply), ("unanswered", unanswered)])
+    parts(&[
+        ("twice", twice),
+        ("gone", gone),
+        ("no reply", no_reply),
+        ("unanswered", unanswered),
+    ])
 }
 
 /// A call of a thread, taken: the thread and the reply handle.
@@ -25,10 +30,18 @@ fn twice(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let endpoint = calls::endpoint()?;
     let (caller, reply) = taken(0, endpoint)?;
     verdicts.works("an answer", calls::reply(reply));
-    verdicts.denied("the same answer again", calls::reply(reply), Error::NoHandle);
+    verdicts.denied(
+        "the same answer again",
+        calls::reply(reply),
+        Error::NoHandle,
+    );
     verdicts.works("the call", caller.wait().unwrap_or(Err(Error::Busy)));
     let (next, second) = taken(1, endpoint)?;
-    verdicts.denied("the old reply handle for a new call", calls::reply(reply), Error::NoHandle);
+    verdicts.denied(
+        "the old reply handle for a new call",
+        calls::reply(reply),
+        Error::NoHandle,
+    );
     verdicts.held("the new call still waits", next.outcome().is_none());
     calls::reply(second)?;
     verdicts.works("the new call", next.wait().unwrap_or(Err(Error::Busy)));
@@ -39,7 +52,11 @@ fn gone(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let endpoint = calls::endpoint()?;
     let (caller, reply) = taken(2, endpoint)?;
     caller.end()?;
-    verdicts.denied("an answer to a caller that is gone", calls::reply(reply), Error::PeerGone);
+    verdicts.denied(
+        "an answer to a caller that is gone",
+        calls::reply(reply),
+        Error::PeerGone,
+    );
     verdicts.denied("that answer again", calls::reply(reply), Error::NoHandle);
     // In one step with receiving, a caller that is gone is no error: the next call is received.
     let (caller, reply) = taken(3, endpoint)?;
@@ -58,18 +75,38 @@ fn gone(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
 fn no_reply(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let endpoint = calls::endpoint()?;
     let (caller, reply) = taken(5, endpoint)?;
-    verdicts.denied("answering with an endpoint", calls::reply(endpoint), Error::WrongKind);
+    verdicts.denied(
+        "answering with an endpoint",
+        calls::reply(endpoint),
+        Error::WrongKind,
+    );
     let forged = Handle::new(reply.index(), reply.generation() + 1);
-    verdicts.denied("answering with a forged handle", calls::reply(forged), Error::NoHandle);
-    verdicts.denied("copying a reply handle", calls::copy(reply, Rights::ALL, NEVER), Error::MissingRight);
-    verdicts.denied("revoking a reply handle", calls::revoke(reply), Error::MissingRight);
+    verdicts.denied(
+        "answering with a forged handle",
+        calls::reply(forged),
+        Error::NoHandle,
+    );
+    verdicts.denied(
+        "copying a reply handle",
+        calls::copy(reply, Rights::ALL, NEVER),
+        Error::MissingRight,
+    );
+    verdicts.denied(
+        "revoking a reply handle",
+        calls::revoke(reply),
+        Error::MissingRight,
+    );
     let mut message = Message {
         info: MessageInfo::new(1, 0, 1).moving(1),
         ..Message::default()
     };
     message.handles[0] = reply;
     let bounded = calls::copy(endpoint, Rights::ALL, calls::clock() + 100 * MS)?;
-    verdicts.denied("sending a reply handle", calls::call(bounded, &message), Error::MissingRight);
+    verdicts.denied(
+        "sending a reply handle",
+        calls::call(bounded, &message),
+        Error::MissingRight,
+    );
     verdicts.works("the answer after all", calls::reply(reply));
     verdicts.works("the call", caller.wait().unwrap_or(Err(Error::Busy)));
     Ok(())
@@ -79,11 +116,19 @@ fn unanswered(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let endpoint = calls::endpoint()?;
     let (caller, reply) = taken(6, endpoint)?;
     calls::close(reply)?;
-    verdicts.woken("a call whose reply handle was closed", caller.wait(), Error::PeerGone);
+    verdicts.woken(
+        "a call whose reply handle was closed",
+        caller.wait(),
+        Error::PeerGone,
+    );
     let sending = calls::copy(endpoint, Rights::WRITE, NEVER)?;
     let caller = threads::start(7, Job::Call(sending, Message::default()))?;
     caller.settle();
     calls::close(endpoint)?;
-    verdicts.woken("a call that nobody can receive", caller.wait(), Error::PeerGone);
+    verdicts.woken(
+        "a call that nobody can receive",
+        caller.wait(),
+        Error::PeerGone,
+    );
     Ok(())
 }

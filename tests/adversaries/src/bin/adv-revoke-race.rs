@@ -51,9 +51,16 @@ fn race(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         calls::close(through)?;
     }
     verdicts.held("every CPU used the handles", uses >= ROUNDS * cpus as u64);
-    verdicts.equal("no use succeeds after the revoke returned", LATE.load(SeqCst), 0);
+    verdicts.equal(
+        "no use succeeds after the revoke returned",
+        LATE.load(SeqCst),
+        0,
+    );
     verdicts.equal("every use is denied as revoked", OTHER.load(SeqCst), 0);
-    adversaries::say(&mut verdicts.output, format_args!("{ROUNDS} revokes against {uses} uses on {cpus} CPUs"));
+    adversaries::say(
+        &mut verdicts.output,
+        format_args!("{ROUNDS} revokes against {uses} uses on {cpus} CPUs"),
+    );
     Ok(())
 }
 

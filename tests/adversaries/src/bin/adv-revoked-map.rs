@@ -19,11 +19,20 @@ static ADDRESS: AtomicU64 = AtomicU64::new(0);
 fn main() -> u64 {
     let mut terminal = console();
     match attack() {
-        Ok(cpus) => say(&mut terminal, format_args!("BROKEN: still here after reading on {cpus} CPUs")),
-        Err(error) => say(&mut terminal, format_args!("BROKEN: while preparing: {error}")),
+        Ok(cpus) => say(
+            &mut terminal,
+            format_args!("BROKEN: still here after reading on {cpus} CPUs"),
+        ),
+        Err(error) => say(
+            &mut terminal,
+            format_args!("BROKEN: while preparing: {error}"),
+        ),
     }
     let late = LATE.load(SeqCst);
-    succeeded(&mut terminal, format_args!("{late} reads of revoked memory"))
+    succeeded(
+        &mut terminal,
+        format_args!("{late} reads of revoked memory"),
+    )
 }
 
 fn attack() -> calls::Result<usize> {
@@ -38,7 +47,10 @@ fn attack() -> calls::Result<usize> {
     while READS[..cpus].iter().any(|reads| reads.load(SeqCst) == 0) && calls::clock() < end {
         calls::yield_now();
     }
-    say(&mut console(), format_args!("trying: reads of revoked memory on {cpus} CPUs"));
+    say(
+        &mut console(),
+        format_args!("trying: reads of revoked memory on {cpus} CPUs"),
+    );
     calls::revoke(memory)?;
     REVOKED.store(1, SeqCst);
     // Some thread faults before this is over, and with it all of them end.

@@ -25,12 +25,13 @@ fn closed(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     verdicts.equal("the slot was filled again", new.index(), old.index());
     verdicts.denied("the old value of its slot", signal(old, 1), Error::NoHandle);
     verdicts.works("the new value of the slot", signal(new, 1));
-    let wide = make(
-        Syscall::NotificationSignal,
-        [word(new) | 1 << 32, 1],
-    );
+    let wide = make(Syscall::NotificationSignal, [word(new) | 1 << 32, 1]);
     verdicts.denied("a handle with a bit too many", wide, Error::NoHandle);
-    verdicts.denied("the handle that none is", signal(Handle::NONE, 1), Error::NoHandle);
+    verdicts.denied(
+        "the handle that none is",
+        signal(Handle::NONE, 1),
+        Error::NoHandle,
+    );
 
     // Closing and opening again never brings a value back.
     let mut last = [Handle::NONE; 128];
@@ -55,9 +56,16 @@ fn moved(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     message.handles[0] = gift;
     let sender = threads::start(0, Job::Call(endpoint, message))?;
     let arrived = calls::receive(endpoint)?.message;
-    verdicts.denied("a handle that was moved away", signal(gift, 1), Error::NoHandle);
+    verdicts.denied(
+        "a handle that was moved away",
+        signal(gift, 1),
+        Error::NoHandle,
+    );
     verdicts.works("the handle where it went", signal(arrived.handles[0], 1));
     calls::reply(arrived.info.reply())?;
-    verdicts.works("the call that moved it", sender.wait().unwrap_or(Err(Error::Busy)));
+    verdicts.works(
+        "the call that moved it",
+        sender.wait().unwrap_or(Err(Error::Busy)),
+    );
     Ok(())
 }

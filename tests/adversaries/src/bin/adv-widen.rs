@@ -29,7 +29,10 @@ fn copies(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         let second = copy(first, Rights::ALL, NEVER)?;
         let rights = [info(first)?.1, info(second)?.1];
         if rights != [narrow, narrow] {
-            verdicts.breach(format_args!("{narrow} became {} and {}", rights[0], rights[1]));
+            verdicts.breach(format_args!(
+                "{narrow} became {} and {}",
+                rights[0], rights[1]
+            ));
         }
         calls::close(first)?;
         calls::close(second)?;
@@ -40,9 +43,21 @@ fn copies(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         [calls::word(all_bits), u64::MAX, 0],
     );
     let raw = nonos_abi::Handle::from_raw(raw?.0 as u32);
-    verdicts.equal("rights do not grow by copying", info(raw)?.1, Rights::READ.or(GRANT));
-    let kept = copy(root, Rights::ALL.and(Rights::from_bits(!GRANT.bits())), NEVER)?;
-    verdicts.denied("a copy without GRANT", copy(kept, Rights::READ, NEVER), Error::MissingRight);
+    verdicts.equal(
+        "rights do not grow by copying",
+        info(raw)?.1,
+        Rights::READ.or(GRANT),
+    );
+    let kept = copy(
+        root,
+        Rights::ALL.and(Rights::from_bits(!GRANT.bits())),
+        NEVER,
+    )?;
+    verdicts.denied(
+        "a copy without GRANT",
+        copy(kept, Rights::READ, NEVER),
+        Error::MissingRight,
+    );
     let parent = copy(start::PARENT, Rights::WRITE, NEVER);
     verdicts.denied("a copy of PARENT", parent, Error::MissingRight);
     let itself = copy(start::SELF, Rights::READ, NEVER);
@@ -54,25 +69,59 @@ fn kinds(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let reading = Rights::READ.or(GRANT);
     let writing = Rights::WRITE.or(GRANT);
     let notification = calls::notification()?;
-    let (reads, writes) = (copy(notification, reading, NEVER)?, copy(notification, writing, NEVER)?);
-    verdicts.denied("signalling with READ", signal(reads, 1), Error::MissingRight);
-    verdicts.denied("waiting with WRITE", calls::wait(writes), Error::MissingRight);
-    verdicts.denied("binding with WRITE", calls::bind(writes), Error::MissingRight);
+    let (reads, writes) = (
+        copy(notification, reading, NEVER)?,
+        copy(notification, writing, NEVER)?,
+    );
+    verdicts.denied(
+        "signalling with READ",
+        signal(reads, 1),
+        Error::MissingRight,
+    );
+    verdicts.denied(
+        "waiting with WRITE",
+        calls::wait(writes),
+        Error::MissingRight,
+    );
+    verdicts.denied(
+        "binding with WRITE",
+        calls::bind(writes),
+        Error::MissingRight,
+    );
     let endpoint = calls::endpoint()?;
-    let (receives, sends) = (copy(endpoint, reading, NEVER)?, copy(endpoint, writing, NEVER)?);
+    let (receives, sends) = (
+        copy(endpoint, reading, NEVER)?,
+        copy(endpoint, writing, NEVER)?,
+    );
     let request = Message::default();
-    verdicts.denied("calling with READ", calls::call(receives, &request), Error::MissingRight);
-    verdicts.denied("receiving with WRITE", calls::receive(sends), Error::MissingRight);
+    verdicts.denied(
+        "calling with READ",
+        calls::call(receives, &request),
+        Error::MissingRight,
+    );
+    verdicts.denied(
+        "receiving with WRITE",
+        calls::receive(sends),
+        Error::MissingRight,
+    );
     let without = copy(endpoint, Rights::READ.or(Rights::WRITE), NEVER)?;
     let badge = calls::badge(without, 1, Rights::WRITE, NEVER);
     verdicts.denied("a badge without GRANT", badge, Error::MissingRight);
     let badged = calls::badge(endpoint, 1, writing, NEVER)?;
     let second = calls::badge(badged, 2, Rights::WRITE, NEVER);
-    verdicts.denied("another badge on a badged handle", second, Error::InvalidArgument);
+    verdicts.denied(
+        "another badge on a badged handle",
+        second,
+        Error::InvalidArgument,
+    );
     let timer = calls::timer()?;
     let soon = calls::clock() + calls::MS;
     let bound = calls::timer_set(timer, reads, soon, 0);
-    verdicts.denied("a timer on what it cannot signal", bound, Error::MissingRight);
+    verdicts.denied(
+        "a timer on what it cannot signal",
+        bound,
+        Error::MissingRight,
+    );
     let weak = copy(timer, reading, NEVER)?;
     let bound = calls::timer_set(weak, notification, soon, 0);
     verdicts.denied("setting a timer with READ", bound, Error::MissingRight);
@@ -81,7 +130,11 @@ fn kinds(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     verdicts.works("what was not revoked", signal(writes, 1));
     let thread = threads::start(1, Job::Run(threads::rest, 0))?;
     let weak = copy(thread.handle, reading, NEVER)?;
-    verdicts.denied("ending a thread without EXECUTE", calls::end(weak), Error::MissingRight);
+    verdicts.denied(
+        "ending a thread without EXECUTE",
+        calls::end(weak),
+        Error::MissingRight,
+    );
     let moved = calls::schedule(weak, 1, threads::ANYWHERE);
     verdicts.denied("moving a thread without WRITE", moved, Error::MissingRight);
     let raised = calls::schedule(thread.handle, 31, 1);
@@ -91,12 +144,32 @@ fn kinds(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         &[Error::InvalidArgument, Error::MissingRight],
     );
     let nowhere = calls::schedule(thread.handle, 1, 0);
-    verdicts.denied("a thread that may run nowhere", nowhere, Error::InvalidArgument);
+    verdicts.denied(
+        "a thread that may run nowhere",
+        nowhere,
+        Error::InvalidArgument,
+    );
     verdicts.works("ending it with EXECUTE", thread.end());
-    verdicts.denied("a timer as an endpoint", calls::call(timer, &request), Error::WrongKind);
-    verdicts.denied("an endpoint as memory", map(endpoint, READ), Error::WrongKind);
-    verdicts.denied("a notification as a thread", calls::end(notification), Error::WrongKind);
-    verdicts.denied("itself as a thread", calls::end(start::SELF), Error::WrongKind);
+    verdicts.denied(
+        "a timer as an endpoint",
+        calls::call(timer, &request),
+        Error::WrongKind,
+    );
+    verdicts.denied(
+        "an endpoint as memory",
+        map(endpoint, READ),
+        Error::WrongKind,
+    );
+    verdicts.denied(
+        "a notification as a thread",
+        calls::end(notification),
+        Error::WrongKind,
+    );
+    verdicts.denied(
+        "itself as a thread",
+        calls::end(start::SELF),
+        Error::WrongKind,
+    );
     Ok(())
 }
 
@@ -115,14 +188,34 @@ fn mappings(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
         let reasons = [Error::InvalidArgument, Error::MissingRight];
         verdicts.denied_one_of(what, map(memory, access), &reasons);
     }
-    verdicts.denied("mapping for nothing", map(memory, 0), Error::InvalidArgument);
-    verdicts.denied("mapping with every bit", map(memory, u64::MAX), Error::InvalidArgument);
+    verdicts.denied(
+        "mapping for nothing",
+        map(memory, 0),
+        Error::InvalidArgument,
+    );
+    verdicts.denied(
+        "mapping with every bit",
+        map(memory, u64::MAX),
+        Error::InvalidArgument,
+    );
     let reads = copy(memory, Rights::READ, NEVER)?;
     verdicts.works("mapping for reading", map(reads, READ));
-    verdicts.denied("mapping for writing with READ", map(reads, READ_WRITE), Error::MissingRight);
+    verdicts.denied(
+        "mapping for writing with READ",
+        map(reads, READ_WRITE),
+        Error::MissingRight,
+    );
     let writes = copy(memory, Rights::WRITE, NEVER)?;
-    verdicts.denied("mapping with WRITE alone", map(writes, READ_WRITE), Error::MissingRight);
-    verdicts.denied("unmapping own code", calls::unmap(main as *const () as u64 & !0xFFF), Error::BadAddress);
+    verdicts.denied(
+        "mapping with WRITE alone",
+        map(writes, READ_WRITE),
+        Error::MissingRight,
+    );
+    verdicts.denied(
+        "unmapping own code",
+        calls::unmap(main as *const () as u64 & !0xFFF),
+        Error::BadAddress,
+    );
     Ok(())
 }
 
@@ -154,19 +247,39 @@ fn messages(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     let arrived = arrived?;
     let landed = arrived.handles[0];
     let all_but_grant = Rights::from_bits(Rights::ALL.bits() & !GRANT.bits());
-    verdicts.equal("a handle for its receiver only comes without GRANT", info(landed)?.1, all_but_grant);
+    verdicts.equal(
+        "a handle for its receiver only comes without GRANT",
+        info(landed)?.1,
+        all_but_grant,
+    );
     verdicts.works("using what arrived", signal(landed, 1));
     let passed = copy(landed, Rights::WRITE, NEVER);
-    verdicts.denied("copying what arrived without GRANT", passed, Error::MissingRight);
+    verdicts.denied(
+        "copying what arrived without GRANT",
+        passed,
+        Error::MissingRight,
+    );
     let (second, _) = send(4, with(landed, one))?;
-    verdicts.woken("passing on what arrived without GRANT", second.wait(), Error::MissingRight);
+    verdicts.woken(
+        "passing on what arrived without GRANT",
+        second.wait(),
+        Error::MissingRight,
+    );
     calls::reply(arrived.info.reply())?;
     let _ = sender.wait();
 
     let twice = MessageInfo::new(1, 0, 2).moving(0b11);
     let (sender, _) = send(5, with(copy(root, Rights::ALL, NEVER)?, twice))?;
-    verdicts.woken("moving a handle twice at once", sender.wait(), Error::InvalidArgument);
+    verdicts.woken(
+        "moving a handle twice at once",
+        sender.wait(),
+        Error::InvalidArgument,
+    );
     let (sender, _) = send(6, with(root, MessageInfo(0x7 << 4)))?;
-    verdicts.woken("more handles than a message has", sender.wait(), Error::InvalidArgument);
+    verdicts.woken(
+        "more handles than a message has",
+        sender.wait(),
+        Error::InvalidArgument,
+    );
     Ok(())
 }
