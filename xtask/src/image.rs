@@ -21,7 +21,7 @@ use crate::{disk, elf, packages, paths, qemu, vars};
 pub struct ImageSpec {
     /// Security version in the signed header.
     pub security_version: u64,
-    /// Modules beside those of `system.toml`.
+    /// Modules beside those of `system.toml`, or in place of the one with the same name.
     pub extra_modules: Vec<ModuleSpec>,
     /// Where the files go.
     pub out_dir: PathBuf,
@@ -97,6 +97,7 @@ struct Programs {
 impl Programs {
     fn build(builder: &Builder, extra_modules: &[ModuleSpec]) -> Result<Self> {
         let mut modules = modules::of_system(builder.root())?;
+        modules.retain(|module| extra_modules.iter().all(|extra| extra.name != module.name));
         modules.extend_from_slice(extra_modules);
         let programs: Vec<_> = modules
             .iter()
