@@ -6,13 +6,13 @@
 #![no_std]
 #![no_main]
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use adversaries::calls::{self, Buffer, MS, clock};
 use adversaries::threads::{self, Job, Thread};
 use adversaries::{KERNEL_ADDRESS, console, say, succeeded};
 use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
-use nonos_abi::{Handle, Message, MessageInfo, ObjectKind, Rights, Syscall, USER_END, start};
+use nonos_abi::{Handle, Message, MessageInfo, Rights, Syscall, USER_END, start};
 use nonos_rt::syscall;
 
 nonos_rt::entry!(main);
@@ -23,13 +23,17 @@ const NUMBERS: u64 = Syscall::ThreadEnd as u64 + 1;
 /// Slots below hold what the program needs to report and to watch.
 const KEPT_SLOTS: u64 = 12;
 /// A thread that made no call for so long is blocked.
-const STUCK_NS: u64 = 5 * MS;
+const STUCK_NS: u64 = 40 * MS;
+/// Most handles that a call may block through live this long; through the others it blocks until it is ended.
+const BRIEF_NS: u64 = 200_000;
 /// The whole takes much less.
 const LIMIT_NS: u64 = 280_000 * MS;
 
 /// What pointers may name: the kernel reads and writes it.
 static BUFFER: Buffer<2048> = Buffer::new();
 static MADE: [AtomicU64; threads::MOST] = [const { AtomicU64::new(0) }; threads::MOST];
+/// Handles of the threads.
+static KEPT: [AtomicU32; threads::MOST] = [const { AtomicU32::new(0) }; threads::MOST];
 static ALLOWED: AtomicU64 = AtomicU64::new(0);
 
 // Where a thread of a random call starts, whatever its stack is: it ends at once.
@@ -69,49 +73,57 @@ impl Random {
 fn main() -> u64 {
     let mut terminal = console();
     let cpus = threads::cpus();
-    let workers = (cpus + 1).min(threads::MOST);
+    let count = cpus + 1;
     let first_seed = 0x004E_4F4E_4F53 + (cpus as u64) * 1_000_000;
     say(
         &mut terminal,
         format_args!(
-            "trying: {CALLS} random calls, {workers} threads on {cpus} CPUs, seeds from {first_seed:#x}"
+            "trying: {CALLS} random calls, {count} threads on {cpus} CPUs, seeds from {first_seed:#x}"
         ),
     );
     let mut seed = first_seed;
-    let mut running: [Option<Thread>; threads::MOST] = [None; threads::MOST];
-    let mut seen = [(0, 0); threads::MOST];
+    let mut workers: [Worker; 9] = core::array::from_fn(|_| Worker::default());
+    let workers = &mut workers[..count];
+    let mut next_slot = 0;
     let end = clock() + LIMIT_NS;
     while made() < CALLS {
-        for slot in 0..workers {
-            let now = (MADE[slot].load(Relaxed), clock());
-            if now.0 != seen[slot].0 && running[slot].is_some() {
-                seen[slot] = now;
-            } else if now.1 > seen[slot].1 + STUCK_NS {
-                if let Some(thread) = running[slot].take() {
-                    // It may have ended itself; then its handle alone is left.
-                    let _ = calls::end(thread.handle);
-                    let _ = calls::close(thread.handle);
-                }
-                seed += 1;
-                let job = Job::Run(fuzz, slot as u64 | seed << 8);
-                running[slot] = start(slot, slot % cpus, job);
-                if running[slot].is_none() {
-                    // Its calls may have used up everything.
-                    free_some(seed);
-                }
-                seen[slot] = (now.0, clock());
+        for (number, worker) in workers.iter_mut().enumerate() {
+            if !worker.is_stuck() {
+                continue;
+            }
+            // It is blocked, or a random call has ended it.
+            match worker.thread.take().map(|thread| thread.end()) {
+                None | Some(Ok(())) => {}
+                // Its handle is gone: it may still run, so its slot stays its own.
+                Some(Err(_)) => worker.slot = None,
+            }
+            let slot = worker.slot.unwrap_or_else(|| {
+                next_slot += 1;
+                next_slot - 1
+            });
+            if slot == threads::MOST {
+                say(
+                    &mut terminal,
+                    format_args!("BROKEN: no slot is left, seed {seed:#x}"),
+                );
+                return adversaries::SUCCEEDED;
+            }
+            worker.slot = Some(slot);
+            seed += 1;
+            worker.thread = start(slot, number % cpus, seed);
+            if worker.thread.is_none() {
+                // The calls have used up everything.
+                free_some(seed);
             }
         }
         if clock() > end {
             let made = made();
-            return succeeded(
-                &mut terminal,
-                format_args!("the system is stuck after {made} calls, seed {seed:#x}"),
-            );
+            let what = format_args!("stuck after {made} calls, seed {seed:#x}");
+            return succeeded(&mut terminal, what);
         }
         calls::sleep(MS);
     }
-    for thread in running.iter_mut().filter_map(Option::take) {
+    for thread in workers.iter_mut().filter_map(|worker| worker.thread.take()) {
         let _ = thread.end();
     }
     let (made, allowed) = (made(), ALLOWED.load(Relaxed));
@@ -122,25 +134,48 @@ fn main() -> u64 {
     0
 }
 
-/// Starts a thread on a CPU, with a handle that no call can move or copy: it must stay in this program's hands.
-fn start(slot: usize, cpu: usize, job: Job) -> Option<Thread> {
+/// A thread that makes calls, and when it was last seen to.
+#[derive(Default)]
+struct Worker {
+    slot: Option<usize>,
+    thread: Option<Thread>,
+    made: u64,
+    seen_ns: u64,
+}
+
+impl Worker {
+    /// Whether it made no call for a while, or is not there.
+    fn is_stuck(&mut self) -> bool {
+        let now = clock();
+        let made = self.slot.map_or(0, |slot| MADE[slot].load(Relaxed));
+        if self.thread.is_some() && made != self.made {
+            (self.made, self.seen_ns) = (made, now);
+        }
+        let stuck = self.thread.is_none() || now > self.seen_ns + STUCK_NS;
+        if stuck {
+            (self.made, self.seen_ns) = (made, now);
+        }
+        stuck
+    }
+}
+
+/// Starts a thread on a CPU, with a handle that no call can move, copy or revoke through, and that none closes.
+fn start(slot: usize, cpu: usize, seed: u64) -> Option<Thread> {
+    let job = Job::Run(fuzz, slot as u64 | seed << 8);
     let mut thread = threads::start(slot, job).ok()?;
     let _ = thread.pin(cpu);
-    let kept = calls::copy(
-        thread.handle,
-        Rights::WRITE.or(Rights::EXECUTE),
-        calls::NEVER,
-    );
-    if let Ok(kept) = kept {
+    let rights = Rights::WRITE.or(Rights::EXECUTE);
+    if let Ok(kept) = calls::copy(thread.handle, rights, calls::NEVER) {
         let _ = calls::close(core::mem::replace(&mut thread.handle, kept));
     }
+    KEPT[slot].store(thread.handle.raw(), Relaxed);
     Some(thread)
 }
 
-/// Whether a handle may be closed: not those of threads, which have to be ended.
+/// Whether a random call may close a handle.
 fn may_close(handle: Handle) -> bool {
-    u64::from(handle.index()) >= KEPT_SLOTS
-        && calls::info(handle).is_ok_and(|(kind, _)| kind != ObjectKind::Thread)
+    let kept = |kept: &AtomicU32| kept.load(Relaxed) == handle.raw();
+    u64::from(handle.index()) >= KEPT_SLOTS && !KEPT.iter().any(kept)
 }
 
 fn made() -> u64 {
@@ -189,6 +224,7 @@ fn one(random: &mut Random, own: &[Handle; 32], slot: usize) -> Option<Handle> {
     };
     let mut arguments: [u64; 6] = core::array::from_fn(|_| argument(random, own));
     let handle = Handle::from_raw(arguments[0] as u32);
+    let mut temporary = None;
     match Syscall::from_raw(number) {
         Some(Syscall::Exit | Syscall::PowerOff) => return None,
         Some(Syscall::ProcessKill) if arguments[0] as u32 == start::SELF.raw() => return None,
@@ -204,6 +240,10 @@ fn one(random: &mut Random, own: &[Handle; 32], slot: usize) -> Option<Handle> {
         }
         // Where a thread starts at random it faults, and the process with it.
         Some(Syscall::ThreadCreate) => arguments[0] = nonos_adv_end as *const () as u64,
+        Some(Syscall::NotificationWait | Syscall::Receive) => {
+            temporary = brief(random, arguments[0]);
+            arguments[0] = temporary.map_or(arguments[0], calls::word);
+        }
         Some(Syscall::Call | Syscall::Reply | Syscall::ReplyReceive) => {
             MADE[slot].fetch_add(1, Relaxed);
             message(random, own, number);
@@ -215,6 +255,9 @@ fn one(random: &mut Random, own: &[Handle; 32], slot: usize) -> Option<Handle> {
     // SAFETY: pointers among the arguments name BUFFER, this program's code (which the kernel must not write) or
     // nothing that is mapped here; nothing refers to memory that the calls map and unmap.
     let (error, first, _) = unsafe { syscall::raw(number, arguments) };
+    if let Some(temporary) = temporary {
+        let _ = calls::close(temporary);
+    }
     if error != 0 {
         return None;
     }
@@ -228,9 +271,19 @@ fn one(random: &mut Random, own: &[Handle; 32], slot: usize) -> Option<Handle> {
                 | Syscall::EndpointBadge
                 | Syscall::NotificationCreate
                 | Syscall::TimerCreate
+                | Syscall::ThreadCreate
         )
     );
     gives.then(|| Handle::from_raw(first as u32))
+}
+
+/// A copy of a handle that expires soon, mostly.
+fn brief(random: &mut Random, handle: u64) -> Option<Handle> {
+    let deadline = clock() + random.below(BRIEF_NS);
+    let wanted = random.below(8) > 0;
+    wanted
+        .then(|| calls::copy(Handle::from_raw(handle as u32), Rights::ALL, deadline).ok())
+        .flatten()
 }
 
 /// A message with leases, handles and words of all sorts.
@@ -249,9 +302,14 @@ fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
         words,
         handles: core::array::from_fn(|_| Handle::from_raw(argument(random, own) as u32)),
     };
-    let target = match random.below(4) {
-        0 => start::PARENT,
-        _ => Handle::from_raw(argument(random, own) as u32),
+    let (target, temporary) = match random.below(4) {
+        0 => (start::PARENT, None),
+        _ => {
+            let target = argument(random, own);
+            let temporary = brief(random, target);
+            let target = Handle::from_raw(target as u32);
+            (temporary.unwrap_or(target), temporary)
+        }
     };
     let reply = Handle::from_raw(argument(random, own) as u32);
     let result = match Syscall::from_raw(number) {
@@ -259,6 +317,9 @@ fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
         Some(Syscall::Reply) => syscall::reply(target, &message),
         _ => syscall::reply_receive(target, reply, &message).map(drop),
     };
+    if let Some(temporary) = temporary {
+        let _ = calls::close(temporary);
+    }
     ALLOWED.fetch_add(u64::from(result.is_ok()), Relaxed);
 }
 

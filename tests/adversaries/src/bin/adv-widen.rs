@@ -137,12 +137,6 @@ fn kinds(verdicts: &mut Verdicts<Terminal>) -> Result<()> {
     );
     let moved = calls::schedule(weak, 1, threads::ANYWHERE);
     verdicts.denied("moving a thread without WRITE", moved, Error::MissingRight);
-    let raised = calls::schedule(thread.handle, 31, 1);
-    verdicts.denied_one_of(
-        "a priority above its process's",
-        raised,
-        &[Error::InvalidArgument, Error::MissingRight],
-    );
     let nowhere = calls::schedule(thread.handle, 1, 0);
     verdicts.denied(
         "a thread that may run nowhere",
