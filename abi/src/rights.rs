@@ -44,6 +44,12 @@ impl Rights {
         Self(self.0 & other.0)
     }
 
+    /// The rights of this set that `other` does not have.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The rights that either set has.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {

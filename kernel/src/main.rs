@@ -3,6 +3,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
+use nonos_abi::info::AuditRecord;
 use nonos_hal::Hal;
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
@@ -14,7 +15,7 @@ fn main(mut machine: Hal) -> ! {
         Err(error) => panic!("{error}"),
     };
     loop {
-        let event = match kernel.current() {
+        let event = match kernel.current(machine.cpu()) {
             Some((context, space)) => machine.enter_user(context, space),
             None => machine.idle(),
         };
@@ -46,6 +47,8 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
         interrupts: empty(machine, sizes.interrupts),
         modules: empty(machine, sizes.modules),
         watches: empty(machine, sizes.watches),
+        nodes: empty(machine, sizes.nodes()),
+        audit: carve(machine, sizes.audit_records, |_| AuditRecord::default()),
         frames: empty(machine, sizes.frames),
         log: carve(machine, sizes.log_bytes, |_| 0),
     }

@@ -17,7 +17,15 @@ use crate::process::progress;
 use crate::{paths, status};
 
 /// Programs whose logic is a library with tests; their binaries build for NØNOS only.
-const PROGRAMS: &[&str] = &["--package", "console", "--package", "shell", "--lib"];
+const PROGRAMS: &[&str] = &[
+    "--package",
+    "console",
+    "--package",
+    "shell",
+    "--package",
+    "init",
+    "--lib",
+];
 
 /// How a test ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -20,14 +20,18 @@ macro_rules! commands {
 
 commands! {
     "help" "" "this list";
-    "status" "[--boot]" "what protects this system, read from the machine now";
+    "status" "[--boot]" "what protects this system, read at this moment";
     "ps" "" "processes";
     "mem" "" "memory";
     "modules" "" "programs in the system image";
+    "services" "" "what the system runs itself, and how it is";
     "caps" "[PID]" "what a process holds; this shell when left out";
+    "grant" "PID NEED [SECONDS]" "allow a program what its manifest asks for";
+    "revoke" "PID NEED" "take back what a process was given for a need";
+    "audit" "" "system calls that were denied, the newest last";
     "log" "" "the kernel's log";
-    "run" "MODULE [&]" "start a program; Ctrl-C ends it, & runs it beside the shell";
-    "kill" "PID" "end a program that this shell started with &";
+    "run" "MODULE [&]" "start a program; Ctrl-C ends it, & runs it beside";
+    "kill" "PID" "end a process; a service starts again";
     "uptime" "" "time since the kernel started";
     "echo" "TEXT" "show text";
     "clear" "" "clear the screen";
@@ -54,6 +58,26 @@ pub enum Command<'a> {
     Modules,
     /// `caps`, with a process number or 0 for the shell
     Capabilities(u64),
+    /// `services`
+    Services,
+    /// `grant`
+    Grant {
+        /// To whom.
+        process: u64,
+        /// Name of the need, as typed.
+        need: &'a str,
+        /// For how long; 0 for as long as it runs.
+        seconds: u64,
+    },
+    /// `revoke`
+    Revoke {
+        /// From whom.
+        process: u64,
+        /// Name of the need, as typed.
+        need: &'a str,
+    },
+    /// `audit`
+    Audit,
     /// `log`
     Log,
     /// `run`
@@ -91,7 +115,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
     let line = line.trim();
     let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
     let mut words = rest.split_ascii_whitespace();
-    let arguments = (words.next(), words.next(), words.next());
+    let arguments = (words.next(), words.next(), words.next(), words.next());
     let usage = || {
         Mistake::Usage(
             COMMANDS
@@ -111,14 +135,25 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         ("echo", _) => Command::Echo(rest.trim_start()),
         ("help", (None, ..)) => Command::Help,
         ("status", (None, ..)) => Command::Status,
-        ("status", (Some("--boot"), None, _)) => Command::BootFigures,
+        ("status", (Some("--boot"), None, ..)) => Command::BootFigures,
         ("ps", (None, ..)) => Command::Processes,
         ("mem", (None, ..)) => Command::Memory,
         ("modules", (None, ..)) => Command::Modules,
         ("caps", (None, ..)) => Command::Capabilities(0),
-        ("caps", (Some(process), None, _)) => Command::Capabilities(number(process)?),
+        ("services", (None, ..)) => Command::Services,
+        ("caps", (Some(process), None, ..)) => Command::Capabilities(number(process)?),
+        ("grant", (Some(process), Some(need), seconds, None)) => Command::Grant {
+            process: number(process)?,
+            need,
+            seconds: seconds.map_or(Ok(0), number)?,
+        },
+        ("revoke", (Some(process), Some(need), None, _)) => Command::Revoke {
+            process: number(process)?,
+            need,
+        },
+        ("audit", (None, ..)) => Command::Audit,
         ("log", (None, ..)) => Command::Log,
-        ("run", (Some(module), None, _)) if module != "&" => match module.strip_suffix('&') {
+        ("run", (Some(module), None, ..)) if module != "&" => match module.strip_suffix('&') {
             Some(module) => Command::Run {
                 module,
                 beside: true,
@@ -128,11 +163,11 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
                 beside: false,
             },
         },
-        ("run", (Some(module), Some("&"), None)) => Command::Run {
+        ("run", (Some(module), Some("&"), None, _)) => Command::Run {
             module,
             beside: true,
         },
-        ("kill", (Some(process), None, _)) => Command::Kill(number(process)?),
+        ("kill", (Some(process), None, ..)) => Command::Kill(number(process)?),
         ("uptime", (None, ..)) => Command::Uptime,
         ("clear", (None, ..)) => Command::Clear,
         ("reboot", (None, ..)) => Command::Reboot,
@@ -142,9 +177,21 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
     })
 }
 
+/// Columns of the help before the text.
+pub const HELP_COLUMN: usize = 28;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_fits_in_80_columns() {
+        for entry in COMMANDS {
+            let usage = 2 + entry.name.len() + 1 + entry.arguments.len();
+            assert!(usage < HELP_COLUMN, "{}", entry.name);
+            assert!(HELP_COLUMN + entry.help.len() < 80, "{}", entry.name);
+        }
+    }
 
     #[test]
     fn every_command_of_the_table_is_understood() {
@@ -152,12 +199,19 @@ mod tests {
             name, arguments, ..
         } in COMMANDS
         {
+            let sample = |word: &str| match word.trim_matches(['[', ']']) {
+                "PID" | "SECONDS" => "7".to_owned(),
+                word => word.to_owned(),
+            };
+            let words: Vec<_> = arguments.split(' ').map(sample).collect();
             let needed = arguments
                 .split(' ')
-                .find(|word| !word.starts_with('['))
-                .unwrap_or("");
-            let line = format!("{name} {}", if needed == "PID" { "7" } else { needed });
-            assert!(parse(&line).is_ok(), "{line}");
+                .filter(|word| !word.starts_with('['))
+                .count();
+            for count in needed..=words.len() {
+                let line = format!("{name} {}", words[..count].join(" "));
+                assert!(parse(&line).is_ok(), "{line}");
+            }
         }
     }
 
@@ -175,6 +229,27 @@ mod tests {
             })
         );
         assert_eq!(parse("run x &"), parse("run x&"));
+        let (process, need) = (7, "power");
+        assert_eq!(
+            parse("grant 7 power"),
+            Ok(Command::Grant {
+                process,
+                need,
+                seconds: 0
+            })
+        );
+        assert_eq!(
+            parse("grant 7 power 30"),
+            Ok(Command::Grant {
+                process,
+                need,
+                seconds: 30
+            })
+        );
+        assert_eq!(
+            parse("revoke 7 power"),
+            Ok(Command::Revoke { process, need })
+        );
         for wrong in [
             "status now",
             "caps x",
@@ -184,7 +259,19 @@ mod tests {
             "run &",
             "run a b",
             "kill",
+            "kill console",
             "ps 1",
+            "grant",
+            "grant 7",
+            "grant x power",
+            "grant 7 power 0",
+            "grant 7 power soon",
+            "grant 7 power 5 6",
+            "grant 7 power 99999999999999999999",
+            "revoke 7",
+            "revoke 7 power now",
+            "audit 5",
+            "services console",
         ] {
             let name = wrong.split(' ').next().unwrap();
             assert_eq!(parse(wrong), Err(Mistake::Usage(name)), "{wrong}");

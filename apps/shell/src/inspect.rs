@@ -5,9 +5,9 @@ use nonos_rt::abi::info::{
     BootStatus, HandleRecord, MemoryStatus, ModuleInfo, Pcr, ProcessInfo, Topic,
 };
 use nonos_rt::abi::words::Words;
-use nonos_rt::abi::{Error, Handle};
+use nonos_rt::abi::{Error, Handle, start};
 use nonos_rt::object::SystemInfo;
-use nonos_rt::parent;
+use nonos_rt::{parent, syscall};
 use shell::report::{self, Facts};
 
 use crate::session::Session;
@@ -68,16 +68,22 @@ impl Session {
             self.fail(format_args!("no process {process}"));
             return Ok(());
         }
+        let now_ns = syscall::clock_ns();
         let mut found = false;
         let mut show = |record: HandleRecord| {
             if !core::mem::replace(&mut found, true) {
                 let _ = report::capabilities_heading(&mut self.terminal);
             }
-            let _ = report::capability(&mut self.terminal, &record);
+            let _ = report::capability(&mut self.terminal, &record, now_ns);
         };
         each(system, Topic::Handle, process << 32, &mut show)?;
         if !found {
             self.print(format_args!("process {process} holds nothing\n"));
+        }
+        let number = if process == 0 { own_number()? } else { process };
+        // Nobody but `init` knows, and it tells supervisors only; `init` itself asks nobody.
+        if let Ok(needs) = parent::needs(number) {
+            let _ = report::needs(&mut self.terminal, needs.asked, needs.granted);
         }
         Ok(())
     }
@@ -120,7 +126,7 @@ impl Session {
 const SLOTS: u64 = 1 << Handle::INDEX_BITS;
 
 /// Reads the records of all slots from `first` on; empty slots are skipped, `InvalidArgument` ends them.
-fn each<T: Words>(
+pub(crate) fn each<T: Words>(
     system: &SystemInfo,
     topic: Topic,
     first: u64,
@@ -135,6 +141,14 @@ fn each<T: Words>(
         }
     }
     Ok(())
+}
+
+/// Number of this process.
+fn own_number() -> Result<u64, Error> {
+    let mut words = [0; ProcessInfo::COUNT];
+    syscall::process_read(start::SELF, &mut words)?;
+    let info = ProcessInfo::read_words(&words).ok_or(Error::InvalidArgument)?;
+    Ok(info.id)
 }
 
 /// Whether there is a process with this number.

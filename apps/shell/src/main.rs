@@ -2,7 +2,7 @@
 //!
 //! It reads lines from the console and does what they say with the handles that `init` gave it; it holds no
 //! authority beyond those. [`session`] is the loop from prompt to command, [`inspect`] shows the state of
-//! the system, [`programs`] runs modules, [`typed`] keeps what was typed ahead.
+//! the system, [`supervise`] has `init` change it, [`programs`] runs modules, [`typed`] keeps what was typed ahead.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@
 mod inspect;
 mod programs;
 mod session;
+mod supervise;
 mod typed;
 
 nonos_rt::entry!(main);

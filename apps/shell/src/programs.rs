@@ -6,8 +6,8 @@ use nonos_proto::CallError;
 use nonos_rt::abi::Name;
 use nonos_rt::abi::info::process_state;
 use nonos_rt::log::Line;
-use nonos_rt::object::Process;
-use nonos_rt::parent;
+use nonos_rt::object::{Process, Timer};
+use nonos_rt::{parent, syscall};
 use shell::report::Ending;
 
 use crate::session::Session;
@@ -15,12 +15,17 @@ use crate::session::Session;
 /// Most programs beside the shell.
 const MOST: usize = 8;
 
+/// How often the shell looks after the console while a program runs: a second.
+const LOOK_NS: u64 = 1_000_000_000;
+
 /// Bits of the session's notification.
 mod signal {
     /// The program in front ended.
     pub const ENDED: u64 = 1;
     /// Something was typed.
     pub const TYPED: u64 = 2;
+    /// Time to see whether the console is still the one that was asked to signal.
+    pub const LOOK: u64 = 4;
 }
 
 /// A program that was started.
@@ -83,6 +88,12 @@ impl Session {
         if let Err(error) = self.terminal.watch(&self.signals, signal::TYPED) {
             self.fail(format_args!("Ctrl-C will not work: {error}"));
         }
+        // A console that was started again knows nothing of that: it is asked again and again.
+        let look = Timer::create().and_then(|timer| {
+            let first_ns = syscall::clock_ns().saturating_add(LOOK_NS);
+            timer.set_periodic(&self.signals, signal::LOOK, first_ns, LOOK_NS)?;
+            Ok(timer)
+        });
         loop {
             let bits = match self.signals.wait() {
                 Ok(bits) => bits,
@@ -90,7 +101,10 @@ impl Session {
                     return self.fail(format_args!("cannot wait for {}: {error}", program.name));
                 }
             };
-            if bits & signal::TYPED != 0 {
+            if bits & signal::LOOK != 0 {
+                let _ = self.terminal.watch(&self.signals, signal::TYPED);
+            }
+            if bits & (signal::TYPED | signal::LOOK) != 0 {
                 self.take_typed();
                 if self.typed.interrupted() {
                     self.print(format_args!("^C\n"));
@@ -102,6 +116,7 @@ impl Session {
                 break;
             }
         }
+        drop(look);
         let _ = self.terminal.fresh_line();
         self.ending(program);
     }
@@ -150,11 +165,9 @@ impl Session {
             .flatten()
             .find(|program| program.id == id);
         let outcome = match program {
-            Some(program) => program.process.kill(),
-            None => {
-                let held = "this shell holds no handle to it (it started no such program with &)";
-                return self.fail(format_args!("cannot end process {id}: {held}"));
-            }
+            Some(program) => program.process.kill().map_err(CallError::Unreachable),
+            // Others are not this shell's: it asks whoever started them.
+            None => parent::kill(id),
         };
         if let Err(error) = outcome {
             self.fail(format_args!("cannot end process {id}: {error}"));

@@ -4,15 +4,17 @@ use core::fmt::{self, Write};
 
 use nonos_proto::CallError;
 use nonos_rt::abi::Error;
-use nonos_rt::abi::info::{ModuleInfo, Topic};
+use nonos_rt::abi::info::needs::NAMES;
+use nonos_rt::abi::info::{ModuleInfo, ProcessInfo, Topic};
 use nonos_rt::object::{Notification, SystemInfo};
 use nonos_rt::terminal::Terminal;
-use nonos_rt::{parent, syscall};
-use shell::command::{COMMANDS, Command, Mistake, parse};
+use nonos_rt::{log, parent, syscall};
+use shell::command::{COMMANDS, Command, HELP_COLUMN, Mistake, parse};
 use shell::editor::{Candidates, Editor, Event, Line};
 use shell::keys::Decoder;
 use shell::report::{Span, Tone, heading, row};
 
+use crate::inspect::each;
 use crate::programs::Programs;
 use crate::typed::Typed;
 
@@ -54,10 +56,11 @@ impl Session {
         self.greet();
         loop {
             let line = match self.read_line() {
-                // The console ended and was started again: it has no memory of what was on the screen.
+                // The console ended: the next one has no memory of what was on the screen. Without a next one this ends.
                 Err(CallError::Unreachable(_)) => {
+                    self.terminal.reconnect()?;
                     self.fail(format_args!("the console was restarted"));
-                    self.read_line()?
+                    continue;
                 }
                 line => line?,
             };
@@ -81,6 +84,8 @@ impl Session {
 
     fn read_line(&mut self) -> Result<Line, CallError> {
         self.prompt()?;
+        // What was typed before the console ended.
+        let _ = self.editor.show(&mut self.terminal);
         loop {
             let Some(byte) = self.typed.pop() else {
                 let bytes = self.terminal.read()?;
@@ -117,6 +122,14 @@ impl Session {
             Ok(Command::Capabilities(process)) => {
                 self.show(|session, system| session.capabilities(system, process))
             }
+            Ok(Command::Services) => self.services(),
+            Ok(Command::Grant {
+                process,
+                need,
+                seconds,
+            }) => self.grant(process, need, seconds),
+            Ok(Command::Revoke { process, need }) => self.revoke(process, need),
+            Ok(Command::Audit) => self.audit(),
             Ok(Command::Log) => self.log(),
             Ok(Command::Run { module, beside }) => self.run_module(module, beside),
             Ok(Command::Kill(process)) => self.kill(process),
@@ -168,8 +181,7 @@ impl Session {
     fn help(&mut self) {
         let _ = heading(&mut self.terminal, "Commands");
         for entry in COMMANDS {
-            let usage = entry.name.len() + 1;
-            let width = 22 - usage;
+            let width = HELP_COLUMN - entry.name.len() - 3;
             self.print(format_args!(
                 "  {} {:<width$}{}\n",
                 entry.name, entry.arguments, entry.help
@@ -206,20 +218,37 @@ impl Session {
     }
 }
 
-/// Commands, and names of modules behind `run`.
+/// Commands, and what they take: modules, processes, needs.
 struct Words<'a>(Option<&'a SystemInfo>);
 
 impl Candidates for Words<'_> {
     fn visit(&self, before: &str, visit: &mut dyn FnMut(&str)) {
-        match before.trim() {
-            "" => COMMANDS.iter().for_each(|entry| visit(entry.name)),
-            "status" => visit("--boot"),
-            "run" => {
+        let mut words = before.split_ascii_whitespace();
+        match (words.next().unwrap_or(""), words.next(), words.next()) {
+            ("", ..) => COMMANDS.iter().for_each(|entry| visit(entry.name)),
+            ("status", None, _) => visit("--boot"),
+            ("caps" | "kill" | "grant" | "revoke", None, _) => self.visit_processes(visit),
+            ("grant" | "revoke", Some(_), None) => NAMES.iter().for_each(|need| visit(need)),
+            ("run", None, _) => {
                 let modules =
                     (0..).map_while(|index| self.0?.read::<ModuleInfo>(Topic::Module, index).ok());
                 modules.for_each(|module| visit(module.name.as_str()));
             }
             _ => {}
         }
+    }
+}
+
+impl Words<'_> {
+    fn visit_processes(&self, visit: &mut dyn FnMut(&str)) {
+        let Some(system) = self.0 else {
+            return;
+        };
+        let _ = each(system, Topic::Process, 0, |info: ProcessInfo| {
+            let mut number = log::Line::new();
+            if write!(number, "{}", info.id).is_ok() {
+                visit(number.as_str());
+            }
+        });
     }
 }

@@ -3,7 +3,7 @@
 //! A caller waits on the endpoint's queue until a receiver takes its message, then for the answer, which comes
 //! through a reply handle in the receiver's table. That handle answers once. Whoever waits for someone who
 //! cannot come any more is told so ([`Error::PeerGone`]): callers when the last handle that can receive is closed, and
-//! when the reply handle is closed unused.
+//! when the reply handle is closed unused. Whoever waits through a handle that is revoked or expires is told that.
 //!
 //! Invariants: of the two queues at most one has threads. For each thread that awaits a reply there is exactly one
 //! reply handle, in the slot its state names, and the reverse; reply handles are never copied or moved.
@@ -11,8 +11,10 @@
 use nonos_abi::{Error, Handle, Rights};
 
 use crate::arena::{Empty, EndpointId, ProcessId, ThreadId};
-use crate::handle::Capability;
+use crate::handle::{Capability, Found};
 use crate::kernel::{Caller, Kernel};
+use crate::lineage::NEVER;
+use crate::machine::Machine;
 use crate::message;
 use crate::object::Object;
 use crate::scheduler::Queue;
@@ -57,23 +59,25 @@ impl Kernel {
         &mut self,
         caller: Caller,
         endpoint: EndpointId,
-        badge: u64,
+        through: &Found,
+        machine: &mut impl Machine,
     ) -> Result<(), Error> {
-        self.check_message(caller.thread, caller.process)?;
+        let info = self.check_message(caller.thread, caller.process, machine)?;
+        self.check_leases(caller.thread, info)?;
         if self.endpoints[endpoint].receiving_handles == 0 {
             return Err(Error::PeerGone);
         }
-        self.threads[caller.thread].badge = badge;
+        self.threads[caller.thread].badge = through.capability.badge;
         if let Some(receiver) = self.endpoints[endpoint].receivers.head {
-            let state = self.deliver_call(caller.thread, caller.process, receiver)?;
+            let state = self.deliver_call(caller.thread, caller.process, receiver, machine)?;
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, receiver);
-            self.scheduler.block(&mut self.threads, state);
+            self.block_through(caller.thread, through, state);
             self.scheduler.wake(&mut self.threads, receiver);
         } else {
             let state = ThreadState::Calling(endpoint);
-            self.scheduler.block(&mut self.threads, state);
+            self.block_through(caller.thread, through, state);
             self.endpoints[endpoint]
                 .callers
                 .push_back(&mut self.threads, caller.thread);
@@ -87,14 +91,16 @@ impl Kernel {
         caller: ThreadId,
         from: ProcessId,
         receiver: ThreadId,
+        machine: &mut impl Machine,
     ) -> Result<ThreadState, Error> {
         let to = self.threads[receiver].process.ok_or(Error::PeerGone)?;
         if !self.processes[to].table.has_free_reply() {
             return Err(Error::OutOfHandles);
         }
-        let mut arrival = self.transfer(caller, from, to)?;
+        let mut arrival = self.transfer(caller, from, to, machine)?;
+        self.lend(caller, &mut arrival);
         let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
-        let reply = self.table(to).insert(reply)?;
+        let reply = self.insert_root(to, reply)?;
         arrival.info = arrival.info.with_reply(reply);
         arrival.sender = self.threads[caller].badge;
         message::arrive(&mut self.threads[receiver].context, &arrival);
@@ -105,7 +111,13 @@ impl Kernel {
     }
 
     /// Takes the next call, or the bits of the bound notification, to the caller's registers, or blocks it.
-    pub(crate) fn receive(&mut self, receiver: Caller, endpoint: EndpointId) -> Result<(), Error> {
+    pub(crate) fn receive(
+        &mut self,
+        receiver: Caller,
+        endpoint: EndpointId,
+        through: &Found,
+        machine: &mut impl Machine,
+    ) -> Result<(), Error> {
         if let Some(id) = self.threads[receiver.thread].bound
             && self.notifications[id].bits != 0
         {
@@ -119,20 +131,51 @@ impl Kernel {
             .callers
             .pop_front(&mut self.threads)
         {
-            let from = self.threads[caller].process.ok_or(Error::PeerGone);
-            match from.and_then(|from| self.deliver_call(caller, from, receiver.thread)) {
+            match self.deliver_queued(caller, receiver.thread, machine) {
                 Ok(state) => {
                     self.threads[caller].state = state;
                     return Ok(());
                 }
-                Err(error) => self.wake_with_error(caller, error),
+                Err(error) => self.wake_with_error(caller, error, machine),
             }
         }
         let state = ThreadState::Receiving(endpoint);
-        self.scheduler.block(&mut self.threads, state);
+        self.block_through(receiver.thread, through, state);
         self.endpoints[endpoint]
             .receivers
             .push_back(&mut self.threads, receiver.thread);
+        Ok(())
+    }
+
+    /// Has the running thread wait through a handle, at most until that expires.
+    #[inline]
+    pub(crate) fn block_through(&mut self, thread: ThreadId, through: &Found, state: ThreadState) {
+        self.threads[thread].through = Some(through.node);
+        self.scheduler.block(&mut self.threads, state);
+        if through.deadline_ns != NEVER {
+            self.scheduler
+                .set_timeout(&mut self.threads, thread, through.deadline_ns);
+        }
+    }
+
+    fn deliver_queued(
+        &mut self,
+        caller: ThreadId,
+        receiver: ThreadId,
+        machine: &mut impl Machine,
+    ) -> Result<ThreadState, Error> {
+        self.check_wait(caller, machine)?;
+        let from = self.threads[caller].process.ok_or(Error::PeerGone)?;
+        self.deliver_call(caller, from, receiver, machine)
+    }
+
+    /// Checks that the handle through which a thread waits has not expired.
+    pub(crate) fn check_wait(&self, thread: ThreadId, machine: &impl Machine) -> Result<(), Error> {
+        let deadline_ns = self.threads[thread].deadline_ns;
+        if deadline_ns.is_some_and(|deadline_ns| machine.now_ns() >= deadline_ns) {
+            let handle = self.threads[thread].context.rdi & u64::from(u32::MAX);
+            return Err(self.deny(handle, None, Error::Expired));
+        }
         Ok(())
     }
 
@@ -143,13 +186,19 @@ impl Kernel {
         server: Caller,
         handle: Handle,
         waiting: Option<ThreadId>,
+        machine: &mut impl Machine,
     ) -> Result<(), Error> {
         let Some(thread) = waiting else {
             self.table(server.process).take(handle.index());
             return Err(Error::PeerGone);
         };
+        if let Err(expired) = self.check_wait(thread, machine) {
+            self.table(server.process).take(handle.index());
+            self.wake_with_error(thread, expired, machine);
+            return Err(Error::PeerGone);
+        }
         let to = self.threads[thread].process.ok_or(Error::PeerGone)?;
-        let arrival = self.transfer(server.thread, server.process, to)?;
+        let arrival = self.transfer(server.thread, server.process, to, machine)?;
         message::arrive(&mut self.threads[thread].context, &arrival);
         self.table(server.process).take(handle.index());
         self.scheduler.wake(&mut self.threads, thread);
@@ -157,28 +206,33 @@ impl Kernel {
     }
 
     /// The last handle that could receive is gone.
-    pub(crate) fn fail_callers(&mut self, endpoint: EndpointId) {
+    pub(crate) fn fail_callers(&mut self, endpoint: EndpointId, machine: &mut impl Machine) {
         while let Some(caller) = self.endpoints[endpoint]
             .callers
             .pop_front(&mut self.threads)
         {
-            self.wake_with_error(caller, Error::PeerGone);
+            self.wake_with_error(caller, Error::PeerGone, machine);
         }
     }
 
     /// Drops a reference; with the last one, the endpoint is gone.
-    pub(crate) fn release_endpoint(&mut self, id: EndpointId, rights: Rights) {
+    pub(crate) fn release_endpoint(
+        &mut self,
+        id: EndpointId,
+        rights: Rights,
+        machine: &mut impl Machine,
+    ) {
         if rights.contains(Rights::READ) {
             self.endpoints[id].receiving_handles -= 1;
             if self.endpoints[id].receiving_handles == 0 {
-                self.fail_callers(id);
+                self.fail_callers(id, machine);
             }
         }
         if self.endpoints.release(id) > 0 {
             return;
         }
         while let Some(thread) = self.endpoints[id].receivers.pop_front(&mut self.threads) {
-            self.wake_with_error(thread, Error::PeerGone);
+            self.wake_with_error(thread, Error::PeerGone, machine);
         }
         let payer = self.endpoints.payer(id);
         self.endpoints.remove(id);
@@ -186,11 +240,43 @@ impl Kernel {
     }
 
     /// Ends the wait of a thread that was taken off its queue.
-    pub(crate) fn wake_with_error(&mut self, thread: ThreadId, error: Error) {
-        if let Some(process) = self.threads[thread].process {
-            self.processes[process].count_denial(error);
-        }
+    pub(crate) fn wake_with_error(
+        &mut self,
+        thread: ThreadId,
+        error: Error,
+        machine: &mut impl Machine,
+    ) {
+        let syscall = self.threads[thread].context.rax;
+        self.record_denial(thread, syscall, error, machine);
         self.threads[thread].fail(error);
         self.scheduler.wake(&mut self.threads, thread);
+    }
+    /// Ends the wait of a thread with an error.
+    pub(crate) fn end_wait(&mut self, thread: ThreadId, error: Error, machine: &mut impl Machine) {
+        self.leave_queue(thread);
+        self.wake_with_error(thread, error, machine);
+    }
+
+    /// Takes a thread off the queue of what it waits for; what would have answered it is told that nobody waits.
+    pub(crate) fn leave_queue(&mut self, id: ThreadId) {
+        match self.threads[id].state {
+            ThreadState::Calling(endpoint) => {
+                self.endpoints[endpoint]
+                    .callers
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::Receiving(endpoint) => {
+                self.endpoints[endpoint]
+                    .receivers
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::Waiting(notification) => {
+                self.notifications[notification]
+                    .waiters
+                    .remove(&mut self.threads, id);
+            }
+            ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
+            _ => {}
+        }
     }
 }

@@ -6,14 +6,16 @@
 //! are filled at every call, start again from generation 0 instead: a stale reply handle could at worst match, a
 //! million calls later, a newer reply handle of the same process.
 //!
-//! Checks at every use, in this order: the handle exists, its kind, not revoked, not expired, its rights. (Nothing
-//! can be revoked or expire yet: a slot has no lineage node to look at.)
+//! Checks at every use, in this order: the handle exists, its kind, not revoked, not expired, its rights. What was revoked stays in
+//! its slot as [`Object::Revoked`] until its holder closes it.
 
 use nonos_abi::{Error, Handle, Rights};
 
 use crate::arena::{Empty, Id, ProcessId};
 use crate::kernel::Kernel;
-use crate::object::Object;
+use crate::lineage::{NEVER, NodeId};
+use crate::machine::Machine;
+use crate::object::{Object, Select};
 
 /// Slots at the end of each table that hold reply handles: the most calls a process can have received and not answered.
 pub const REPLY_SLOTS: usize = 32;
@@ -26,6 +28,8 @@ const NO_SLOT: u16 = 0;
 pub struct Slot {
     pub(crate) capability: Option<Capability>,
     pub(crate) generation: u32,
+    /// From when on it does not work any more.
+    pub(crate) deadline_ns: u64,
     next_free: u16,
 }
 
@@ -33,6 +37,7 @@ impl Empty for Slot {
     const EMPTY: Self = Self {
         capability: None,
         generation: 0,
+        deadline_ns: NEVER,
         next_free: NO_SLOT,
     };
 }
@@ -53,6 +58,15 @@ impl Capability {
             object,
             rights,
             badge: 0,
+        }
+    }
+
+    /// The same with at most these rights.
+    #[must_use]
+    pub const fn narrowed(self, rights: Rights) -> Self {
+        Self {
+            rights: self.rights.and(rights),
+            ..self
         }
     }
 }
@@ -119,7 +133,7 @@ impl Table<'_> {
     }
 
     /// Puts a capability into a free slot; reply capabilities into a reply slot.
-    pub fn insert(&mut self, capability: Capability) -> Result<Handle, Error> {
+    pub fn insert(&mut self, capability: Capability, deadline_ns: u64) -> Result<Handle, Error> {
         let is_reply = matches!(capability.object, Object::Reply(_));
         let list = if is_reply {
             &mut self.state.free_reply
@@ -133,6 +147,7 @@ impl Table<'_> {
         let slot = &mut self.slots[usize::from(index)];
         *list = slot.next_free;
         slot.capability = Some(capability);
+        slot.deadline_ns = deadline_ns;
         self.state.used += 1;
         if !is_reply {
             self.state.free_count -= 1;
@@ -165,6 +180,16 @@ impl Table<'_> {
     }
 }
 
+/// A handle that exists, with what its slot says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub handle: Handle,
+    /// Its place in the lineage.
+    pub node: NodeId,
+    pub capability: Capability,
+    pub deadline_ns: u64,
+}
+
 impl Kernel {
     /// The handle table of a process, to change it.
     pub(crate) fn table(&mut self, process: ProcessId) -> Table<'_> {
@@ -181,44 +206,191 @@ impl Kernel {
         &self.slots[start..start + self.handles_per_process]
     }
 
-    /// Checks a handle that came in a register, of any kind.
+    /// What a slot of a process holds.
+    pub(crate) fn slot_mut(&mut self, process: ProcessId, index: u16) -> Option<&mut Slot> {
+        let start = process.position() * self.handles_per_process;
+        let slots = &mut self.slots[start..start + self.handles_per_process];
+        slots.get_mut(usize::from(index))
+    }
+
+    /// Checks that a handle that came in a register exists, and nothing else.
+    #[inline]
+    pub(crate) fn find(&self, process: ProcessId, raw: u64) -> Result<Found, Error> {
+        let handle = Handle::from_raw(raw as u32);
+        let slot = self.slots_of(process).get(usize::from(handle.index()));
+        let current = |slot: &&Slot| Handle::new(handle.index(), slot.generation).raw();
+        let slot = slot.filter(|slot| u64::from(current(slot)) == raw);
+        match slot {
+            Some(&Slot {
+                capability: Some(capability),
+                deadline_ns,
+                ..
+            }) => Ok(Found {
+                handle,
+                node: self.lineage.slot(process, handle.index()),
+                capability,
+                deadline_ns,
+            }),
+            _ => Err(self.deny(raw, None, Error::NoHandle)),
+        }
+    }
+
+    /// Checks a handle of any kind: it exists, was not revoked, has not expired, and has the rights.
     pub(crate) fn look_up_any(
         &self,
         process: ProcessId,
         raw: u64,
-    ) -> Result<(Handle, Capability), Error> {
-        let handle = Handle::from_raw(u32::try_from(raw).map_err(|_| Error::NoHandle)?);
-        let slot = self.slots_of(process).get(usize::from(handle.index()));
-        let slot = slot.filter(|slot| slot.generation == handle.generation());
-        let capability = slot
-            .and_then(|slot| slot.capability)
-            .ok_or(Error::NoHandle)?;
-        Ok((handle, capability))
+        rights: Rights,
+        machine: &impl Machine,
+    ) -> Result<Found, Error> {
+        let found = self.find(process, raw)?;
+        let object = found.capability.object;
+        if let Object::Revoked(_) = object {
+            return Err(self.deny(raw, Some(object), Error::Revoked));
+        }
+        self.check_use(&found, raw, rights, machine)?;
+        Ok(found)
     }
 
-    /// Checks a handle that came in a register: it exists, `select` finds its object to be of the right kind, and it
-    /// has the rights.
-    pub(crate) fn look_up<T>(
+    /// Checks a handle that came in a register: it exists, its object is of the right kind, it was not revoked, has not expired,
+    /// and has the rights.
+    #[inline]
+    pub(crate) fn look_up_found<T: Select>(
         &self,
         process: ProcessId,
         raw: u64,
         rights: Rights,
-        select: impl FnOnce(Object) -> Option<T>,
+        machine: &impl Machine,
+    ) -> Result<(T, Found), Error> {
+        let found = self.find(process, raw)?;
+        let object = found.capability.object;
+        let Some(selected) = T::select(object) else {
+            let revoked = object == Object::Revoked(T::KIND);
+            let error = if revoked {
+                Error::Revoked
+            } else {
+                Error::WrongKind
+            };
+            return Err(self.deny(raw, Some(object), error));
+        };
+        self.check_use(&found, raw, rights, machine)?;
+        Ok((selected, found))
+    }
+
+    /// The same, for those who need the object only.
+    #[inline]
+    pub(crate) fn look_up<T: Select>(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        rights: Rights,
+        machine: &impl Machine,
     ) -> Result<T, Error> {
-        let (_, capability) = self.look_up_any(process, raw)?;
-        let object = select(capability.object).ok_or(Error::WrongKind)?;
-        capability.require(rights)?;
+        let (object, _) = self.look_up_found(process, raw, rights, machine)?;
         Ok(object)
     }
-}
 
-impl Capability {
-    /// Checks rights.
-    pub fn require(&self, rights: Rights) -> Result<(), Error> {
-        if self.rights.contains(rights) {
+    #[inline]
+    fn check_use(
+        &self,
+        found: &Found,
+        raw: u64,
+        rights: Rights,
+        machine: &impl Machine,
+    ) -> Result<(), Error> {
+        let Capability {
+            object,
+            rights: held,
+            ..
+        } = found.capability;
+        if found.deadline_ns != NEVER && machine.now_ns() >= found.deadline_ns {
+            return Err(self.deny(raw, Some(object), Error::Expired));
+        }
+        if held.contains(rights) {
             Ok(())
         } else {
-            Err(Error::MissingRight)
+            Err(self.deny(raw, Some(object), Error::MissingRight))
+        }
+    }
+
+    /// Puts a capability that was derived from nothing into a table; its object has the reference already.
+    pub(crate) fn insert_root(
+        &mut self,
+        process: ProcessId,
+        capability: Capability,
+    ) -> Result<Handle, Error> {
+        self.table(process).insert(capability, NEVER)
+    }
+
+    /// Puts a capability that was derived from a handle into a table; its object has the reference already.
+    pub(crate) fn insert_child(
+        &mut self,
+        process: ProcessId,
+        parent: &Found,
+        capability: Capability,
+        deadline_ns: u64,
+    ) -> Result<Handle, Error> {
+        self.lineage.check_depth(parent.node)?;
+        let deadline_ns = deadline_ns.min(parent.deadline_ns);
+        let handle = self.table(process).insert(capability, deadline_ns)?;
+        let node = self.lineage.slot(process, handle.index());
+        self.lineage.link(node, parent.node);
+        Ok(handle)
+    }
+
+    /// Copies a handle to a table, with at most these rights and until this time.
+    pub(crate) fn insert_copy(
+        &mut self,
+        process: ProcessId,
+        parent: &Found,
+        capability: Capability,
+        deadline_ns: u64,
+    ) -> Result<Handle, Error> {
+        let handle = self.insert_child(process, parent, capability, deadline_ns)?;
+        self.retain(&capability);
+        Ok(handle)
+    }
+
+    /// Empties a slot; what was derived from it is its parent's from now on. The reference goes to the caller.
+    pub(crate) fn take_handle(&mut self, process: ProcessId, index: u16) -> Option<Capability> {
+        let capability = self.table(process).take(index)?;
+        let node = self.lineage.slot(process, index);
+        self.lineage.unlink(node);
+        Some(capability)
+    }
+
+    /// Moves a handle to another table, with at most these rights. There is room. It keeps its place in the lineage; if it
+    /// loses rights, what was derived from it is its parent's from now on.
+    pub(crate) fn move_handle(
+        &mut self,
+        from: ProcessId,
+        found: &Found,
+        to: ProcessId,
+        rights: Rights,
+    ) -> Result<Handle, Error> {
+        let capability = found.capability.narrowed(rights);
+        let handle = self.table(to).insert(capability, found.deadline_ns)?;
+        self.table(from).take(found.handle.index());
+        let node = self.lineage.slot(to, handle.index());
+        if capability.rights == found.capability.rights {
+            self.lineage.replace(found.node, node);
+        } else {
+            let parent = self.lineage.parent(found.node);
+            self.lineage.unlink(found.node);
+            if let Some(parent) = parent {
+                self.lineage.link(node, parent);
+            }
+        }
+        Ok(handle)
+    }
+
+    /// Checks that no thread waits through a handle.
+    pub(crate) fn check_not_in_use(&self, process: ProcessId, found: &Found) -> Result<(), Error> {
+        let mut threads = self.threads_of(process);
+        if threads.any(|thread| self.threads[thread].waits_through(found.node)) {
+            Err(Error::Busy)
+        } else {
+            Ok(())
         }
     }
 }

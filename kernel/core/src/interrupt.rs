@@ -6,7 +6,9 @@
 use nonos_abi::Error;
 
 use crate::arena::{Empty, InterruptId, ProcessId};
+use crate::handle::Found;
 use crate::kernel::Kernel;
+use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::Machine;
 use crate::notification::Signal;
 
@@ -16,12 +18,15 @@ pub struct Interrupt {
     pub(crate) global: u32,
     /// What to signal; holds a reference.
     pub(crate) signal: Option<Signal>,
+    /// When one of the handles expires that it was bound with.
+    pub(crate) expires_ns: u64,
 }
 
 impl Empty for Interrupt {
     const EMPTY: Self = Self {
         global: 0,
         signal: None,
+        expires_ns: NEVER,
     };
 }
 
@@ -42,7 +47,7 @@ impl Kernel {
         self.check_object_quota(payer)?;
         let interrupt = Interrupt {
             global,
-            signal: None,
+            ..Interrupt::EMPTY
         };
         let id = self
             .interrupts
@@ -52,29 +57,53 @@ impl Kernel {
         Ok(id)
     }
 
-    /// Has a line signal a notification from now on, and enables it.
+    /// Has a line signal a notification from now on, by the authority of both handles, and enables it.
     pub(crate) fn bind_interrupt(
         &mut self,
         id: InterruptId,
+        source: &Found,
+        sink: &Found,
         signal: Signal,
         machine: &mut impl Machine,
-    ) {
+    ) -> Result<(), Error> {
+        self.lineage.check_depth(source.node)?;
+        self.lineage.check_depth(sink.node)?;
+        self.unbind_interrupt(id, machine);
         self.notifications.retain(signal.notification);
-        if let Some(old) = self.interrupts[id].signal.replace(signal) {
-            self.release_notification(old.notification);
+        self.interrupts[id].signal = Some(signal);
+        self.interrupts[id].expires_ns = source.deadline_ns.min(sink.deadline_ns);
+        for (side, handle) in [(Side::Source, source), (Side::Notification, sink)] {
+            let node = self.lineage.node(Derived::Interrupt(id, side));
+            self.lineage.link(node, handle.node);
         }
         machine.interrupt_enable(self.interrupts[id].global);
+        Ok(())
+    }
+
+    /// Undoes a binding, and masks the line.
+    pub(crate) fn unbind_interrupt(&mut self, id: InterruptId, machine: &mut impl Machine) {
+        let Some(signal) = self.interrupts[id].signal.take() else {
+            return;
+        };
+        machine.interrupt_disable(self.interrupts[id].global);
+        for side in [Side::Source, Side::Notification] {
+            let node = self.lineage.node(Derived::Interrupt(id, side));
+            self.lineage.unlink(node);
+        }
+        self.release_notification(signal.notification, machine);
     }
 
     /// A line fired.
-    pub(crate) fn interrupt(&mut self, global: u32) {
-        let found = self
-            .interrupts
-            .iter()
-            .find(|(_, interrupt)| interrupt.global == global);
-        let signal = found.and_then(|(_, interrupt)| interrupt.signal);
-        if let Some(signal) = signal {
-            self.signal(signal);
+    pub(crate) fn interrupt(&mut self, global: u32, machine: &mut impl Machine) {
+        let mut interrupts = self.interrupts.iter();
+        let found = interrupts.find(|(_, interrupt)| interrupt.global == global);
+        let Some((id, found)) = found else { return };
+        let (signal, expires_ns) = (found.signal, found.expires_ns);
+        drop(interrupts);
+        if expires_ns != NEVER && machine.now_ns() >= expires_ns {
+            self.unbind_interrupt(id, machine);
+        } else if let Some(signal) = signal {
+            self.signal(signal, machine);
         }
     }
 
@@ -83,12 +112,8 @@ impl Kernel {
         if self.interrupts.release(id) > 0 {
             return;
         }
-        let Interrupt { global, signal } =
-            core::mem::replace(&mut self.interrupts[id], Interrupt::EMPTY);
-        machine.interrupt_disable(global);
-        if let Some(signal) = signal {
-            self.release_notification(signal.notification);
-        }
+        self.unbind_interrupt(id, machine);
+        machine.interrupt_disable(self.interrupts[id].global);
         let payer = self.interrupts.payer(id);
         self.interrupts.remove(id);
         self.uncharge_object(payer);

@@ -12,8 +12,10 @@ use nonos_abi::{PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::frame::Owner;
+use crate::handle::Capability;
 use crate::kernel::Kernel;
-use crate::machine::{Access, FrameNumber, UserPage};
+use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node};
+use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
 use crate::object::Object;
@@ -49,7 +51,108 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     replies(kernel)?;
     waiting(kernel)?;
     scheduling(kernel, machine)?;
-    interrupts(kernel, machine)
+    timeouts(kernel, machine)?;
+    translations(kernel, machine)?;
+    interrupts(kernel, machine)?;
+    lineage(kernel)
+}
+
+/// Links agree with each other, what is not in use has none, and a child has no more rights and time than its parent.
+fn lineage(kernel: &Kernel) -> Checked {
+    let lineage = &kernel.lineage;
+    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::EMPTY) {
+        let derived = lineage.derived(node);
+        let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
+        ensure!(in_use, "{derived:?} is not in use and has links");
+        if let Some(next) = links.next {
+            let back = lineage.links(next);
+            let agrees = back.previous == Some(node) && back.parent == links.parent;
+            ensure!(agrees, "{derived:?} and its sibling disagree");
+        }
+        let Some(parent) = links.parent else {
+            let alone = links.next.is_none() && links.previous.is_none();
+            ensure!(alone, "{derived:?} has siblings and no parent");
+            continue;
+        };
+        let first = lineage.links(parent).first_child == Some(node);
+        ensure!(
+            first == links.previous.is_none(),
+            "{derived:?} is not where its parent looks for it"
+        );
+        let depth = core::iter::successors(Some(node), |&node| lineage.parent(node));
+        ensure!(
+            depth.take(100).count() <= DEPTH_MAX,
+            "{derived:?} is too deep"
+        );
+        let Some(Derived::Slot(process, index)) = lineage.derived(parent) else {
+            return Err(format!("{derived:?} was derived from no handle"));
+        };
+        let slot = &kernel.slots_of(process)[usize::from(index)];
+        let Some(granted) = slot.capability else {
+            return Err(format!("{derived:?} was derived from an empty slot"));
+        };
+        if let Some(Derived::Slot(holder, index)) = derived {
+            let child = &kernel.slots_of(holder)[usize::from(index)];
+            let Some(capability) = child.capability else {
+                continue;
+            };
+            // Devices and modules come with rights of their own.
+            let same = capability.object == granted.object;
+            ensure!(
+                !same || granted.rights.contains(capability.rights),
+                "{derived:?} has more rights than what it was derived from"
+            );
+            ensure!(
+                child.deadline_ns <= slot.deadline_ns,
+                "{derived:?} lives longer than what it was derived from"
+            );
+        }
+    }
+    mapping_deadlines(kernel)
+}
+
+/// Threads know when the first mapping of their process expires.
+fn mapping_deadlines(kernel: &Kernel) -> Checked {
+    for (id, _) in kernel.processes.iter() {
+        let deadlines = kernel.regions_of(id).iter().map(|region| region.expires_ns);
+        let first = deadlines.min().unwrap_or(NEVER);
+        for thread in kernel.threads_of(id) {
+            let known = kernel.threads[thread].mapping_expires_ns;
+            ensure!(known == first, "{thread:?} knows {known}, not {first}");
+        }
+    }
+    Ok(())
+}
+
+fn is_in_use(kernel: &Kernel, derived: Derived) -> bool {
+    match derived {
+        Derived::Slot(process, index) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let slot = &kernel.slots_of(process)[usize::from(index)];
+            let is_tombstone = |capability: Capability| {
+                matches!(capability.object, Object::Revoked(_) | Object::Reply(_))
+            };
+            alive
+                && slot
+                    .capability
+                    .is_some_and(|capability| !is_tombstone(capability))
+        }
+        Derived::Region(process, number) => {
+            let alive = kernel.processes.id_at(process.position()).is_some();
+            let mut regions = kernel.regions_of(process).iter();
+            let is_mapping = |backing| matches!(backing, Backing::Memory(_));
+            alive && regions.any(|region| region.number == number && is_mapping(region.backing))
+        }
+        Derived::Interrupt(id, _) => {
+            let exists = kernel.interrupts.id_at(id.position()).is_some();
+            exists && kernel.interrupts[id].signal.is_some()
+        }
+        Derived::Watch(id, _) => kernel.watches.id_at(id.position()).is_some(),
+        Derived::Bound(id) => {
+            let exists = kernel.threads.id_at(id.position()).is_some();
+            exists && kernel.threads[id].bound.is_some()
+        }
+    }
 }
 
 fn arenas(kernel: &Kernel) -> Checked {
@@ -523,18 +626,25 @@ fn queues(kernel: &Kernel) -> Checked {
         ensure!(queue.ends_with(previous), "a queue has a wrong end");
         Ok(())
     };
-    for priority in 0..PRIORITIES {
-        let queue = kernel.scheduler.ready_queue(priority);
-        walk(queue, &|_| ThreadState::Ready)?;
-        let misplaced = queue
-            .iter(&kernel.threads)
-            .find(|&id| usize::from(kernel.threads[id].priority) != priority);
-        ensure!(
-            misplaced.is_none(),
-            "{misplaced:?} is ready at the wrong priority"
-        );
+    for cpu in all_cpus() {
+        for priority in 0..PRIORITIES {
+            let queue = kernel.scheduler.ready_queue(cpu, priority);
+            walk(queue, &|_| ThreadState::Ready)?;
+            let misplaced = queue.iter(&kernel.threads).find(|&id| {
+                let thread = &kernel.threads[id];
+                let here = thread.cpu == cpu && thread.may_run_on(cpu.0.into());
+                usize::from(thread.priority) != priority || !here
+            });
+            ensure!(
+                misplaced.is_none(),
+                "{misplaced:?} is ready at the wrong priority or CPU"
+            );
+        }
     }
-    walk(kernel.scheduler.sleeper_queue(), &|_| ThreadState::Sleeping)?;
+    ensure!(
+        kernel.scheduler.woken().head.is_none(),
+        "a thread was woken and is at no CPU"
+    );
     for (id, endpoint) in kernel.endpoints.iter() {
         walk(endpoint.callers, &|_| ThreadState::Calling(id))?;
         walk(endpoint.receivers, &|_| ThreadState::Receiving(id))?;
@@ -545,10 +655,10 @@ fn queues(kernel: &Kernel) -> Checked {
     for (id, thread) in kernel.threads.iter() {
         let queued = found.contains_key(&id.position());
         let expected = match thread.state {
-            ThreadState::New | ThreadState::AwaitingReply { .. } => false,
+            ThreadState::New | ThreadState::Sleeping | ThreadState::AwaitingReply { .. } => false,
             ThreadState::Running => {
                 ensure!(
-                    kernel.scheduler.running() == Some(id),
+                    kernel.scheduler.running_on(thread.cpu) == Some(id),
                     "{id:?} is not running"
                 );
                 false
@@ -634,39 +744,156 @@ fn waiting(kernel: &Kernel) -> Checked {
     Ok(())
 }
 
-/// The running thread has the highest priority, and the timer is armed for what is due and for nothing else.
+fn all_cpus() -> impl Iterator<Item = CpuId> {
+    (0..CPUS_MAX as u8).map(CpuId)
+}
+
+/// On every CPU that has settled the running thread has the highest priority, and the timer is armed for what is due and for nothing
+/// else. The others were told to settle.
 fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
     let scheduler = &kernel.scheduler;
-    let highest = (0..PRIORITIES)
-        .rev()
-        .find(|&p| scheduler.ready_queue(p).head.is_some());
-    let occupied = (0..PRIORITIES)
-        .filter(|&p| scheduler.ready_queue(p).head.is_some())
-        .fold(0, |bits, p| bits | 1u32 << p);
-    ensure!(
-        scheduler.occupied() == occupied,
-        "the bitmap of ready queues is wrong"
-    );
-    let running = scheduler
-        .running()
-        .map(|id| usize::from(kernel.threads[id].priority));
-    ensure!(
-        running >= highest,
-        "{highest:?} is ready while {running:?} runs"
-    );
-    let sleepers: Vec<_> = scheduler
-        .sleeper_queue()
-        .iter(&kernel.threads)
-        .map(|id| kernel.threads[id].deadline_ns)
-        .collect();
-    ensure!(sleepers.is_sorted(), "sleepers are not in order");
-    let slice = (running.is_some() && running == highest).then(|| scheduler.slice_end_ns());
-    let due = sleepers.first().copied().into_iter().chain(slice).min();
-    ensure!(
-        machine.timer_ns == due,
-        "the timer is set to {:?}, not {due:?}",
-        machine.timer_ns
-    );
+    for cpu in all_cpus() {
+        let queue = |p| scheduler.ready_queue(cpu, p);
+        let occupied = (0..PRIORITIES).filter(|&p| queue(p).head.is_some());
+        let highest = occupied.clone().next_back();
+        ensure!(
+            scheduler.occupied(cpu) == occupied.fold(0, |bits, p| bits | 1u32 << p),
+            "{cpu:?}: the bitmap of ready queues is wrong"
+        );
+        let count: usize = (0..PRIORITIES)
+            .map(|p| queue(p).iter(&kernel.threads).count())
+            .sum();
+        ensure!(
+            scheduler.ready_count(cpu) == count,
+            "{cpu:?} has {count} ready threads"
+        );
+        let thread = scheduler.running_on(cpu);
+        let misplaced = thread.filter(|&id| {
+            let thread = &kernel.threads[id];
+            thread.state != ThreadState::Running || thread.cpu != cpu
+        });
+        ensure!(
+            misplaced.is_none(),
+            "{cpu:?} runs {misplaced:?}, which runs elsewhere or not"
+        );
+        let Some(state) = machine.cpus.get(usize::from(cpu.0)) else {
+            let nothing = thread.is_none() && count == 0;
+            ensure!(nothing, "{cpu:?} does not exist and has threads");
+            continue;
+        };
+        if scheduler.is_stale(cpu) {
+            let told = state.kicked || state.stopped;
+            ensure!(told, "{cpu:?} was not told to decide");
+            continue;
+        }
+        let running = thread.map(|id| usize::from(kernel.threads[id].priority));
+        ensure!(
+            running >= highest,
+            "{highest:?} is ready on {cpu:?} while {running:?} runs"
+        );
+        let forbidden = thread.filter(|&id| !kernel.threads[id].may_run_on(cpu.0.into()));
+        ensure!(forbidden.is_none(), "{forbidden:?} may not run on {cpu:?}");
+        let timeout = scheduler.timeouts(cpu).head;
+        let timeout = timeout.and_then(|id| kernel.threads[id].deadline_ns);
+        let shared = running.is_some() && running == highest;
+        let slice = shared.then(|| scheduler.slice_end_ns(cpu));
+        let mapping = thread.map(|id| kernel.threads[id].mapping_expires_ns);
+        let mapping = mapping.filter(|&at| at != NEVER);
+        let due = [timeout, slice, mapping].into_iter().flatten().min();
+        let armed = machine.timer_ns[usize::from(cpu.0)];
+        // With several CPUs another one can take what the timer was set for.
+        let early =
+            machine.cpus.len() > 1 && armed.is_some_and(|at| due.is_none_or(|due| at < due));
+        ensure!(
+            armed == due || early,
+            "the timer of {cpu:?} is set to {armed:?}, not {due:?}"
+        );
+    }
+    no_idle_cpu_has_work(kernel, machine)
+}
+
+/// No CPU is idle while a thread is ready that may run there, once it and the CPU of that thread have settled.
+fn no_idle_cpu_has_work(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let scheduler = &kernel.scheduler;
+    let cpus = all_cpus().take(machine.cpus.len());
+    let idle = cpus.filter(|&cpu| scheduler.running_on(cpu).is_none() && !scheduler.is_stale(cpu));
+    for cpu in idle {
+        for (id, thread) in kernel.threads.iter() {
+            let ready = thread.state == ThreadState::Ready && thread.may_run_on(cpu.0.into());
+            ensure!(
+                !ready || scheduler.is_stale(thread.cpu),
+                "{id:?} is ready while {cpu:?} is idle"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Every thread with a deadline is on the timeouts of its CPU, in order, and blocked; every thread that sleeps has a deadline.
+fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let mut found = BTreeSet::new();
+    for cpu in all_cpus() {
+        let list = kernel.scheduler.timeouts(cpu);
+        let mut earlier = (None, None);
+        for id in list.iter(&kernel.threads) {
+            let thread = &kernel.threads[id];
+            ensure!(found.insert(id.position()), "{id:?} is on two timeouts");
+            ensure!(
+                thread.cpu == cpu && usize::from(cpu.0) < machine.cpus.len(),
+                "{id:?} is on the timeouts of another CPU"
+            );
+            ensure!(
+                thread.deadline_ns.is_some() && earlier.1 <= thread.deadline_ns,
+                "timeouts are not in order"
+            );
+            ensure!(
+                thread.timeout_links.previous == earlier.0,
+                "{id:?} has a wrong link back"
+            );
+            earlier = (Some(id), thread.deadline_ns);
+        }
+        ensure!(list.ends_with(earlier.0), "timeouts have a wrong end");
+    }
+    for (id, thread) in kernel.threads.iter() {
+        let timed = thread.deadline_ns.is_some();
+        ensure!(
+            timed == found.contains(&id.position()),
+            "{id:?} has a deadline and no timeout, or the reverse"
+        );
+        let blocked = !matches!(
+            thread.state,
+            ThreadState::New | ThreadState::Ready | ThreadState::Running
+        );
+        ensure!(
+            blocked || !timed,
+            "{id:?} is not blocked and has a deadline"
+        );
+        let sleeps = thread.state == ThreadState::Sleeping;
+        ensure!(timed || !sleeps, "{id:?} sleeps for ever");
+    }
+    Ok(())
+}
+
+/// CPUs run user code only in the space of their running thread, and what they remember of a space is what is mapped there.
+fn translations(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    for (cpu, state) in all_cpus().zip(&machine.cpus) {
+        let running = kernel.scheduler.running_on(cpu);
+        let space = running.map(|id| kernel.threads[id].space);
+        ensure!(
+            !state.in_user || (space.is_some() && space == state.loaded),
+            "{cpu:?} runs user code of nobody"
+        );
+        let Some(loaded) = state.loaded else { continue };
+        let mapped: BTreeMap<UserPage, Mapping> = machine.mappings(loaded).collect();
+        for (page, frames) in &state.tlb {
+            let frame = mapped.get(page).map(|mapping| mapping.frame);
+            let stale = frames.iter().find(|&&known| Some(known) != frame);
+            ensure!(
+                stale.is_none(),
+                "{cpu:?} reaches {stale:?} through {page:?}, which is unmapped"
+            );
+        }
+    }
     Ok(())
 }
 

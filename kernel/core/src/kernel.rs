@@ -1,5 +1,7 @@
 //! The kernel as one value: all objects, and what happens at each event.
 
+use core::cell::Cell;
+
 use nonos_abi::boot::BootInfo;
 use nonos_abi::{Error, Name, Rights};
 use nonos_image::anchors::Anchors;
@@ -9,12 +11,14 @@ use crate::arena::{
     Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
     WatchId,
 };
+use crate::audit::{Audit, Denied};
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
+use crate::lineage::Lineage;
 use crate::log::Log;
-use crate::machine::{AddressSpace, Event, Machine, UserContext};
+use crate::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -24,6 +28,7 @@ use crate::random::Random;
 use crate::region::Region;
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
+use crate::thread::ThreadState;
 
 /// Name of the first module.
 const INIT: &str = "init";
@@ -83,6 +88,12 @@ pub struct Kernel {
     pub(crate) modules: Arena<ModuleId, Module>,
     pub(crate) watches: Arena<WatchId, Watch>,
 
+    /// What was derived from what.
+    pub(crate) lineage: Lineage,
+    pub(crate) audit: Audit,
+    /// What the last check failed for, until it is recorded.
+    pub(crate) denied: Cell<Denied>,
+
     pub(crate) slots: &'static mut [Slot],
     pub(crate) handles_per_process: usize,
     pub(crate) regions: &'static mut [Region],
@@ -118,6 +129,7 @@ impl Kernel {
         let anchors = archive.get(archive::ANCHORS).ok_or(StartError::NoAnchors)?;
         let anchors = Anchors::parse(anchors).map_err(StartError::Anchors)?;
         let processes = arenas.processes.len().max(1);
+        let shape = arenas.shape();
         let objects = arenas.endpoints.len().min(arenas.notifications.len());
         let mut kernel = Self {
             boot,
@@ -134,6 +146,9 @@ impl Kernel {
             interrupts: Arena::new(arenas.interrupts),
             modules: Arena::new(arenas.modules),
             watches: Arena::new(arenas.watches),
+            lineage: Lineage::new(arenas.nodes, shape),
+            audit: Audit::new(arenas.audit),
+            denied: Cell::new(Denied::NONE),
             handles_per_process: arenas.slots.len() / processes,
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
@@ -182,28 +197,34 @@ impl Kernel {
             Object::KernelLayout,
             Object::Power,
             Object::Log,
+            Object::Audit,
         ];
         for object in objects {
-            self.insert_copy(process, Capability::new(object, Rights::ALL))?;
+            self.insert_root(process, Capability::new(object, Rights::ALL))?;
         }
+        self.scheduler.enter(machine.cpu());
+        self.scheduler.set_count(machine.cpus());
         self.start_process(process, [0, 0])?;
         self.scheduler.settle(&mut self.threads, machine);
         Ok(())
     }
 
-    /// The thread to run: its registers and address space. `None` when there is nothing to run until the next event.
+    /// The thread that a CPU is to run: its registers and address space. `None` when there is nothing to run until the next event
+    /// there. Only an event of this CPU changes it, but another's may take it away: then this CPU was stopped before.
     #[inline]
-    pub fn current(&mut self) -> Option<(&mut UserContext, AddressSpace)> {
-        let thread = &mut self.threads[self.scheduler.running()?];
+    pub fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
+        let thread = &mut self.threads[self.scheduler.running_on(cpu)?];
         Some((&mut thread.context, thread.space))
     }
 
-    /// Deals with what ended the last stay in user space or the last idle wait.
+    /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU. An event of a thread that
+    /// another CPU took away meanwhile is none.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
+        self.scheduler.enter(machine.cpu());
         match event {
             Event::Syscall => self.syscall(machine),
-            Event::Timer => self.scheduler.timer(&mut self.threads, machine.now_ns()),
-            Event::Interrupt(global) => self.interrupt(global),
+            Event::Timer => self.timer(machine),
+            Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
                     self.end_process(process, Exit::Fault(fault), machine);
@@ -214,10 +235,30 @@ impl Kernel {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
-        self.scheduler.settle(&mut self.threads, machine);
+        while self.scheduler.settle(&mut self.threads, machine) {
+            self.unmap_expired(machine);
+        }
     }
 
-    /// Who runs.
+    /// The timer of this CPU went off: wakes those whose time has come, ends the time slice if it is over.
+    fn timer(&mut self, machine: &mut impl Machine) {
+        let now_ns = machine.now_ns();
+        self.scheduler.timer();
+        while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
+            if self.threads[id].state == ThreadState::Sleeping {
+                self.threads[id].context.rax = 0;
+                self.scheduler.wake(&mut self.threads, id);
+            } else {
+                // The handle that it waits through has expired.
+                let handle = self.threads[id].context.rdi & u64::from(u32::MAX);
+                let expired = self.deny(handle, None, Error::Expired);
+                self.end_wait(id, expired, machine);
+            }
+        }
+        self.scheduler.end_slice(&mut self.threads, now_ns);
+    }
+
+    /// Who runs on this CPU. `None` also when the thread was taken away after it entered the kernel.
     #[inline(always)]
     pub(crate) fn caller(&self) -> Option<Caller> {
         let thread = self.scheduler.running()?;

@@ -18,6 +18,7 @@
 extern crate std;
 
 mod arena;
+mod audit;
 mod endpoint;
 mod fault;
 mod frame;
@@ -26,6 +27,8 @@ mod interrupt;
 #[cfg(any(test, feature = "testing"))]
 pub mod invariants;
 mod kernel;
+mod lease;
+mod lineage;
 mod loader;
 mod log;
 pub mod machine;
@@ -35,9 +38,11 @@ mod module;
 mod notification;
 mod object;
 mod process;
+mod queue;
 mod random;
 mod reference;
 mod region;
+mod revoke;
 mod scheduler;
 mod sizes;
 mod syscall;
@@ -54,6 +59,7 @@ pub use frame::FrameInfo;
 pub use handle::Slot;
 pub use interrupt::Interrupt;
 pub use kernel::{BootRecord, Kernel, StartError};
+pub use lineage::Node;
 pub use memory::Memory;
 pub use module::Module;
 pub use notification::Notification;

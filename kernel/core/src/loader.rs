@@ -75,7 +75,8 @@ impl Kernel {
     ) -> Result<(), Error> {
         self.table(id).reset();
         let this = Capability::new(Object::Process(id), Rights::READ.or(Rights::EXECUTE));
-        self.insert_copy(id, this)?;
+        self.insert_root(id, this)?;
+        self.retain(&this);
         self.modules.retain(module);
         self.processes[id].module = Some(module);
 
@@ -156,14 +157,7 @@ impl Kernel {
             }
         }
         relocate(executable, base, space, data, &self.frames, machine)?;
-        self.insert_region(
-            id,
-            Region {
-                address: base,
-                pages,
-                backing: Backing::Image,
-            },
-        );
+        self.insert_region(id, Region::fixed(base, pages, Backing::Image));
         Ok(entry)
     }
 
@@ -175,11 +169,7 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<u64, Error> {
         let address = random_address(STACK_AREA, &mut self.random);
-        let region = Region {
-            address,
-            pages: STACK_PAGES,
-            backing: Backing::Stack,
-        };
+        let region = Region::fixed(address, STACK_PAGES, Backing::Stack);
         let process = &mut self.processes[id];
         for page in (address..region.end()).step_by(PAGE_BYTES) {
             let frame = self

@@ -7,9 +7,9 @@ use nonos_abi::message::{MESSAGE_HANDLES, MESSAGE_WORDS};
 use nonos_abi::{Error, Handle, MessageInfo, Rights};
 
 use crate::arena::{ProcessId, ThreadId};
-use crate::handle::Capability;
 use crate::kernel::Kernel;
-use crate::machine::UserContext;
+use crate::lineage::NEVER;
+use crate::machine::{Machine, UserContext};
 
 /// What a receiver finds in its registers.
 pub(crate) struct Arrival {
@@ -53,9 +53,9 @@ pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
     context.rbp = pair(h2, h3);
 }
 
-/// The words of a message in the sender's registers; those beyond the count are zero.
-fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
-    let mut words = [
+/// What is in the registers for words.
+pub(crate) fn raw_words(context: &UserContext) -> [u64; MESSAGE_WORDS] {
+    [
         context.rdx,
         context.r10,
         context.r8,
@@ -64,7 +64,12 @@ fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
         context.r13,
         context.r14,
         context.r15,
-    ];
+    ]
+}
+
+/// The words of a message in the sender's registers; those beyond the count are zero.
+fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
+    let mut words = raw_words(context);
     words
         .iter_mut()
         .skip(info.words())
@@ -84,11 +89,12 @@ fn handles(context: &UserContext) -> [u64; MESSAGE_HANDLES] {
 }
 
 impl Kernel {
-    /// Checks the message in a sender's registers: its counts, and that its handles exist and may be passed on.
+    /// Checks the message in a sender's registers: its counts, and that its handles may be passed on.
     pub(crate) fn check_message(
         &self,
         sender: ThreadId,
         process: ProcessId,
+        machine: &impl Machine,
     ) -> Result<MessageInfo, Error> {
         let context = &self.threads[sender].context;
         let info = MessageInfo(context.rsi);
@@ -96,7 +102,9 @@ impl Kernel {
             return Err(Error::InvalidArgument);
         }
         if info.handles() > 0 {
-            self.check_handles(process, info, &handles(context))?;
+            // The handle that the message goes through.
+            let through = context.rdi & u64::from(u32::MAX);
+            self.check_handles(process, info, &handles(context), through, machine)?;
         }
         Ok(info)
     }
@@ -106,14 +114,22 @@ impl Kernel {
         process: ProcessId,
         info: MessageInfo,
         raw: &[u64; MESSAGE_HANDLES],
+        through: u64,
+        machine: &impl Machine,
     ) -> Result<(), Error> {
         for (i, &handle) in raw.iter().take(info.handles()).enumerate() {
-            let (_, capability) = self.look_up_any(process, handle)?;
-            capability.require(Rights::GRANT)?;
+            let found = self.look_up_any(process, handle, Rights::GRANT, machine)?;
             // A handle that is moved is in the message once.
             let twice = raw[..i].iter().position(|&other| other == handle);
             if twice.is_some_and(|other| info.moves(i) || info.moves(other)) {
                 return Err(Error::InvalidArgument);
+            }
+            if !info.moves(i) {
+                self.lineage.check_depth(found.node)?;
+            } else if handle == through {
+                return Err(Error::Busy);
+            } else {
+                self.check_not_in_use(process, &found)?;
             }
         }
         Ok(())
@@ -126,8 +142,9 @@ impl Kernel {
         sender: ThreadId,
         from: ProcessId,
         to: ProcessId,
+        machine: &mut impl Machine,
     ) -> Result<Arrival, Error> {
-        let info = self.check_message(sender, from)?;
+        let info = self.check_message(sender, from, machine)?;
         let context = &self.threads[sender].context;
         let mut arrival =
             Arrival::new(MessageInfo::new(info.label(), info.words(), info.handles()));
@@ -152,26 +169,19 @@ impl Kernel {
         }
         let mut arrived = [Handle::NONE; MESSAGE_HANDLES];
         for (i, new) in arrived.iter_mut().take(info.handles()).enumerate() {
-            let (handle, capability) = self.look_up_any(from, raw[i])?;
-            if info.moves(i) {
-                // The reference moves along.
-                self.table(from).take(handle.index());
+            let found = self.find(from, raw[i])?;
+            let kept = if info.is_for_receiver_only(i) {
+                Rights::ALL.without(Rights::GRANT)
             } else {
-                self.retain(&capability);
-            }
-            *new = self.table(to).insert(capability)?;
+                Rights::ALL
+            };
+            *new = if info.moves(i) {
+                self.move_handle(from, &found, to, kept)?
+            } else {
+                let copy = found.capability.narrowed(kept);
+                self.insert_copy(to, &found, copy, NEVER)?
+            };
         }
         Ok(arrived)
-    }
-
-    /// Makes a copy of a capability in a process's table.
-    pub(crate) fn insert_copy(
-        &mut self,
-        process: ProcessId,
-        capability: Capability,
-    ) -> Result<Handle, Error> {
-        let handle = self.table(process).insert(capability)?;
-        self.retain(&capability);
-        Ok(handle)
     }
 }

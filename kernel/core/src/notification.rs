@@ -6,7 +6,10 @@
 use nonos_abi::{Error, MessageInfo};
 
 use crate::arena::{Empty, NotificationId, ProcessId, ThreadId};
+use crate::handle::Found;
 use crate::kernel::Kernel;
+use crate::lineage::Derived;
+use crate::machine::Machine;
 use crate::message::{self, Arrival};
 use crate::scheduler::Queue;
 use crate::thread::ThreadState;
@@ -47,25 +50,33 @@ impl Kernel {
     }
 
     /// Sets bits, or hands them to a thread that waits for them.
-    pub(crate) fn signal(&mut self, signal: Signal) {
-        let notification = &mut self.notifications[signal.notification];
-        notification.bits |= signal.bits;
-        if notification.bits == 0 {
+    pub(crate) fn signal(&mut self, signal: Signal, machine: &mut impl Machine) {
+        let id = signal.notification;
+        self.notifications[id].bits |= signal.bits;
+        if self.notifications[id].bits == 0 {
             return;
         }
-        if let Some(bound) = notification.bound
+        if let Some(bound) = self.notifications[id].bound
             && let ThreadState::Receiving(endpoint) = self.threads[bound].state
         {
+            if let Err(expired) = self.check_wait(bound, machine) {
+                return self.end_wait(bound, expired, machine);
+            }
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, bound);
-            self.arrive_signalled(bound, signal.notification);
-            self.scheduler.wake(&mut self.threads, bound);
-        } else if let Some(waiter) = notification.waiters.pop_front(&mut self.threads) {
+            self.arrive_signalled(bound, id);
+            return self.scheduler.wake(&mut self.threads, bound);
+        }
+        while let Some(waiter) = self.notifications[id].waiters.pop_front(&mut self.threads) {
+            if let Err(expired) = self.check_wait(waiter, machine) {
+                self.wake_with_error(waiter, expired, machine);
+                continue;
+            }
             let context = &mut self.threads[waiter].context;
             context.rax = 0;
-            context.rdi = core::mem::take(&mut notification.bits);
-            self.scheduler.wake(&mut self.threads, waiter);
+            context.rdi = core::mem::take(&mut self.notifications[id].bits);
+            return self.scheduler.wake(&mut self.threads, waiter);
         }
     }
 
@@ -79,40 +90,46 @@ impl Kernel {
         message::arrive(&mut self.threads[thread].context, &arrival);
     }
 
-    /// Binds a notification to a thread, in place of the one bound before.
+    /// Binds a notification to a thread by the authority of a handle, in place of the one bound before.
     pub(crate) fn bind_notification(
         &mut self,
         thread: ThreadId,
         id: NotificationId,
+        through: &Found,
+        machine: &mut impl Machine,
     ) -> Result<(), Error> {
         match self.notifications[id].bound {
             Some(bound) if bound == thread => return Ok(()),
             Some(_) => return Err(Error::Busy),
             None => {}
         }
-        self.unbind_notification(thread);
+        self.lineage.check_depth(through.node)?;
+        self.unbind_notification(thread, machine);
         self.notifications.retain(id);
         self.notifications[id].bound = Some(thread);
         self.threads[thread].bound = Some(id);
+        let node = self.lineage.node(Derived::Bound(thread));
+        self.lineage.link(node, through.node);
         Ok(())
     }
 
     /// Undoes a binding.
-    pub(crate) fn unbind_notification(&mut self, thread: ThreadId) {
+    pub(crate) fn unbind_notification(&mut self, thread: ThreadId, machine: &mut impl Machine) {
         if let Some(id) = self.threads[thread].bound.take() {
             self.notifications[id].bound = None;
-            self.release_notification(id);
+            let node = self.lineage.node(Derived::Bound(thread));
+            self.lineage.unlink(node);
+            self.release_notification(id, machine);
         }
     }
 
     /// Drops a reference; with the last one, the notification is gone and threads that wait for it find out.
-    pub(crate) fn release_notification(&mut self, id: NotificationId) {
+    pub(crate) fn release_notification(&mut self, id: NotificationId, machine: &mut impl Machine) {
         if self.notifications.release(id) > 0 {
             return;
         }
         while let Some(waiter) = self.notifications[id].waiters.pop_front(&mut self.threads) {
-            self.threads[waiter].fail(Error::PeerGone);
-            self.scheduler.wake(&mut self.threads, waiter);
+            self.wake_with_error(waiter, Error::PeerGone, machine);
         }
         let payer = self.notifications.payer(id);
         self.notifications.remove(id);

@@ -42,54 +42,107 @@ pub enum Object {
     Power,
     /// The kernel's log.
     Log,
+    /// The record of denied system calls.
+    Audit,
+    /// What was an object of this kind before the handle was revoked.
+    Revoked(ObjectKind),
 }
 
-/// `Some` of what is in an object of this kind.
+/// What a system call wants a handle to refer to.
+pub(crate) trait Select: Sized {
+    /// The kind of object.
+    const KIND: ObjectKind;
+
+    /// The object, when it is of this kind.
+    fn select(object: Object) -> Option<Self>;
+}
+
 macro_rules! select {
-    ($($(#[$doc:meta])* $name:ident: $variant:ident => $id:ty,)+) => {
-        impl Object { $(
-            $(#[$doc])*
-            pub(crate) const fn $name(self) -> Option<$id> {
-                match self {
-                    Self::$variant(id) => Some(id),
+    ($($variant:ident($id:ty),)+) => { $(
+        impl Select for $id {
+            const KIND: ObjectKind = ObjectKind::$variant;
+
+            #[inline(always)]
+            fn select(object: Object) -> Option<Self> {
+                match object {
+                    Object::$variant(id) => Some(id),
                     _ => None,
                 }
             }
-        )+ }
-    };
+        }
+    )+ };
 }
 
 select! {
-    /// A process.
-    process: Process => ProcessId,
-    /// A memory object.
-    memory: Memory => MemoryId,
-    /// An endpoint.
-    endpoint: Endpoint => EndpointId,
-    /// The thread that waits for a reply, or that it has ended.
-    reply: Reply => Option<ThreadId>,
-    /// A notification.
-    notification: Notification => NotificationId,
-    /// An interrupt line.
-    interrupt: Interrupt => InterruptId,
-    /// A module.
-    module: Module => ModuleId,
+    Process(ProcessId),
+    Memory(MemoryId),
+    Endpoint(EndpointId),
+    Notification(NotificationId),
+    Interrupt(InterruptId),
+    Module(ModuleId),
 }
 
-impl Object {
-    /// Lowest and highest port of a range.
-    pub(crate) const fn io_ports(self) -> Option<(u16, u16)> {
-        match self {
-            Self::IoPorts { first, last } => Some((first, last)),
+/// The thread that a reply handle answers; `None` when that thread does not wait any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers(pub Option<ThreadId>);
+
+impl Select for Answers {
+    const KIND: ObjectKind = ObjectKind::Reply;
+
+    #[inline(always)]
+    fn select(object: Object) -> Option<Self> {
+        match object {
+            Object::Reply(thread) => Some(Self(thread)),
             _ => None,
         }
     }
+}
 
-    /// `Some` when it is this object; for those that exist once.
-    pub(crate) fn only(self, object: Self) -> Option<()> {
-        (self == object).then_some(())
+/// Lowest and highest port of a range.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub first: u16,
+    pub last: u16,
+}
+
+impl Select for Ports {
+    const KIND: ObjectKind = ObjectKind::IoPorts;
+
+    fn select(object: Object) -> Option<Self> {
+        match object {
+            Object::IoPorts { first, last } => Some(Self { first, last }),
+            _ => None,
+        }
     }
+}
 
+/// Objects that exist once.
+macro_rules! select_only {
+    ($($variant:ident,)+) => { $(
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $variant;
+
+        impl Select for $variant {
+            const KIND: ObjectKind = ObjectKind::$variant;
+
+            fn select(object: Object) -> Option<Self> {
+                matches!(object, Object::$variant).then_some(Self)
+            }
+        }
+    )+ };
+}
+
+select_only! {
+    Hardware,
+    Archive,
+    SystemInfo,
+    KernelLayout,
+    Power,
+    Log,
+    Audit,
+}
+
+impl Object {
     /// Its kind.
     pub(crate) const fn kind(self) -> ObjectKind {
         match self {
@@ -107,6 +160,8 @@ impl Object {
             Self::KernelLayout => ObjectKind::KernelLayout,
             Self::Power => ObjectKind::Power,
             Self::Log => ObjectKind::Log,
+            Self::Audit => ObjectKind::Audit,
+            Self::Revoked(kind) => kind,
         }
     }
 

@@ -12,11 +12,12 @@ use nonos_abi::{Error, Name};
 
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
 use crate::frame::FrameList;
-use crate::handle::TableState;
+use crate::handle::{Found, TableState};
 use crate::kernel::Kernel;
+use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::{AddressSpace, Fault, Machine};
 use crate::notification::Signal;
-use crate::region::Backing;
+use crate::region::{Backing, Region};
 use crate::thread::ThreadState;
 
 /// Reasons of denials: handle does not exist, kind, revoked, expired, rights. They are the first error numbers.
@@ -94,25 +95,32 @@ impl Empty for Process {
 }
 
 impl Process {
-    /// Counts an error if it is a denial.
-    pub fn count_denial(&mut self, error: Error) {
-        if let Some(count) = self.denials.get_mut(error as usize - 1) {
-            *count = count.saturating_add(1);
-        }
+    /// Counts an error if it is a denial; says whether it is.
+    pub fn count_denial(&mut self, error: Error) -> bool {
+        let count = self.denials.get_mut(error as usize - 1);
+        count
+            .map(|count| *count = count.saturating_add(1))
+            .is_some()
     }
 }
 
 /// A request to be told when a process ends.
 pub struct Watch {
+    /// Whose end it waits for.
+    pub(crate) watched: Option<ProcessId>,
     /// What to signal; holds a reference.
     pub(crate) signal: Option<Signal>,
+    /// When one of the handles expires that it was asked for with.
+    pub(crate) expires_ns: u64,
     /// The next of the same process.
     pub(crate) next: Option<WatchId>,
 }
 
 impl Empty for Watch {
     const EMPTY: Self = Self {
+        watched: None,
         signal: None,
+        expires_ns: NEVER,
         next: None,
     };
 }
@@ -185,26 +193,45 @@ impl Kernel {
         Ok(())
     }
 
+    /// The threads of a process.
+    pub(crate) fn threads_of(&self, id: ProcessId) -> impl Iterator<Item = ThreadId> {
+        core::iter::successors(self.processes[id].thread, |&thread| {
+            self.next_thread(thread)
+        })
+    }
+
+    /// The next thread of the same process.
+    pub(crate) fn next_thread(&self, _: ThreadId) -> Option<ThreadId> {
+        None
+    }
+
     /// Whether a process was made and not started.
     pub(crate) fn is_new(&self, id: ProcessId) -> bool {
         let thread = self.processes[id].thread;
         thread.is_some_and(|thread| self.threads[thread].state == ThreadState::New)
     }
 
-    /// Has `signal` sent when a process ends, at once when it has ended.
+    /// Has `signal` sent when a process ends, by the authority of both handles; at once when it has ended.
     pub(crate) fn watch_process(
         &mut self,
         watcher: ProcessId,
         id: ProcessId,
+        source: &Found,
+        sink: &Found,
         signal: Signal,
+        machine: &mut impl Machine,
     ) -> Result<(), Error> {
         if self.processes[id].exit.is_some() {
-            self.signal(signal);
+            self.signal(signal, machine);
             return Ok(());
         }
+        self.lineage.check_depth(source.node)?;
+        self.lineage.check_depth(sink.node)?;
         self.check_object_quota(watcher)?;
         let watch = Watch {
+            watched: Some(id),
             signal: Some(signal),
+            expires_ns: source.deadline_ns.min(sink.deadline_ns),
             next: self.processes[id].watches,
         };
         let watch = self
@@ -214,7 +241,44 @@ impl Kernel {
         self.charge_object(watcher);
         self.notifications.retain(signal.notification);
         self.processes[id].watches = Some(watch);
+        for (side, handle) in [(Side::Source, source), (Side::Notification, sink)] {
+            let node = self.lineage.node(Derived::Watch(watch, side));
+            self.lineage.link(node, handle.node);
+        }
         Ok(())
+    }
+
+    /// Takes a watch, one of whose handles was revoked, off the list of its process, and forgets it.
+    pub(crate) fn cancel_watch(&mut self, id: WatchId, machine: &mut impl Machine) {
+        let Some(watched) = self.watches[id].watched else {
+            return;
+        };
+        let next = self.watches[id].next;
+        if self.processes[watched].watches == Some(id) {
+            self.processes[watched].watches = next;
+        } else {
+            let all = self.processes[watched].watches;
+            let mut others = core::iter::successors(all, |&other| self.watches[other].next);
+            if let Some(previous) = others.find(|&other| self.watches[other].next == Some(id)) {
+                self.watches[previous].next = next;
+            }
+        }
+        self.remove_watch(id, machine);
+    }
+
+    /// Frees a watch that is on no list.
+    fn remove_watch(&mut self, id: WatchId, machine: &mut impl Machine) {
+        for side in [Side::Source, Side::Notification] {
+            let node = self.lineage.node(Derived::Watch(id, side));
+            self.lineage.unlink(node);
+        }
+        let signal = self.watches[id].signal;
+        let payer = self.watches.payer(id);
+        self.watches.remove(id);
+        if let Some(signal) = signal {
+            self.release_notification(signal.notification, machine);
+        }
+        self.uncharge_object(payer);
     }
 
     /// Ends a process. Its thread does not run any more; the rest is cleaned up by [`Self::clean_up`].
@@ -225,7 +289,7 @@ impl Kernel {
         self.processes[id].exit = Some(exit);
         self.processes[id].next_ended = self.ended.replace(id);
         if let Some(thread) = self.processes[id].thread {
-            self.end_thread(thread, machine.now_ns());
+            self.end_thread(thread, machine);
         }
         let name = self.processes[id].name;
         let number = self.processes[id].number;
@@ -239,29 +303,15 @@ impl Kernel {
     }
 
     /// Takes a thread out of whatever it does.
-    fn end_thread(&mut self, id: ThreadId, now_ns: u64) {
-        match self.threads[id].state {
-            ThreadState::Calling(endpoint) => {
-                self.endpoints[endpoint]
-                    .callers
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::Receiving(endpoint) => {
-                self.endpoints[endpoint]
-                    .receivers
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::Waiting(notification) => {
-                self.notifications[notification]
-                    .waiters
-                    .remove(&mut self.threads, id);
-            }
-            ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
-            _ => {}
+    fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
+            machine.stop(cpu);
         }
-        self.scheduler.forget(&mut self.threads, id, now_ns);
+        self.leave_queue(id);
+        self.scheduler
+            .forget(&mut self.threads, id, machine.now_ns());
         self.threads[id].state = ThreadState::Ended;
-        self.unbind_notification(id);
+        self.unbind_notification(id, machine);
     }
 
     /// Frees all that ended processes had. Cleaning up one can end others.
@@ -269,7 +319,7 @@ impl Kernel {
         while let Some(id) = self.ended {
             self.ended = self.processes[id].next_ended.take();
             self.end_children(id, machine);
-            self.notify_watchers(id);
+            self.notify_watchers(id, machine);
             self.close_all_handles(id, machine);
             self.free_address_space(id, machine);
             if let Some(thread) = self.processes[id].thread.take() {
@@ -292,24 +342,24 @@ impl Kernel {
         }
     }
 
-    fn notify_watchers(&mut self, id: ProcessId) {
+    fn notify_watchers(&mut self, id: ProcessId, machine: &mut impl Machine) {
         let mut next = self.processes[id].watches.take();
         while let Some(watch) = next {
             next = self.watches[watch].next;
-            let signal = self.watches[watch].signal;
-            let payer = self.watches.payer(watch);
-            self.watches.remove(watch);
-            if let Some(signal) = signal {
-                self.signal(signal);
-                self.release_notification(signal.notification);
+            let Watch {
+                signal, expires_ns, ..
+            } = self.watches[watch];
+            let expired = expires_ns != NEVER && machine.now_ns() >= expires_ns;
+            if let Some(signal) = signal.filter(|_| !expired) {
+                self.signal(signal, machine);
             }
-            self.uncharge_object(payer);
+            self.remove_watch(watch, machine);
         }
     }
 
     fn close_all_handles(&mut self, id: ProcessId, machine: &mut impl Machine) {
         for index in 0..self.handles_per_process as u16 {
-            if let Some(capability) = self.table(id).take(index) {
+            if let Some(capability) = self.take_handle(id, index) {
                 self.release(&capability, machine);
             }
         }
@@ -321,7 +371,12 @@ impl Kernel {
             machine.space_destroy(space);
         }
         for at in 0..usize::from(self.processes[id].regions) {
-            if let Backing::Memory(memory) = self.regions_of(id)[at].backing {
+            let Region {
+                backing, number, ..
+            } = self.regions_of(id)[at];
+            let node = self.lineage.node(Derived::Region(id, number));
+            self.lineage.unlink(node);
+            if let Backing::Memory(memory) = backing {
                 self.release_memory(memory, machine);
             }
         }
@@ -344,7 +399,9 @@ impl Kernel {
         let state = match thread.map(|thread| self.threads[thread].state) {
             None | Some(ThreadState::Ended) => process_state::ENDED,
             Some(ThreadState::New) => process_state::NEW,
-            Some(ThreadState::Ready | ThreadState::Running) => process_state::READY,
+            Some(ThreadState::Woken | ThreadState::Ready | ThreadState::Running) => {
+                process_state::READY
+            }
             Some(_) => process_state::BLOCKED,
         };
         let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));

@@ -31,7 +31,9 @@ impl Kernel {
             | Object::SystemInfo
             | Object::KernelLayout
             | Object::Power
-            | Object::Log => {}
+            | Object::Log
+            | Object::Audit
+            | Object::Revoked(_) => {}
         }
     }
 
@@ -40,9 +42,9 @@ impl Kernel {
         match capability.object {
             Object::Process(id) => self.release_process_handle(id, machine),
             Object::Memory(id) => self.release_memory(id, machine),
-            Object::Endpoint(id) => self.release_endpoint(id, capability.rights),
-            Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone),
-            Object::Notification(id) => self.release_notification(id),
+            Object::Endpoint(id) => self.release_endpoint(id, capability.rights, machine),
+            Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone, machine),
+            Object::Notification(id) => self.release_notification(id, machine),
             Object::Interrupt(id) => self.release_interrupt(id, machine),
             Object::Module(id) => self.release_module(id, machine),
             Object::Reply(None)
@@ -52,7 +54,9 @@ impl Kernel {
             | Object::SystemInfo
             | Object::KernelLayout
             | Object::Power
-            | Object::Log => {}
+            | Object::Log
+            | Object::Audit
+            | Object::Revoked(_) => {}
         }
     }
 

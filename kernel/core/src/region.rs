@@ -10,7 +10,9 @@
 use nonos_abi::{Error, PAGE_BYTES};
 
 use crate::arena::{Empty, Id, MemoryId, ProcessId};
-use crate::kernel::Kernel;
+use crate::handle::Found;
+use crate::kernel::{Caller, Kernel};
+use crate::lineage::{Derived, NEVER};
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::random::Random;
@@ -34,6 +36,10 @@ pub struct Region {
     pub(crate) address: u64,
     pub(crate) pages: u32,
     pub(crate) backing: Backing,
+    /// Number among the regions of the process, which stays the same when others come and go: its node in the lineage.
+    pub(crate) number: u8,
+    /// When the handle expires that it was mapped through.
+    pub(crate) expires_ns: u64,
 }
 
 /// What lies behind a region.
@@ -52,10 +58,22 @@ impl Empty for Region {
         address: 0,
         pages: 0,
         backing: Backing::Image,
+        number: 0,
+        expires_ns: NEVER,
     };
 }
 
 impl Region {
+    /// What a program consists of, which no handle stands for.
+    pub(crate) fn fixed(address: u64, pages: u32, backing: Backing) -> Self {
+        Self {
+            address,
+            pages,
+            backing,
+            ..Self::EMPTY
+        }
+    }
+
     /// First byte after it.
     pub fn end(&self) -> u64 {
         self.address + u64::from(self.pages) * PAGE
@@ -84,8 +102,12 @@ impl Kernel {
         usize::from(self.processes[process].regions) < self.regions_per_process
     }
 
-    /// Adds a region at its place in the order. There is a free one.
-    pub(crate) fn insert_region(&mut self, process: ProcessId, region: Region) {
+    /// Adds a region at its place in the order, and gives it a number. There is a free one.
+    pub(crate) fn insert_region(&mut self, process: ProcessId, region: Region) -> u8 {
+        let regions = self.regions_of(process);
+        let is_free = |&number: &u8| regions.iter().all(|region| region.number != number);
+        let number = (0..=u8::MAX).find(is_free).unwrap_or(u8::MAX);
+        let region = Region { number, ..region };
         let start = process.position() * self.regions_per_process;
         let count = usize::from(self.processes[process].regions);
         let regions = &mut self.regions[start..start + count + 1];
@@ -93,6 +115,7 @@ impl Kernel {
         regions.copy_within(at..count, at + 1);
         regions[at] = region;
         self.processes[process].regions += 1;
+        number
     }
 
     fn remove_region(&mut self, process: ProcessId, at: usize) {
@@ -124,17 +147,19 @@ impl Kernel {
         Ok(address)
     }
 
-    /// Maps all of a memory object; returns the address. The region holds a reference.
+    /// Maps all of a memory object by the authority of a handle; returns the address. The region holds a reference.
     pub(crate) fn map_memory(
         &mut self,
         process: ProcessId,
         memory: MemoryId,
+        through: &Found,
         access: Access,
         machine: &mut impl Machine,
     ) -> Result<u64, Error> {
         if !self.has_free_region(process) {
             return Err(Error::OutOfObjects);
         }
+        self.lineage.check_depth(through.node)?;
         let space = self.processes[process].space.ok_or(Error::PeerGone)?;
         let pages = self.memories[memory].pages;
         let address = self.place(process, pages)?;
@@ -145,15 +170,18 @@ impl Kernel {
         self.charge_tables(process, before, machine);
         if let Err(error) = mapped {
             unmap_pages(space, address, pages, machine);
+            machine.shootdown(space);
             return Err(error);
         }
         self.memories.retain(memory);
         let region = Region {
-            address,
-            pages,
-            backing: Backing::Memory(memory),
+            expires_ns: through.deadline_ns,
+            ..Region::fixed(address, pages, Backing::Memory(memory))
         };
-        self.insert_region(process, region);
+        let number = self.insert_region(process, region);
+        let node = self.lineage.node(Derived::Region(process, number));
+        self.lineage.link(node, through.node);
+        self.note_expiry(process);
         Ok(address)
     }
 
@@ -185,24 +213,88 @@ impl Kernel {
         address: u64,
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
+        let mut regions = self.regions_of(process).iter();
+        let at = regions.position(|region| region.address == address);
+        self.unmap_region(process, at.ok_or(Error::BadAddress)?, machine)
+    }
+
+    /// Unmaps the memory object at a position in the order.
+    fn unmap_region(
+        &mut self,
+        process: ProcessId,
+        at: usize,
+        machine: &mut impl Machine,
+    ) -> Result<(), Error> {
         let space = self.processes[process].space.ok_or(Error::PeerGone)?;
-        let regions = self.regions_of(process);
-        let at = regions.iter().position(|region| region.address == address);
-        let at = at.ok_or(Error::BadAddress)?;
         let Region {
+            address,
             pages,
             backing: Backing::Memory(memory),
+            number,
             ..
-        } = regions[at]
+        } = self.regions_of(process)[at]
         else {
             return Err(Error::BadAddress);
         };
         let before = machine.table_frames().0;
         unmap_pages(space, address, pages, machine);
+        machine.shootdown(space);
         self.charge_tables(process, before, machine);
         self.remove_region(process, at);
+        let node = self.lineage.node(Derived::Region(process, number));
+        self.lineage.unlink(node);
+        self.note_expiry(process);
         self.release_memory(memory, machine);
         Ok(())
+    }
+
+    /// Unmaps the region with this number, whose handle was revoked.
+    pub(crate) fn unmap_numbered_region(
+        &mut self,
+        process: ProcessId,
+        number: u8,
+        machine: &mut impl Machine,
+    ) {
+        let mut regions = self.regions_of(process).iter();
+        if let Some(at) = regions.position(|region| region.number == number) {
+            // Only the program itself cannot be unmapped, and it was derived from no handle.
+            let _ = self.unmap_region(process, at, machine);
+        }
+    }
+
+    /// Unmaps, before a thread runs, what its process mapped through handles that have expired.
+    #[inline]
+    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) {
+        if let Some(Caller { thread, process }) = self.caller()
+            && self.threads[thread].mapping_expires_ns != NEVER
+        {
+            self.unmap_expired_of(process, machine);
+        }
+    }
+
+    fn unmap_expired_of(&mut self, process: ProcessId, machine: &mut impl Machine) {
+        let now_ns = machine.now_ns();
+        let expired = |region: &Region| region.expires_ns <= now_ns;
+        while let Some(at) = self.regions_of(process).iter().position(expired) {
+            if self.unmap_region(process, at, machine).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Has the process's mappings looked after when the first of them expires.
+    fn note_expiry(&mut self, process: ProcessId) {
+        let deadlines = self.regions_of(process).iter();
+        let first = deadlines.map(|region| region.expires_ns).min();
+        let first = first.unwrap_or(NEVER);
+        let mut next = self.threads_of(process).next();
+        while let Some(thread) = next {
+            if self.threads[thread].mapping_expires_ns != first {
+                self.threads[thread].mapping_expires_ns = first;
+                self.scheduler.rearm(&self.threads, thread);
+            }
+            next = self.next_thread(thread);
+        }
     }
 
     /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.
@@ -244,11 +336,12 @@ pub(crate) fn map_pages(
     Ok(())
 }
 
-/// Unmaps what is mapped of these pages.
+/// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
     for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
         if let Some(page) = UserPage::new(address) {
             machine.unmap(space, page);
         }
     }
+    machine.shootdown(space);
 }

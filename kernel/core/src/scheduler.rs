@@ -1,12 +1,24 @@
-//! Scheduling: preemptive, fixed priorities, round robin among equals, tickless.
+//! Scheduling: preemptive, fixed priorities, round robin among equals, tickless, on several CPUs.
 //!
-//! The running thread is on no queue; every ready thread is on the ready queue of its priority; bit `p` of `occupied`
-//! is set exactly when queue `p` has a thread. The timer is armed only for what will really happen: the next sleeper's
-//! deadline, or the end of the time slice when another thread of the same priority is ready.
+//! Each CPU has its own ready queues, and only that CPU chooses what runs on it, when it settles at the end of its event. Others
+//! put threads on its queues and kick it. A running thread is on no queue; every ready thread is on the queue of its
+//! priority at its CPU; bit `p` of `occupied` is set exactly when queue `p` has a thread. The timer of a CPU is armed only for what
+//! will really happen: the next thread to be woken there, or the end of the time slice when another thread of the same
+//! priority is ready.
+//!
+//! Where a thread goes that was woken is decided at the end of the event, too: to the CPU of this event if that has nothing better
+//! to do (so a call stays on the CPU of its caller), else to where it ran last if it can run there at once, else to
+//! where the least important thread runs. A CPU without work takes some from the one with the longest queues.
+//!
+//! A deadline belongs to the CPU on which the thread blocked: that CPU keeps its timer armed also while it is idle.
 
 use crate::arena::{Arena, ThreadId};
-use crate::machine::Machine;
-use crate::thread::{Links, Thread, ThreadState};
+use crate::lineage::NEVER;
+use crate::machine::{CPUS_MAX, CpuId, Machine};
+use crate::queue::Timeouts;
+use crate::thread::{Thread, ThreadState};
+
+pub(crate) use crate::queue::Queue;
 
 /// Length of a time slice.
 pub(crate) const SLICE_NS: u64 = 10_000_000;
@@ -16,87 +28,17 @@ pub(crate) const PRIORITIES: usize = 32;
 
 pub(crate) type Threads = Arena<ThreadId, Thread>;
 
-/// A list of threads, linked through [`Thread::links`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Queue {
-    pub head: Option<ThreadId>,
-    tail: Option<ThreadId>,
-}
-
-impl Queue {
-    /// Without threads.
-    pub const EMPTY: Self = Self {
-        head: None,
-        tail: None,
-    };
-
-    /// Adds a thread that is on no queue at the end.
-    pub fn push_back(&mut self, threads: &mut Threads, id: ThreadId) {
-        threads[id].links = Links {
-            previous: self.tail,
-            next: None,
-        };
-        match self.tail.replace(id) {
-            Some(tail) => threads[tail].links.next = Some(id),
-            None => self.head = Some(id),
-        }
-    }
-
-    /// Adds a thread that is on no queue at the front.
-    pub fn push_front(&mut self, threads: &mut Threads, id: ThreadId) {
-        self.insert_before(threads, id, self.head);
-    }
-
-    /// Adds a thread that is on no queue before another, or at the end.
-    pub fn insert_before(&mut self, threads: &mut Threads, id: ThreadId, next: Option<ThreadId>) {
-        let Some(next) = next else {
-            return self.push_back(threads, id);
-        };
-        let previous = threads[next].links.previous.replace(id);
-        threads[id].links = Links {
-            previous,
-            next: Some(next),
-        };
-        match previous {
-            Some(previous) => threads[previous].links.next = Some(id),
-            None => self.head = Some(id),
-        }
-    }
-
-    /// Takes out a thread that is on this queue.
-    pub fn remove(&mut self, threads: &mut Threads, id: ThreadId) {
-        let Links { previous, next } = core::mem::replace(&mut threads[id].links, Links::NONE);
-        match previous {
-            Some(previous) => threads[previous].links.next = next,
-            None => self.head = next,
-        }
-        match next {
-            Some(next) => threads[next].links.previous = previous,
-            None => self.tail = previous,
-        }
-    }
-
-    /// Takes out the first thread.
-    pub fn pop_front(&mut self, threads: &mut Threads) -> Option<ThreadId> {
-        let id = self.head?;
-        self.remove(threads, id);
-        Some(id)
-    }
-
-    /// The threads, first to last.
-    pub fn iter(self, threads: &Threads) -> impl Iterator<Item = ThreadId> {
-        core::iter::successors(self.head, |&id| threads[id].links.next)
-    }
-}
-
-/// Who runs, and who could.
-pub(crate) struct Scheduler {
+/// One CPU: what it runs, and what it could.
+#[derive(Clone, Copy)]
+struct Cpu {
     ready: [Queue; PRIORITIES],
     occupied: u32,
-    /// By deadline, the earliest first.
-    sleepers: Queue,
+    /// Threads on the ready queues.
+    ready_count: u16,
+    /// Threads to be woken by this CPU's timer.
+    timeouts: Timeouts,
     running: Option<ThreadId>,
-    /// Who ran when the scheduler last decided, while its CPU time since then is not accounted.
+    /// Who ran when this CPU last decided, while its CPU time since then is not accounted.
     accountable: Option<ThreadId>,
     /// When it decided.
     since_ns: u64,
@@ -106,120 +48,284 @@ pub(crate) struct Scheduler {
     armed_ns: Option<u64>,
     /// Whether there is something to decide.
     stale: bool,
+    /// Whether it was kicked and did not enter the kernel since.
+    kicked: bool,
 }
 
-impl Scheduler {
-    /// Nothing to run.
-    pub const EMPTY: Self = Self {
+impl Cpu {
+    const IDLE: Self = Self {
         ready: [Queue::EMPTY; PRIORITIES],
         occupied: 0,
-        sleepers: Queue::EMPTY,
+        ready_count: 0,
+        timeouts: Timeouts::EMPTY,
         running: None,
         accountable: None,
         since_ns: 0,
         slice_end_ns: 0,
         armed_ns: None,
         stale: false,
+        kicked: false,
     };
 
-    /// The running thread.
-    pub fn running(&self) -> Option<ThreadId> {
-        self.running
+    /// The highest priority that runs or is ready here, plus one; 0 when there is none.
+    fn level(&self, threads: &Threads) -> u32 {
+        let running = self.running.map_or(0, |id| level(&threads[id]));
+        running.max(u32::BITS - self.occupied.leading_zeros())
+    }
+}
+
+/// The level of a CPU that runs this thread.
+fn level(thread: &Thread) -> u32 {
+    u32::from(thread.priority) + 1
+}
+
+/// Who runs, and who could.
+pub(crate) struct Scheduler {
+    cpus: [Cpu; CPUS_MAX],
+    /// CPUs that run.
+    count: usize,
+    /// The CPU of this event.
+    here: usize,
+    /// Woken in this event, and on no CPU's queue yet. Empty between events.
+    woken: Queue,
+    /// CPUs to be kicked at the end of this event, one bit each.
+    kicks: u8,
+}
+
+impl Scheduler {
+    /// Nothing to run.
+    pub const EMPTY: Self = Self {
+        cpus: [Cpu::IDLE; CPUS_MAX],
+        count: 1,
+        here: 0,
+        woken: Queue::EMPTY,
+        kicks: 0,
+    };
+
+    /// How many CPUs there are to run threads.
+    pub fn set_count(&mut self, count: usize) {
+        self.count = count.clamp(1, CPUS_MAX);
     }
 
-    /// Makes a thread that is on no queue ready, with a fresh time slice.
+    /// This CPU entered the kernel: all that follows happens there.
+    #[inline(always)]
+    pub fn enter(&mut self, cpu: CpuId) {
+        self.here = usize::from(cpu.0) % CPUS_MAX;
+        self.cpus[self.here].kicked = false;
+    }
+
+    #[inline(always)]
+    fn here(&mut self) -> &mut Cpu {
+        &mut self.cpus[self.here % CPUS_MAX]
+    }
+
+    /// The running thread of the CPU of this event.
+    #[inline(always)]
+    pub fn running(&self) -> Option<ThreadId> {
+        self.cpus[self.here % CPUS_MAX].running
+    }
+
+    /// The running thread of a CPU.
+    #[inline(always)]
+    pub fn running_on(&self, cpu: CpuId) -> Option<ThreadId> {
+        self.cpus[usize::from(cpu.0) % CPUS_MAX].running
+    }
+
+    /// The other CPU that a thread runs on. It is stopped before the thread is ended.
+    pub fn runs_elsewhere(&self, threads: &Threads, id: ThreadId) -> Option<CpuId> {
+        let thread = &threads[id];
+        let elsewhere = usize::from(thread.cpu.0) != self.here;
+        (thread.state == ThreadState::Running && elsewhere).then_some(thread.cpu)
+    }
+
+    /// Makes a thread that is on no queue ready, with a fresh time slice. It is not woken by its deadline any more.
     pub fn wake(&mut self, threads: &mut Threads, id: ThreadId) {
-        threads[id].slice_ns = SLICE_NS;
-        self.enqueue(threads, id, Queue::push_back);
+        let thread = &mut threads[id];
+        thread.slice_ns = SLICE_NS;
+        if thread.deadline_ns.is_some() {
+            self.clear_timeout(threads, id);
+        }
+        if self.count == 1 {
+            return self.enqueue(threads, id, self.here, Queue::push_back);
+        }
+        threads[id].state = ThreadState::Woken;
+        self.woken.push_back(threads, id);
+        self.here().stale = true;
+    }
+
+    /// Puts the threads that were woken in this event on the queues of CPUs.
+    fn place_woken(&mut self, threads: &mut Threads) {
+        while let Some(id) = self.woken.pop_front(threads) {
+            let cpu = self.place(threads, id);
+            self.enqueue(threads, id, cpu, Queue::push_back);
+        }
+    }
+
+    /// The CPU where a thread runs soonest.
+    fn place(&self, threads: &Threads, id: ThreadId) -> usize {
+        if self.count == 1 {
+            return self.here;
+        }
+        let thread = &threads[id];
+        let runs_at_once =
+            |cpu: usize| thread.may_run_on(cpu) && self.cpus[cpu].level(threads) < level(thread);
+        if self.running().is_none() && runs_at_once(self.here) {
+            return self.here;
+        }
+        let last = usize::from(thread.cpu.0);
+        if runs_at_once(last) {
+            return last;
+        }
+        let allowed = (0..self.count).filter(|&cpu| thread.may_run_on(cpu));
+        let least = allowed.min_by_key(|&cpu| self.cpus[cpu].level(threads));
+        match least {
+            Some(least) if runs_at_once(least) || !thread.may_run_on(last) => least,
+            _ => last,
+        }
     }
 
     fn enqueue(
         &mut self,
         threads: &mut Threads,
         id: ThreadId,
+        cpu: usize,
         push: fn(&mut Queue, &mut Threads, ThreadId),
     ) {
         let thread = &mut threads[id];
         thread.state = ThreadState::Ready;
-        let priority = usize::from(thread.priority);
-        self.occupied |= 1 << priority;
-        push(&mut self.ready[priority], threads, id);
-        self.stale = true;
+        thread.cpu = CpuId(cpu as u8);
+        let priority = thread.priority;
+        let target = &mut self.cpus[cpu];
+        target.occupied |= 1 << priority;
+        target.ready_count += 1;
+        push(&mut target.ready[usize::from(priority)], threads, id);
+        // An equal matters, too: it ends the time slice of the one that runs.
+        let running = target.running.map(|id| threads[id].priority);
+        if running.is_none_or(|running| running <= priority) {
+            self.reconsider(cpu);
+        }
+    }
+
+    /// Has a CPU arm its timer anew when it runs this thread.
+    pub fn rearm(&mut self, threads: &Threads, id: ThreadId) {
+        if threads[id].state == ThreadState::Running {
+            self.reconsider(usize::from(threads[id].cpu.0));
+        }
+    }
+
+    /// Has a CPU decide anew what it runs.
+    fn reconsider(&mut self, cpu: usize) {
+        self.cpus[cpu].stale = true;
+        if cpu != self.here && !self.cpus[cpu].kicked {
+            self.kicks |= 1 << cpu;
+            self.here().stale = true;
+        }
     }
 
     /// Stops the running thread. The caller puts it on the queue that fits `state`.
     pub fn block(&mut self, threads: &mut Threads, state: ThreadState) -> Option<ThreadId> {
-        let id = self.running.take()?;
+        let here = self.here();
+        let id = here.running.take()?;
+        here.stale = true;
         threads[id].state = state;
-        self.stale = true;
         Some(id)
     }
 
     /// Lets other threads of the same priority run first.
     pub fn yield_now(&mut self, threads: &mut Threads) {
-        let Some(id) = self.running else { return };
-        if self.ready[usize::from(threads[id].priority)].head.is_some() {
-            self.running = None;
+        let Some(id) = self.running() else { return };
+        let here = self.here();
+        if here.ready[usize::from(threads[id].priority)].head.is_some() {
+            here.running = None;
             self.wake(threads, id);
         }
     }
 
     /// Has the running thread sleep.
     pub fn sleep(&mut self, threads: &mut Threads, deadline_ns: u64) {
-        let Some(id) = self.block(threads, ThreadState::Sleeping) else {
-            return;
-        };
-        threads[id].deadline_ns = deadline_ns;
-        let is_later = |&other: &ThreadId| threads[other].deadline_ns > deadline_ns;
-        let later = self.sleepers.iter(threads).find(is_later);
-        self.sleepers.insert_before(threads, id, later);
+        if let Some(id) = self.block(threads, ThreadState::Sleeping) {
+            self.set_timeout(threads, id, deadline_ns);
+        }
     }
 
-    /// Takes a thread off the CPU, its ready queue or the sleepers, for good, and accounts its last CPU time.
+    /// Has a thread that just blocked on this CPU found by [`Self::due`] at a time, unless it is woken before.
+    pub fn set_timeout(&mut self, threads: &mut Threads, id: ThreadId, deadline_ns: u64) {
+        let timeouts = &mut self.cpus[self.here].timeouts;
+        threads[id].deadline_ns = Some(deadline_ns);
+        let is_later = |&other: &ThreadId| threads[other].deadline_ns > Some(deadline_ns);
+        let later = timeouts.iter(threads).find(is_later);
+        timeouts.insert_before(threads, id, later);
+    }
+
+    fn clear_timeout(&mut self, threads: &mut Threads, id: ThreadId) {
+        threads[id].deadline_ns = None;
+        let cpu = usize::from(threads[id].cpu.0);
+        self.cpus[cpu].timeouts.remove(threads, id);
+        // A timer that was set for it alone goes off for nothing: that is cheaper than to kick that CPU.
+    }
+
+    /// The first thread of this CPU whose deadline has come; it has none any more.
+    pub fn due(&mut self, threads: &mut Threads, now_ns: u64) -> Option<ThreadId> {
+        let first = self.here().timeouts.head?;
+        if threads[first].deadline_ns > Some(now_ns) {
+            return None;
+        }
+        self.clear_timeout(threads, first);
+        Some(first)
+    }
+
+    /// Takes a thread off its CPU, its ready queue or the timeouts, for good, and accounts its last CPU time. When
+    /// it runs on another CPU, that was stopped.
     pub fn forget(&mut self, threads: &mut Threads, id: ThreadId, now_ns: u64) {
-        if self.accountable == Some(id) {
-            self.account(threads, now_ns);
+        let cpu = usize::from(threads[id].cpu.0);
+        if self.cpus[cpu].accountable == Some(id) {
+            self.account(threads, cpu, now_ns);
         }
         match threads[id].state {
-            ThreadState::Running => self.running = None,
+            ThreadState::Running => {
+                self.cpus[cpu].running = None;
+                self.reconsider(cpu);
+            }
             ThreadState::Ready => self.dequeue(threads, id),
-            ThreadState::Sleeping => self.sleepers.remove(threads, id),
+            ThreadState::Woken => self.woken.remove(threads, id),
             _ => {}
         }
-        self.stale = true;
+        if threads[id].deadline_ns.is_some() {
+            self.clear_timeout(threads, id);
+        }
+        self.here().stale = true;
     }
 
     fn dequeue(&mut self, threads: &mut Threads, id: ThreadId) {
         let priority = usize::from(threads[id].priority);
-        self.ready[priority].remove(threads, id);
-        if self.ready[priority].head.is_none() {
-            self.occupied &= !(1 << priority);
+        let cpu = &mut self.cpus[usize::from(threads[id].cpu.0)];
+        cpu.ready_count -= 1;
+        cpu.ready[priority].remove(threads, id);
+        if cpu.ready[priority].head.is_none() {
+            cpu.occupied &= !(1 << priority);
         }
     }
 
-    /// The timer went off: wakes sleepers, ends the time slice if it is over.
-    pub fn timer(&mut self, threads: &mut Threads, now_ns: u64) {
-        self.armed_ns = None;
-        self.stale = true;
-        while let Some(id) = self
-            .sleepers
-            .head
-            .filter(|&id| threads[id].deadline_ns <= now_ns)
-        {
-            self.sleepers.remove(threads, id);
-            threads[id].context.rax = 0;
-            self.wake(threads, id);
-        }
-        if self.running.is_some() && self.slice_end_ns <= now_ns {
+    /// The timer went off.
+    pub fn timer(&mut self) {
+        let here = self.here();
+        here.armed_ns = None;
+        here.stale = true;
+    }
+
+    /// Ends the time slice if it is over.
+    pub fn end_slice(&mut self, threads: &mut Threads, now_ns: u64) {
+        if self.here().slice_end_ns <= now_ns {
             self.yield_now(threads);
         }
     }
 
     /// CPU time of a thread.
     pub fn cpu_ns(&self, threads: &Threads, id: ThreadId, now_ns: u64) -> u64 {
-        let current = self.accountable == Some(id);
+        let cpu = &self.cpus[usize::from(threads[id].cpu.0)];
+        let current = cpu.accountable == Some(id);
         let since = if current {
-            now_ns.saturating_sub(self.since_ns)
+            now_ns.saturating_sub(cpu.since_ns)
         } else {
             0
         };
@@ -227,105 +333,176 @@ impl Scheduler {
     }
 
     /// Adds the CPU time since the last decision to the thread that used it.
-    fn account(&mut self, threads: &mut Threads, now_ns: u64) {
-        if let Some(id) = self.accountable.take() {
-            let used = now_ns.saturating_sub(self.since_ns);
+    fn account(&mut self, threads: &mut Threads, cpu: usize, now_ns: u64) {
+        if let Some(id) = self.cpus[cpu].accountable.take() {
+            let used = now_ns.saturating_sub(self.cpus[cpu].since_ns);
             threads[id].cpu_ns = threads[id].cpu_ns.saturating_add(used);
         }
     }
 
-    /// Decides who runs, when something changed, and arms the timer.
+    /// Decides what this CPU runs, when something changed, arms its timer and kicks the CPUs that have something to decide.
+    /// Says whether there was something to decide.
     #[inline(always)]
-    pub fn settle(&mut self, threads: &mut Threads, machine: &mut impl Machine) {
-        if self.stale {
+    pub fn settle(&mut self, threads: &mut Threads, machine: &mut impl Machine) -> bool {
+        let stale = self.here().stale;
+        if stale {
             self.decide(threads, machine);
         }
+        stale
     }
 
     fn decide(&mut self, threads: &mut Threads, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
-        let highest = self.occupied.checked_ilog2();
-        if let (Some(id), Some(highest)) = (self.running, highest)
+        self.place_woken(threads);
+        let highest = self.here().occupied.checked_ilog2();
+        if let (Some(id), Some(highest)) = (self.running(), highest)
             && highest > threads[id].priority.into()
         {
             self.preempt(threads, id, now_ns);
         }
-        if self.running.is_none() {
-            self.account(threads, now_ns);
+        if self.running().is_none() {
+            self.account(threads, self.here, now_ns);
             self.start_highest(threads, now_ns);
         }
+        if self.count > 1 && self.here().ready_count > 0 {
+            self.offer_surplus(threads);
+        }
         self.arm(threads, machine);
-        self.stale = false;
+        self.here().stale = false;
+        self.send_kicks(machine);
     }
 
     /// Puts the running thread back, in front with what is left of its slice or at the end when nothing is.
     fn preempt(&mut self, threads: &mut Threads, id: ThreadId, now_ns: u64) {
-        self.running = None;
-        match self.slice_end_ns.saturating_sub(now_ns) {
-            0 => self.wake(threads, id),
-            left => {
-                threads[id].slice_ns = left;
-                self.enqueue(threads, id, Queue::push_front);
-            }
+        let here = self.here();
+        here.running = None;
+        let left = here.slice_end_ns.saturating_sub(now_ns);
+        let cpu = self.place(threads, id);
+        if left == 0 {
+            threads[id].slice_ns = SLICE_NS;
+            self.enqueue(threads, id, cpu, Queue::push_back);
+        } else {
+            threads[id].slice_ns = left;
+            self.enqueue(threads, id, cpu, Queue::push_front);
         }
     }
 
     fn start_highest(&mut self, threads: &mut Threads, now_ns: u64) {
-        let Some(highest) = self.occupied.checked_ilog2() else {
-            return;
-        };
-        let Some(id) = self.ready[highest as usize].head else {
+        let here = self.here();
+        let own = here.occupied.checked_ilog2();
+        let own = own.and_then(|highest| here.ready[highest as usize].head);
+        let Some(id) = own.or_else(|| self.find_elsewhere(threads)) else {
             return;
         };
         self.dequeue(threads, id);
-        threads[id].state = ThreadState::Running;
-        self.running = Some(id);
-        self.accountable = Some(id);
-        self.since_ns = now_ns;
-        self.slice_end_ns = now_ns.saturating_add(threads[id].slice_ns);
+        let thread = &mut threads[id];
+        thread.state = ThreadState::Running;
+        thread.cpu = CpuId(self.here as u8);
+        let here = self.here();
+        here.running = Some(id);
+        here.accountable = Some(id);
+        here.since_ns = now_ns;
+        here.slice_end_ns = now_ns.saturating_add(thread.slice_ns);
+    }
+
+    /// A ready thread of another CPU for this one: the most important that may run here, from the longest queues. A CPU
+    /// that will start its only thread itself keeps it.
+    fn find_elsewhere(&self, threads: &Threads) -> Option<ThreadId> {
+        let mut found = None;
+        let mut longest = 0;
+        for (at, cpu) in self.cpus[..self.count].iter().enumerate() {
+            let spare = cpu.ready_count.saturating_sub(cpu.running.is_none().into());
+            if at != self.here && spare > longest {
+                let candidate = most_important_for(threads, cpu, self.here);
+                if candidate.is_some() {
+                    (found, longest) = (candidate, spare);
+                }
+            }
+        }
+        found
+    }
+
+    /// Has idle CPUs take what is ready here and may run there. (Threads that are woken go there at once; this is for those that were
+    /// queued at a CPU that was about to run them and was then given something better.)
+    fn offer_surplus(&mut self, threads: &Threads) {
+        for cpu in 0..self.count {
+            let idle = self.cpus[cpu].level(threads) == 0 && !self.cpus[cpu].stale;
+            let here = &self.cpus[self.here];
+            if idle && most_important_for(threads, here, cpu).is_some() {
+                self.reconsider(cpu);
+            }
+        }
     }
 
     fn arm(&mut self, threads: &Threads, machine: &mut impl Machine) {
-        let sleeper = self.sleepers.head.map(|id| threads[id].deadline_ns);
-        let shared = self
+        let here = self.here();
+        let timeout = here.timeouts.head.and_then(|id| threads[id].deadline_ns);
+        let shared = here
             .running
-            .filter(|&id| self.occupied >> threads[id].priority & 1 != 0)
+            .filter(|&id| here.occupied >> threads[id].priority & 1 != 0)
             .is_some();
-        let slice = shared.then_some(self.slice_end_ns);
-        let deadline = match (sleeper, slice) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        };
-        if deadline != self.armed_ns {
-            self.armed_ns = deadline;
+        let slice = shared.then_some(here.slice_end_ns);
+        let mapping = here.running.map(|id| threads[id].mapping_expires_ns);
+        let mapping = mapping.filter(|&expires_ns| expires_ns != NEVER);
+        let deadline = [timeout, slice, mapping].into_iter().flatten().min();
+        if deadline != here.armed_ns {
+            here.armed_ns = deadline;
             machine.set_timer(deadline);
+        }
+    }
+
+    fn send_kicks(&mut self, machine: &mut impl Machine) {
+        let mut kicks = core::mem::take(&mut self.kicks);
+        while kicks != 0 {
+            let cpu = kicks.trailing_zeros() as usize;
+            kicks &= kicks - 1;
+            self.cpus[cpu].kicked = true;
+            machine.kick(CpuId(cpu as u8));
         }
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
-impl Queue {
-    /// Whether this is the last thread.
-    pub fn ends_with(self, id: Option<ThreadId>) -> bool {
-        self.tail == id
+/// The first ready thread of a CPU's highest priority that may run on another.
+fn most_important_for(threads: &Threads, cpu: &Cpu, other: usize) -> Option<ThreadId> {
+    let mut left = cpu.occupied;
+    while let Some(highest) = left.checked_ilog2() {
+        let mut queue = cpu.ready[highest as usize].iter(threads);
+        let found = queue.find(|&id| threads[id].may_run_on(other));
+        if found.is_some() {
+            return found;
+        }
+        left &= !(1 << highest);
     }
+    None
 }
 
 #[cfg(any(test, feature = "testing"))]
 impl Scheduler {
-    pub fn ready_queue(&self, priority: usize) -> Queue {
-        self.ready[priority]
+    pub fn ready_queue(&self, cpu: CpuId, priority: usize) -> Queue {
+        self.cpus[usize::from(cpu.0)].ready[priority]
     }
 
-    pub fn sleeper_queue(&self) -> Queue {
-        self.sleepers
+    pub fn timeouts(&self, cpu: CpuId) -> Timeouts {
+        self.cpus[usize::from(cpu.0)].timeouts
     }
 
-    pub fn occupied(&self) -> u32 {
-        self.occupied
+    pub fn woken(&self) -> Queue {
+        self.woken
     }
 
-    pub fn slice_end_ns(&self) -> u64 {
-        self.slice_end_ns
+    pub fn occupied(&self, cpu: CpuId) -> u32 {
+        self.cpus[usize::from(cpu.0)].occupied
+    }
+
+    pub fn ready_count(&self, cpu: CpuId) -> usize {
+        self.cpus[usize::from(cpu.0)].ready_count.into()
+    }
+
+    pub fn slice_end_ns(&self, cpu: CpuId) -> u64 {
+        self.cpus[usize::from(cpu.0)].slice_end_ns
+    }
+
+    pub fn is_stale(&self, cpu: CpuId) -> bool {
+        self.cpus[usize::from(cpu.0)].stale
     }
 }

@@ -4,12 +4,14 @@ use core::mem::size_of;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, memory_kind};
+use nonos_abi::info::AuditRecord;
 
 use crate::arena::Entry;
 use crate::endpoint::Endpoint;
 use crate::frame::FrameInfo;
 use crate::handle::Slot;
 use crate::interrupt::Interrupt;
+use crate::lineage::{Node, Shape};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -43,6 +45,8 @@ pub struct Sizes {
     pub watches: usize,
     /// Frames from the first to the last usable one.
     pub frames: usize,
+    /// Records of denied system calls that are kept.
+    pub audit_records: usize,
     /// Bytes of the kernel's log.
     pub log_bytes: usize,
 }
@@ -63,6 +67,7 @@ impl Sizes {
             modules: 64,
             watches: 0,
             frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),
+            audit_records: 256,
             log_bytes: 16 * 1024,
         };
         let objects = sizes.with_processes(1).bytes() - sizes.bytes();
@@ -89,6 +94,22 @@ impl Sizes {
         }
     }
 
+    fn shape(&self) -> Shape {
+        Shape {
+            processes: self.processes,
+            handles_per_process: self.handles_per_process,
+            regions_per_process: self.regions_per_process,
+            interrupts: self.interrupts,
+            watches: self.watches,
+            threads: self.processes,
+        }
+    }
+
+    /// Nodes of the lineage: one for each thing that can be derived from a handle.
+    pub fn nodes(&self) -> usize {
+        self.shape().nodes()
+    }
+
     /// Bytes that all slices take together, without alignment.
     pub fn bytes(&self) -> usize {
         self.processes * (size_of::<Entry<Process>>() + size_of::<Entry<Thread>>())
@@ -101,6 +122,8 @@ impl Sizes {
             + self.modules * size_of::<Entry<Module>>()
             + self.watches * size_of::<Entry<Watch>>()
             + self.frames * size_of::<FrameInfo>()
+            + self.nodes() * size_of::<Node>()
+            + self.audit_records * size_of::<AuditRecord>()
             + self.log_bytes
     }
 }
@@ -140,10 +163,28 @@ pub struct Arenas {
     pub modules: &'static mut [Entry<Module>],
     /// [`Sizes::watches`] entries.
     pub watches: &'static mut [Entry<Watch>],
+    /// [`Sizes::nodes`] nodes.
+    pub nodes: &'static mut [Node],
+    /// [`Sizes::audit_records`] records.
+    pub audit: &'static mut [AuditRecord],
     /// [`Sizes::frames`] frames.
     pub frames: &'static mut [FrameInfo],
     /// [`Sizes::log_bytes`] bytes.
     pub log: &'static mut [u8],
+}
+
+impl Arenas {
+    pub(crate) fn shape(&self) -> Shape {
+        let processes = self.processes.len().max(1);
+        Shape {
+            processes: self.processes.len(),
+            handles_per_process: self.slots.len() / processes,
+            regions_per_process: self.regions.len() / processes,
+            interrupts: self.interrupts.len(),
+            watches: self.watches.len(),
+            threads: self.threads.len(),
+        }
+    }
 }
 
 #[cfg(test)]

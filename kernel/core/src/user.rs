@@ -45,6 +45,14 @@ impl Allegation {
         }
     }
 
+    /// Page and offset in it of the byte at `done`, and how many bytes are left from there; `None` at the end.
+    pub fn at(self, done: usize) -> Option<(Result<UserPage, Error>, usize, usize)> {
+        let left = self.bytes.checked_sub(done).filter(|&left| left > 0)?;
+        let address = self.address + done as u64;
+        let page = UserPage::containing(address).ok_or(Error::BadAddress);
+        Some((page, (address % PAGE_BYTES as u64) as usize, left))
+    }
+
     /// Its parts, page by page.
     fn parts(self) -> impl Iterator<Item = Result<Part, Error>> {
         let mut done = 0;
@@ -69,7 +77,7 @@ impl Allegation {
 
 impl Kernel {
     /// The frame behind a page, when the program may use it this way and it is RAM.
-    fn user_frame(
+    pub(crate) fn user_frame(
         &self,
         space: AddressSpace,
         page: UserPage,

@@ -25,7 +25,7 @@ parts! {
 
 interface! {
     /// The console.
-    pub trait Console;
+    pub trait Console, version 1;
 
     /// Shows text.
     1 => answered write(text: Bytes) -> ();

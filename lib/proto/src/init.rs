@@ -58,9 +58,47 @@ parts! {
     }
 }
 
+parts! {
+    /// A program that the system runs itself.
+    pub struct ServiceState {
+        /// Name of its module.
+        pub name: Name,
+        /// One of [`service_state`].
+        pub state: u64,
+        /// Number of its process; of the last one when it does not run.
+        pub process: u64,
+        /// How often it was started again.
+        pub restarts: u64,
+        /// [`service_state::WAITING`]: when it is started again, nanoseconds on the kernel's clock; else 0.
+        pub next_start_ns: u64,
+    }
+}
+
+/// Values of [`ServiceState::state`].
+pub mod service_state {
+    /// It runs.
+    pub const RUNNING: u64 = 0;
+    /// It ended and will be started again.
+    pub const WAITING: u64 = 1;
+    /// It kept ending, or cannot be started: it stays down.
+    pub const DOWN: u64 = 2;
+    /// It ended and is not to be started again.
+    pub const ENDED: u64 = 3;
+}
+
+parts! {
+    /// What a process asks for and may have: bits of [`nonos_abi::info::needs`].
+    pub struct Needs {
+        /// What its manifest asks for.
+        pub asked: u64,
+        /// What it may have now.
+        pub granted: u64,
+    }
+}
+
 interface! {
     /// `init`.
-    pub trait Init;
+    pub trait Init, version 2;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -91,4 +129,23 @@ interface! {
 
     /// The frame buffer.
     10 => answered screen() -> Screen;
+
+    /// The record of denied system calls. READ.
+    11 => answered audit() -> Handle;
+
+    /// Ends a process. Needs `supervise`, as all below.
+    12 => answered kill(process: u64) -> ();
+
+    /// Allows a process what its manifest asks for, the policy does not grant and the caller may have itself; for so many
+    /// seconds, 0 for as long as it runs.
+    13 => answered allow(process: u64, need: Name, seconds: u64) -> ();
+
+    /// Takes back what a process was given for a need: its handles are dead when this returns, and it gets no others.
+    14 => answered revoke(process: u64, need: Name) -> ();
+
+    /// Program `index` of those that the system runs itself; [`crate::Refusal::NoSuchService`] past the last.
+    15 => answered service(index: u64) -> ServiceState;
+
+    /// What a process asks for and may have.
+    16 => answered needs(process: u64) -> Needs;
 }

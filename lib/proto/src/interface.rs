@@ -87,12 +87,29 @@ pub fn transact<T: Value>(transport: &impl Transport, request: &Message) -> Resu
     decoded
 }
 
+/// The label of a request: version of the interface, and number of the operation.
+pub const fn request_label(version: u8, operation: u8) -> u16 {
+    (version as u16) << 8 | operation as u16
+}
+
+/// The number of a request's operation, when the request is of this version and lends nothing.
+pub fn operation(version: u8, request: &Message) -> Result<u8, Refusal> {
+    let [operation, asked] = request.info.label().to_le_bytes();
+    if asked != version {
+        return Err(Refusal::WrongVersion);
+    }
+    if request.info.leases() != 0 {
+        return Err(Refusal::Malformed);
+    }
+    Ok(operation)
+}
+
 /// Makes the server's trait, `dispatch` and `Client` of a list of operations.
 ///
 /// ```text
 /// interface! {
 ///     /// What the server is.
-///     pub trait Clock;
+///     pub trait Clock, version 1;
 ///
 ///     /// What the operation does.
 ///     1 => answered time(zone: Name) -> u64;
@@ -101,7 +118,7 @@ pub fn transact<T: Value>(transport: &impl Transport, request: &Message) -> Resu
 /// ```
 /// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can.
 macro_rules! interface {
-    ($(#[$outer:meta])* pub trait $server:ident; $(
+    ($(#[$outer:meta])* pub trait $server:ident, version $version:literal; $(
         $(#[$doc:meta])*
         $label:literal => $kind:ident $name:ident($($argument:ident: $type:ty),*) -> $result:ty;
     )+) => {
@@ -109,6 +126,14 @@ macro_rules! interface {
         pub trait $server {$(
             $crate::interface::method! { $kind [$(#[$doc])*] $name($($argument: $type),*) -> $result }
         )+}
+
+        /// Version of the interface: grows when its operations change.
+        pub const VERSION: u8 = $version;
+
+        /// The label of a request for an operation.
+        pub const fn label(operation: u8) -> u16 {
+            $crate::interface::request_label(VERSION, operation)
+        }
 
         $(const _: () = {
             use $crate::Value;
@@ -130,7 +155,7 @@ macro_rules! interface {
             caller: $crate::Caller,
             request: &nonos_abi::Message,
         ) -> Result<Option<nonos_abi::Message>, $crate::Refusal> {
-            match request.info.label() {
+            match $crate::interface::operation(VERSION, request)? {
                 $($label => {
                     #[allow(unused_mut)]
                     let mut input = $crate::Unpacker::new(request);
@@ -153,7 +178,7 @@ macro_rules! interface {
                 #[allow(unused_mut)]
                 let mut out = $crate::Packer::default();
                 $($crate::Value::pack(&$argument, &mut out);)*
-                $crate::transact(&self.0, &out.request($label))
+                $crate::transact(&self.0, &out.request(label($label)))
             }
         )+}
     };

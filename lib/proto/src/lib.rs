@@ -5,7 +5,11 @@
 //! reply). Nobody marshals by hand, and what arrives is checked in one place: a request whose counts do
 //! not fit its operation exactly is refused with [`Refusal::Malformed`] before the server sees it.
 //!
-//! Ownership of handles: a request copies its handles (the caller keeps its own), a reply moves them.
+//! An interface has a version, which every request carries beside the number of its operation: client and server of
+//! different versions do not misunderstand each other, the request is refused with [`Refusal::WrongVersion`].
+//!
+//! Ownership of handles: a request copies its handles (the caller keeps its own), a reply moves them. They arrive without
+//! GRANT, so that their receiver cannot pass them on, unless the interface says [`Passable`].
 //! Handles that arrive in a message which is refused are closed by whoever received it, so that no peer
 //! can fill another's handle table.
 #![no_std]
@@ -20,7 +24,7 @@ pub mod init;
 
 pub use interface::{Caller, Ticket, Transport, transact};
 pub use refusal::{CallError, Refusal};
-pub use value::{Bytes, Packer, Unpacker, Value};
+pub use value::{Bytes, Packer, Passable, Unpacker, Value};
 
 #[cfg(test)]
 mod tests;

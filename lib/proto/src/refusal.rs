@@ -25,13 +25,25 @@ pub enum Refusal {
     Full,
     /// The machine has no such device.
     NoSuchDevice,
+    /// The request is for another version of the interface.
+    WrongVersion,
+    /// `init` runs no process of this number.
+    NoSuchProcess,
+    /// There is no need of this name.
+    NoSuchNeed,
+    /// The program's manifest does not ask for this.
+    NotAsked,
+    /// Who asks may not have this itself.
+    NotHeld,
+    /// The program may have this already.
+    AlreadyGranted,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 8] = [
+    const OWN: [Self; 14] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -40,6 +52,12 @@ impl Refusal {
         Self::Reserved,
         Self::Full,
         Self::NoSuchDevice,
+        Self::WrongVersion,
+        Self::NoSuchProcess,
+        Self::NoSuchNeed,
+        Self::NotAsked,
+        Self::NotHeld,
+        Self::AlreadyGranted,
     ];
 
     /// The label of a reply; never 0.
@@ -83,6 +101,12 @@ impl fmt::Display for Refusal {
             Self::Reserved => "the system runs this module itself",
             Self::Full => "the service has no room for more",
             Self::NoSuchDevice => "this machine has no such device",
+            Self::WrongVersion => "the service speaks another version of its interface",
+            Self::NoSuchProcess => "init runs no process of this number",
+            Self::NoSuchNeed => "there is no need of this name",
+            Self::NotAsked => "the program's manifest does not ask for it",
+            Self::NotHeld => "who asks does not hold it either",
+            Self::AlreadyGranted => "the program may have it already",
         })
     }
 }

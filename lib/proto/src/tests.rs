@@ -8,7 +8,7 @@ use std::vec::Vec;
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name};
 
 use crate::console::{self, Console, Size};
-use crate::init::{self, Init, Ps2, Screen, Serial, Spawned};
+use crate::init::{self, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
 use crate::{Bytes, CallError, Caller, Refusal, Ticket, Transport};
 
 /// A console that remembers.
@@ -155,14 +155,14 @@ fn a_request_with_other_counts_is_malformed() {
     let words = [0; 8];
     for count in 0..8 {
         let request = Message {
-            info: MessageInfo::new(1, count, 0),
+            info: MessageInfo::new(console::label(1), count, 0),
             words,
             ..Message::default()
         };
         assert_eq!(refused(&request), Some(Refusal::Malformed), "{count} words");
     }
     let extra = Message {
-        info: MessageInfo::new(6, 0, 1),
+        info: MessageInfo::new(console::label(6), 0, 1),
         handles: [Handle::new(1, 0); 4],
         ..Message::default()
     };
@@ -172,12 +172,12 @@ fn a_request_with_other_counts_is_malformed() {
         "a handle nobody asked for"
     );
     let missing = Message {
-        info: MessageInfo::new(5, 1, 0),
+        info: MessageInfo::new(console::label(5), 1, 0),
         ..Message::default()
     };
     assert_eq!(refused(&missing), Some(Refusal::Malformed), "no handle");
     let none = Message {
-        info: MessageInfo::new(5, 1, 1),
+        info: MessageInfo::new(console::label(5), 1, 1),
         ..Message::default()
     };
     assert_eq!(
@@ -194,7 +194,7 @@ fn a_length_beyond_the_bytes_and_bytes_beyond_the_length_are_malformed() {
         words[0] = length;
         words[7] = last;
         let request = Message {
-            info: MessageInfo::new(1, 8, 0),
+            info: MessageInfo::new(console::label(1), 8, 0),
             words,
             ..Message::default()
         };
@@ -204,9 +204,9 @@ fn a_length_beyond_the_bytes_and_bytes_beyond_the_length_are_malformed() {
 
 #[test]
 fn unknown_operations_are_refused() {
-    for label in [0, 8, 0x100, u16::MAX] {
+    for operation in [0, 8, u8::MAX] {
         let request = Message {
-            info: MessageInfo::new(label, 0, 0),
+            info: MessageInfo::new(console::label(operation), 0, 0),
             ..Message::default()
         };
         assert_eq!(refused(&request), Some(Refusal::UnknownOperation));
@@ -214,24 +214,152 @@ fn unknown_operations_are_refused() {
 }
 
 #[test]
-fn requests_of_random_bits_never_panic() {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    for _ in 0..100_000 {
-        let mut message = Message {
-            info: MessageInfo(next() & 0x000F_FFFF),
+fn a_request_for_another_version_is_refused_as_such() {
+    for version in (0..=u8::MAX).filter(|&version| version != console::VERSION) {
+        let request = Message {
+            info: MessageInfo::new(crate::interface::request_label(version, 6), 0, 0),
             ..Message::default()
         };
-        message.words = core::array::from_fn(|_| next());
-        message.handles = core::array::from_fn(|_| Handle::from_raw(next() as u32));
-        let _ = console::dispatch(&mut Recorder::default(), Caller { badge: next() }, &message);
-        let _ = init::dispatch(&mut Refuser, Caller { badge: next() }, &message);
+        assert_eq!(refused(&request), Some(Refusal::WrongVersion), "{version}");
     }
+}
+
+#[test]
+fn a_request_that_lends_memory_nobody_asked_for_is_malformed() {
+    for leases in 1..8 {
+        let request = Message {
+            info: MessageInfo::new(console::label(6), 0, 0).lending(leases),
+            ..Message::default()
+        };
+        assert_eq!(refused(&request), Some(Refusal::Malformed), "{leases}");
+    }
+}
+
+/// xorshift64 (Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn draw(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A message of random bits, or one that is close to what a client could send.
+    fn message(&mut self, version: u8) -> Message {
+        let mut message = Message {
+            info: MessageInfo(self.draw() & 0x000F_FFFF),
+            words: core::array::from_fn(|_| self.draw()),
+            handles: core::array::from_fn(|_| Handle::from_raw(self.draw() as u32)),
+        };
+        let bits = self.draw();
+        if bits & 1 == 0 {
+            let label = crate::interface::request_label(version, (bits >> 8) as u8 % 20);
+            message.info =
+                MessageInfo::new(label, (bits >> 16) as usize % 9, (bits >> 24) as usize % 5);
+        }
+        if bits & 2 == 0 {
+            // Small numbers are lengths and indices, text is a name or something to show.
+            message.words[0] = self.draw() % 64;
+            message.words[1..].fill(u64::from_le_bytes(*b"some.txt"));
+        }
+        message.words[message.info.words().min(8)..].fill(0);
+        message
+    }
+}
+
+/// A server that sends each request on to another, as a client of it.
+struct Forwarder<'a>(&'a Sent);
+
+/// Keeps the last request.
+#[derive(Default)]
+struct Sent(RefCell<Option<Message>>);
+
+impl Transport for &Sent {
+    fn call(&self, request: &Message) -> Result<Message, Error> {
+        self.0.replace(Some(*request));
+        Err(Error::PeerGone)
+    }
+
+    fn close(&self, _: Handle) {}
+}
+
+impl Forwarder<'_> {
+    fn client(&self) -> console::Client<&Sent> {
+        console::Client(self.0)
+    }
+}
+
+const FORWARDED: Refusal = Refusal::Kernel(Error::PeerGone);
+
+impl Console for Forwarder<'_> {
+    fn write(&mut self, _: Caller, text: Bytes) -> Result<(), Refusal> {
+        self.client().write(text).map_err(|_| FORWARDED)
+    }
+    fn write_part(&mut self, _: Caller, text: Bytes) -> Result<(), Refusal> {
+        self.client().write_part(text).map_err(|_| FORWARDED)
+    }
+    fn fresh_line(&mut self, _: Caller) -> Result<(), Refusal> {
+        self.client().fresh_line().map_err(|_| FORWARDED)
+    }
+    fn read(&mut self, _: Caller, _: Ticket<Bytes>) {
+        let _ = self.client().read();
+    }
+    fn poll(&mut self, _: Caller) -> Result<Bytes, Refusal> {
+        self.client().poll().map_err(|_| FORWARDED)
+    }
+    fn watch(&mut self, _: Caller, notification: Handle, bits: u64) -> Result<(), Refusal> {
+        self.client()
+            .watch(notification, bits)
+            .map_err(|_| FORWARDED)
+    }
+    fn size(&mut self, _: Caller) -> Result<Size, Refusal> {
+        self.client().size().map_err(|_| FORWARDED)
+    }
+}
+
+#[test]
+fn random_messages_are_refused_or_mean_exactly_what_a_client_would_send() {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut understood = 0;
+    for _ in 0..200_000 {
+        let message = random.message(console::VERSION);
+        let sent = Sent::default();
+        let caller = Caller {
+            badge: random.draw(),
+        };
+        let outcome = console::dispatch(&mut Forwarder(&sent), caller, &message);
+        let sent = sent.0.take();
+        match outcome {
+            Err(_) => assert_eq!(sent, None, "refused, but the server was asked"),
+            Ok(_) => {
+                let sent = sent.expect("the server was asked");
+                assert_eq!(sent.info.label(), message.info.label());
+                assert_eq!(sent.words, message.words);
+                let handles = message.info.handles();
+                assert_eq!(sent.handles[..handles], message.handles[..handles]);
+                understood += 1;
+            }
+        }
+    }
+    assert!(understood > 300, "{understood}");
+}
+
+#[test]
+fn random_messages_never_crash_init() {
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    let mut understood = 0;
+    for _ in 0..200_000 {
+        let message = random.message(init::VERSION);
+        let caller = Caller {
+            badge: random.draw(),
+        };
+        if init::dispatch(&mut Refuser, caller, &message).is_ok() {
+            understood += 1;
+        }
+    }
+    assert!(understood > 300, "{understood}");
 }
 
 /// A transport whose replies are fixed.
@@ -286,8 +414,23 @@ fn an_answer_moves_its_handles() {
     };
     let reply = crate::interface::reply_message(Ok(screen));
     assert!(reply.info.moves(0) && !reply.info.moves(1));
+    assert!(reply.info.is_for_receiver_only(0) && !reply.info.is_for_receiver_only(1));
     let fixed = Fixed(reply, RefCell::default());
     assert_eq!(init::Client(&fixed).screen(), Ok(screen));
+}
+
+#[test]
+fn handles_can_be_passed_on_only_where_the_interface_says_so() {
+    use crate::{Packer, Passable, Value};
+    let mut out = Packer::default();
+    Handle::new(1, 0).pack(&mut out);
+    Passable(Handle::new(2, 0)).pack(&mut out);
+    Handle::new(3, 0).pack(&mut out);
+    let info = out.request(0).info;
+    assert_eq!(
+        [0, 1, 2, 3].map(|index| info.is_for_receiver_only(index)),
+        [true, false, true, false]
+    );
 }
 
 /// An `init` that grants nothing.
@@ -322,6 +465,24 @@ impl Init for Refuser {
         Err(Refusal::NotGranted)
     }
     fn screen(&mut self, _: Caller) -> Result<Screen, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn audit(&mut self, _: Caller) -> Result<Handle, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn kill(&mut self, _: Caller, _: u64) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn allow(&mut self, _: Caller, _: u64, _: Name, _: u64) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn revoke(&mut self, _: Caller, _: u64, _: Name) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn service(&mut self, _: Caller, _: u64) -> Result<ServiceState, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn needs(&mut self, _: Caller, _: u64) -> Result<Needs, Refusal> {
         Err(Refusal::NotGranted)
     }
 }

@@ -25,6 +25,8 @@ pub struct Packer {
     message: Message,
     words: usize,
     handles: usize,
+    /// Which handles their receiver may pass on.
+    passable: u8,
 }
 
 impl Packer {
@@ -36,7 +38,7 @@ impl Packer {
         }
     }
 
-    /// Appends a handle.
+    /// Appends a handle, for its receiver only.
     pub fn handle(&mut self, handle: Handle) {
         if let Some(slot) = self.message.handles.get_mut(self.handles) {
             *slot = handle;
@@ -44,17 +46,40 @@ impl Packer {
         }
     }
 
+    /// Appends a handle that its receiver may pass on.
+    pub fn passable_handle(&mut self, handle: Handle) {
+        if self.handles < MESSAGE_HANDLES {
+            self.passable |= 1 << self.handles;
+        }
+        self.handle(handle);
+    }
+
     /// The message, its handles to be copied.
-    pub fn request(mut self, label: u16) -> Message {
-        self.message.info = MessageInfo::new(label, self.words, self.handles);
-        self.message
+    pub fn request(self, label: u16) -> Message {
+        let info = self.info(label);
+        Message {
+            info,
+            ..self.message
+        }
     }
 
     /// The message of a successful reply, its handles to be moved.
-    pub fn reply(mut self) -> Message {
-        let all = (1u8 << self.handles) - 1;
-        self.message.info = MessageInfo::new(0, self.words, self.handles).moving(all);
-        self.message
+    pub fn reply(self) -> Message {
+        let info = self.info(0).moving(self.all());
+        Message {
+            info,
+            ..self.message
+        }
+    }
+
+    fn info(&self, label: u16) -> MessageInfo {
+        MessageInfo::new(label, self.words, self.handles)
+            .for_receiver_only(self.all() & !self.passable)
+    }
+
+    /// A bit for each handle.
+    fn all(&self) -> u8 {
+        (1 << self.handles) - 1
     }
 }
 
@@ -148,6 +173,23 @@ impl Value for Handle {
 
     fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
         input.handle()
+    }
+}
+
+/// A handle that its receiver may pass on: it arrives with GRANT if it is sent with it. Any other arrives without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passable(pub Handle);
+
+impl Value for Passable {
+    const WORDS: usize = 0;
+    const HANDLES: usize = 1;
+
+    fn pack(&self, out: &mut Packer) {
+        out.passable_handle(self.0);
+    }
+
+    fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
+        input.handle().map(Self)
     }
 }
 

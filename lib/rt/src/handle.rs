@@ -31,6 +31,11 @@ impl OwnedHandle {
         syscall::handle_copy(self.0, rights, deadline_ns).map(Self)
     }
 
+    /// Takes back all that was derived from the handle, everywhere; the handle itself stays. Needs REVOKE.
+    pub fn revoke(&self) -> Result<(), Error> {
+        syscall::handle_revoke(self.0)
+    }
+
     /// Kind and rights.
     pub fn info(&self) -> Result<(ObjectKind, Rights), Error> {
         syscall::handle_info(self.0)

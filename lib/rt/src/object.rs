@@ -33,13 +33,6 @@ macro_rules! objects {
                 self.0.into_raw()
             }
 
-            /// The same with at most these rights: what a program does not need, an attacker who takes it
-            /// over shall not find. Needs GRANT; without it nothing changes.
-            #[must_use]
-            pub fn narrowed(self, rights: Rights) -> Self {
-                self.copy(rights).unwrap_or(self)
-            }
-
             /// Another handle to it with at most these rights. Needs GRANT.
             pub fn copy(&self, rights: Rights) -> Result<Self, Error> {
                 self.copy_until(rights, 0)

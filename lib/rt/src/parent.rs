@@ -1,13 +1,13 @@
 //! `init`, as the processes it started see it, with owned objects in place of handles.
 //!
-//! A handle that travels in a message carries GRANT. No program here passes on what it was given, so it is dropped at once.
+//! What `init` hands out has only the rights that its operation documents, and no GRANT: it is for this process alone.
 
-use nonos_abi::{Handle, Message, Name, Rights, start};
-use nonos_proto::init::{Client, Screen};
+use nonos_abi::{Handle, Message, Name, start};
+use nonos_proto::init::{Client, Needs, Screen, ServiceState};
 use nonos_proto::{CallError, Refusal, Transport};
 
 use crate::object::{
-    Endpoint, Interrupt, KernelLayout, Log, Memory, Ports, Power, Process, SystemInfo,
+    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Ports, Power, Process, SystemInfo,
 };
 use crate::syscall;
 
@@ -25,8 +25,6 @@ impl Transport for ToParent {
     }
 }
 
-const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE);
-
 const INIT: Client<ToParent> = Client(ToParent);
 
 fn name(text: &str) -> Result<Name, CallError> {
@@ -35,75 +33,91 @@ fn name(text: &str) -> Result<Name, CallError> {
 
 /// The endpoint of a service.
 pub fn connect(service: &str) -> Result<Endpoint, CallError> {
-    let endpoint = Endpoint::from_handle(INIT.connect(name(service)?)?);
-    Ok(endpoint.narrowed(Rights::WRITE))
+    INIT.connect(name(service)?).map(Endpoint::from_handle)
 }
 
 /// The endpoint on which this process serves.
 pub fn serve(service: &str) -> Result<Endpoint, CallError> {
-    let endpoint = Endpoint::from_handle(INIT.serve(name(service)?)?);
-    Ok(endpoint.narrowed(Rights::READ))
+    INIT.serve(name(service)?).map(Endpoint::from_handle)
 }
 
 /// Starts a module: the process and its number.
 pub fn spawn(module: Name) -> Result<(Process, u64), CallError> {
     let spawned = INIT.spawn(module)?;
-    let process = Process::from_handle(spawned.process);
-    Ok((
-        process.narrowed(Rights::READ.or(Rights::EXECUTE)),
-        spawned.id,
-    ))
+    Ok((Process::from_handle(spawned.process), spawned.id))
 }
 
 /// State of the system.
 pub fn system_info() -> Result<SystemInfo, CallError> {
-    Ok(SystemInfo::from_handle(INIT.system_info()?).narrowed(Rights::READ))
+    INIT.system_info().map(SystemInfo::from_handle)
 }
 
 /// Where the kernel lies.
 pub fn kernel_layout() -> Result<KernelLayout, CallError> {
-    Ok(KernelLayout::from_handle(INIT.kernel_layout()?).narrowed(Rights::READ))
+    INIT.kernel_layout().map(KernelLayout::from_handle)
 }
 
 /// Power of the machine.
 pub fn power() -> Result<Power, CallError> {
-    Ok(Power::from_handle(INIT.power()?).narrowed(Rights::WRITE))
+    INIT.power().map(Power::from_handle)
 }
 
 /// The kernel's log.
 pub fn log() -> Result<Log, CallError> {
-    Ok(Log::from_handle(INIT.log()?).narrowed(READ_WRITE))
+    INIT.log().map(Log::from_handle)
 }
 
 /// The first serial port.
 pub fn serial() -> Result<(Ports, Interrupt), CallError> {
     let serial = INIT.serial()?;
-    Ok((ports(serial.ports), interrupt(serial.interrupt)))
+    Ok((
+        Ports::from_handle(serial.ports),
+        Interrupt::from_handle(serial.interrupt),
+    ))
 }
 
 /// The PS/2 controller: data port, control port, interrupt of the keyboard.
 pub fn ps2() -> Result<(Ports, Ports, Interrupt), CallError> {
     let ps2 = INIT.ps2()?;
     Ok((
-        ports(ps2.data),
-        ports(ps2.control),
-        interrupt(ps2.interrupt),
+        Ports::from_handle(ps2.data),
+        Ports::from_handle(ps2.control),
+        Interrupt::from_handle(ps2.interrupt),
     ))
-}
-
-fn ports(handle: Handle) -> Ports {
-    Ports::from_handle(handle).narrowed(READ_WRITE)
-}
-
-fn interrupt(handle: Handle) -> Interrupt {
-    Interrupt::from_handle(handle).narrowed(Rights::WRITE)
 }
 
 /// The frame buffer: its memory, and where the pixels lie.
 pub fn screen() -> Result<(Memory, Screen), CallError> {
     let screen = INIT.screen()?;
-    Ok((
-        Memory::from_handle(screen.memory).narrowed(READ_WRITE),
-        screen,
-    ))
+    Ok((Memory::from_handle(screen.memory), screen))
+}
+
+/// The record of denied system calls.
+pub fn audit() -> Result<Audit, CallError> {
+    INIT.audit().map(Audit::from_handle)
+}
+
+/// Ends a process.
+pub fn kill(process: u64) -> Result<(), CallError> {
+    INIT.kill(process)
+}
+
+/// Allows a process what its manifest asks for; for so many seconds, 0 for as long as it runs.
+pub fn allow(process: u64, need: Name, seconds: u64) -> Result<(), CallError> {
+    INIT.allow(process, need, seconds)
+}
+
+/// Takes back what a process was given for a need.
+pub fn revoke(process: u64, need: Name) -> Result<(), CallError> {
+    INIT.revoke(process, need)
+}
+
+/// Program `index` of those that the system runs itself; `NoSuchService` past the last.
+pub fn service(index: u64) -> Result<ServiceState, CallError> {
+    INIT.service(index)
+}
+
+/// What a process asks for and may have.
+pub fn needs(process: u64) -> Result<Needs, CallError> {
+    INIT.needs(process)
 }

@@ -2,13 +2,14 @@
 
 use core::fmt;
 
+use nonos_abi::Rights;
 use nonos_proto::console::Client;
 use nonos_proto::{Bytes, CallError};
 
 use crate::object::{Endpoint, Notification};
 use crate::parent;
 
-/// A connection to the console. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
+/// A connection to the console, made anew when it broke: when the console ended or the handle was taken back. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
 #[derive(Debug)]
 pub struct Terminal {
     client: Client<Endpoint>,
@@ -29,6 +30,15 @@ impl Terminal {
         })
     }
 
+    /// Connects again, through `init`.
+    ///
+    /// # Errors
+    /// When there is no console any more, or it is not granted any more.
+    pub fn reconnect(&mut self) -> Result<(), CallError> {
+        self.client = Client(parent::connect("console")?);
+        Ok(())
+    }
+
     /// Shows what was gathered.
     ///
     /// # Errors
@@ -38,18 +48,28 @@ impl Terminal {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Sends what was gathered, again once when the console restarts meanwhile.
+    /// Calls the console, and once more the next one when this one ends meanwhile.
+    fn call<T>(
+        &mut self,
+        call: impl Fn(&Client<Endpoint>) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        match call(&self.client) {
+            Err(CallError::Unreachable(_)) => {
+                self.reconnect()?;
+                call(&self.client)
+            }
+            result => result,
+        }
+    }
+
+    /// Sends what was gathered.
     fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
         if self.length == 0 {
             return;
         }
         let text = Bytes::prefix_of(&self.pending[..self.length]);
         self.length = 0;
-        let sent = match write(&self.client, text) {
-            Err(CallError::Unreachable(_)) => write(&self.client, text),
-            sent => sent,
-        };
-        if let Err(error) = sent {
+        if let Err(error) = self.call(|client| write(client, text)) {
             self.failure.get_or_insert(error);
         }
     }
@@ -57,10 +77,11 @@ impl Terminal {
     /// Starts a new line unless the cursor stands at the beginning of one.
     pub fn fresh_line(&mut self) -> Result<(), CallError> {
         self.flush()?;
-        self.client.fresh_line()
+        self.call(Client::fresh_line)
     }
 
-    /// Waits for input.
+    /// Waits for input. When the console ends meanwhile this fails, because the next one shows nothing of what this one
+    /// showed: the caller has to [`Self::reconnect`] and show it again.
     pub fn read(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
         self.client.read()
@@ -69,22 +90,23 @@ impl Terminal {
     /// Takes the input that is there.
     pub fn poll(&mut self) -> Result<Bytes, CallError> {
         self.flush()?;
-        self.client.poll()
+        self.call(Client::poll)
     }
 
     /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
     pub fn watch(&mut self, notification: &Notification, bits: u64) -> Result<(), CallError> {
-        use nonos_abi::Rights;
+        // Sending it takes GRANT, which stays here: it arrives without.
         let send_only = Rights::WRITE.or(Rights::GRANT);
         let copy = notification
             .copy(send_only)
             .map_err(CallError::Unreachable)?;
-        self.client.watch(copy.handle(), bits)
+        self.call(|client| client.watch(copy.handle(), bits))
     }
 
     /// Columns and rows of the screen.
     pub fn size(&mut self) -> Result<(u64, u64), CallError> {
-        self.client.size().map(|size| (size.columns, size.rows))
+        self.call(Client::size)
+            .map(|size| (size.columns, size.rows))
     }
 }
 

@@ -1,12 +1,15 @@
 //! Starting one process: admit the module, make the process, give it its first handle, start it.
 
+use init::grants::Grants;
+use init::policy::Policy;
 use nonos_proto::Refusal;
 use nonos_proto::console::BADGE_INPUT;
 use nonos_rt::abi::info::{ModuleInfo, module_state};
 use nonos_rt::abi::{Error, Name, Rights, start};
+use nonos_rt::handle::OwnedHandle;
 use nonos_rt::object::{Archive, Budget, Endpoint, Notification, Process};
 
-use crate::policy::Policy;
+use crate::kept::{Kept, Thing};
 
 /// A process that `init` started.
 pub struct Child {
@@ -16,22 +19,69 @@ pub struct Child {
     pub name: Name,
     /// Number the kernel gave it.
     pub id: u64,
-    /// What it may have: manifest ∩ policy.
-    pub granted: u64,
+    /// When it was started.
+    pub started_ns: u64,
+    /// What it may have.
+    pub grants: Grants,
     /// The policy it was started under.
     pub policy: &'static Policy,
     /// The process, all rights.
     pub process: Process,
+    /// What it was given.
+    kept: Kept,
+    /// Its way to call `init`: what the process holds is derived from this.
+    _parent: Endpoint,
+    /// Whoever asked for it, by badge, and what its handle to this process is derived from.
+    spawner: Option<(u64, Process)>,
 }
 
 impl Child {
-    /// Whether the child may have all of `needs`.
-    pub fn check(&self, needs: u64) -> Result<(), Refusal> {
-        if self.granted & needs == needs {
-            Ok(())
-        } else {
-            Err(Refusal::NotGranted)
+    /// A handle to a thing, when the child may have all of `needs` now. `make` derives the handle in between, with
+    /// these rights, until this time at the latest.
+    pub fn give(
+        &mut self,
+        thing: Thing,
+        needs: u64,
+        rights: Rights,
+        now_ns: u64,
+        make: impl FnOnce(Rights, u64) -> Result<OwnedHandle, Refusal>,
+    ) -> Result<OwnedHandle, Refusal> {
+        let until_ns = self.grants.check(needs, now_ns)?;
+        self.kept
+            .give(thing, needs, rights, |rights| make(rights, until_ns))
+    }
+
+    /// A handle to this process for whoever asked for it.
+    pub fn for_spawner(&mut self, spawner: u64, until_ns: u64) -> Result<OwnedHandle, Refusal> {
+        let rights = Rights::READ.or(Rights::EXECUTE).or(Rights::GRANT);
+        let between = self
+            .process
+            .copy_until(rights.or(Rights::REVOKE), until_ns)?;
+        let handle = between.copy(rights)?;
+        self.spawner = Some((spawner, between));
+        Ok(OwnedHandle::new(handle.into_handle()))
+    }
+
+    /// Takes this process from whoever asked for it.
+    pub fn revoke_from_spawner(&mut self, spawner: u64) -> Result<(), Error> {
+        if let Some((badge, between)) = &self.spawner
+            && *badge == spawner
+        {
+            between.revoke()?;
+            self.spawner = None;
         }
+        Ok(())
+    }
+
+    /// Takes back what the child was given for these needs.
+    pub fn revoke(&mut self, needs: u64) -> Result<(), Error> {
+        self.kept.revoke(needs)
+    }
+
+    /// Forgets what the child was given, after its end.
+    pub fn forget(&mut self) {
+        // What a process held was closed at its end. This reaches what it passed on, should it have been able to.
+        let _ = self.kept.revoke_all();
     }
 
     /// Badge for the services that it connects to.
@@ -50,6 +100,10 @@ pub struct Start<'a> {
     pub ended: (&'a Notification, u64),
     /// The child's badge.
     pub badge: u64,
+    /// Most that it may have, whatever manifest and policy say: what its parent may have.
+    pub most: u64,
+    /// The time.
+    pub now_ns: u64,
 }
 
 impl Start<'_> {
@@ -65,27 +119,35 @@ impl Start<'_> {
         let manifest = self.manifest(name)?;
         let priority = policy.priority.min(manifest.priority);
         let quota_pages = policy.quota_pages.min(manifest.quota_pages);
-        let process = Process::create(&module, priority, quota_pages, Budget::UNLIMITED)?;
-        if let Err(refusal) = self.hand_over(&process) {
+        let budget = Budget {
+            budget_ns: policy.budget_ns,
+            period_ns: policy.period_ns,
+        };
+        let process = Process::create(&module, priority, quota_pages, budget)?;
+        let started = self.hand_over(&process);
+        let (id, parent) = started.inspect_err(|_| {
             let _ = process.kill();
-            return Err(refusal);
-        }
-        let child = Child {
+        })?;
+        Ok(Child {
             badge: self.badge,
             name,
-            id: process.read()?.id,
-            granted: manifest.needs & policy.needs,
+            id,
+            started_ns: self.now_ns,
+            grants: Grants::new(manifest.needs, policy.needs & self.most),
             policy,
             process,
-        };
-        Ok(child)
+            kept: Kept::new(),
+            _parent: parent,
+            spawner: None,
+        })
     }
 
-    /// Gives the process its way to call `init`, asks to be told of its end, and starts it.
-    fn hand_over(&self, process: &Process) -> Result<(), Refusal> {
-        let parent = self
-            .endpoint
-            .badge(self.badge, Rights::WRITE.or(Rights::GRANT))?;
+    /// Gives the process its way to call `init`, asks to be told of its end, and starts it. Returns its number and
+    /// what that way is derived from.
+    fn hand_over(&self, process: &Process) -> Result<(u64, Endpoint), Refusal> {
+        let id = process.read()?.id;
+        let rights = Rights::WRITE.or(Rights::GRANT).or(Rights::REVOKE);
+        let parent = self.endpoint.badge(self.badge, rights)?;
         let landed = process.grant(parent.handle(), Rights::WRITE, 0)?;
         if landed != start::PARENT {
             return Err(Refusal::Kernel(Error::InvalidArgument));
@@ -93,7 +155,7 @@ impl Start<'_> {
         let (ended, bits) = self.ended;
         process.watch(ended, bits)?;
         process.start([0, 0])?;
-        Ok(())
+        Ok((id, parent))
     }
 
     /// The manifest of an admitted module.

@@ -1,8 +1,10 @@
 //! The processes that live. A child's slot is the bit that signals its end.
 
+use nonos_proto::Refusal;
+
 use crate::child::Child;
 
-/// Most processes beside `init`; at most 64, the bits of a notification.
+/// Most processes beside `init`; at most 63, the bits of a notification but the one of the timer.
 pub const MOST: usize = 32;
 
 /// Table of children.
@@ -32,16 +34,27 @@ impl Children {
     }
 
     /// Fills a slot.
-    pub fn insert(&mut self, slot: usize, child: Child) {
-        self.slots[slot] = Some(child);
+    pub fn insert(&mut self, slot: usize, child: Child) -> &mut Child {
+        self.slots[slot].insert(child)
     }
 
-    /// The child with this badge.
-    pub fn by_badge(&self, badge: u64) -> Option<&Child> {
-        self.slots
-            .iter()
-            .flatten()
+    /// All children.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.slots.iter_mut().flatten()
+    }
+
+    /// The child that calls with this badge.
+    pub fn caller(&mut self, badge: u64) -> Result<&mut Child, Refusal> {
+        self.iter_mut()
             .find(|child| child.badge == badge)
+            .ok_or(Refusal::NotGranted)
+    }
+
+    /// The child with this process number.
+    pub fn process(&mut self, id: u64) -> Result<&mut Child, Refusal> {
+        self.iter_mut()
+            .find(|child| child.id == id)
+            .ok_or(Refusal::NoSuchProcess)
     }
 
     /// Empties the slots whose bits are set, one at each call.

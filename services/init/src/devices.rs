@@ -1,9 +1,9 @@
-//! The devices that `init` hands out. Each is made once and kept, so that a driver that was restarted gets it again.
+//! The devices that `init` hands out. Each is made once and kept, so that a driver that was restarted gets it again; what a
+//! driver gets is derived from it.
 
 use nonos_proto::Refusal;
-use nonos_proto::init::{Ps2, Screen, Serial};
 use nonos_rt::abi::info::{Framebuffer, Topic};
-use nonos_rt::abi::{Error, Handle, PAGE_BYTES, Rights};
+use nonos_rt::abi::{Error, PAGE_BYTES};
 use nonos_rt::object::{Hardware, Interrupt, Memory, Ports, SystemInfo};
 
 /// I/O ports of the first serial port (COM1).
@@ -16,9 +16,6 @@ const PS2_DATA_PORT: u16 = 0x60;
 const PS2_CONTROL_PORT: u16 = 0x64;
 /// ISA interrupt of the keyboard.
 const KEYBOARD_LINE: u32 = 1;
-
-/// A handle leaves by message, which takes GRANT; `nonos_rt::parent` drops it at the other end.
-const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE).or(Rights::GRANT);
 
 /// Handles to devices, made when first asked for.
 pub struct Devices {
@@ -39,47 +36,34 @@ impl Devices {
         }
     }
 
-    /// The first serial port.
-    pub fn serial(&mut self) -> Result<Serial, Refusal> {
+    /// The first serial port: its ports and its interrupt.
+    pub fn serial(&mut self) -> Result<&(Ports, Interrupt), Refusal> {
         let (first, count) = SERIAL_PORTS;
         let hardware = &self.hardware;
-        let (ports, interrupt) = made(&mut self.serial, || {
+        made(&mut self.serial, || {
             Ok((
                 hardware.ports(first, count)?,
                 hardware.interrupt(SERIAL_LINE)?,
             ))
-        })?;
-        let interrupt = lent_interrupt(interrupt)?;
-        Ok(Serial {
-            ports: lent_ports(ports)?,
-            interrupt: interrupt.into_handle(),
         })
     }
 
-    /// The PS/2 controller.
-    pub fn ps2(&mut self) -> Result<Ps2, Refusal> {
+    /// The PS/2 controller: data port, control port, interrupt of the keyboard.
+    pub fn ps2(&mut self) -> Result<&(Ports, Ports, Interrupt), Refusal> {
         let hardware = &self.hardware;
-        let (data, control, interrupt) = made(&mut self.ps2, || {
+        made(&mut self.ps2, || {
             Ok((
                 hardware.ports(PS2_DATA_PORT, 1)?,
                 hardware.ports(PS2_CONTROL_PORT, 1)?,
                 hardware.interrupt(KEYBOARD_LINE)?,
             ))
-        })?;
-        let interrupt = lent_interrupt(interrupt)?;
-        let control = control.copy(READ_WRITE)?;
-        let data = lent_ports(data)?;
-        Ok(Ps2 {
-            data,
-            control: control.into_handle(),
-            interrupt: interrupt.into_handle(),
         })
     }
 
-    /// The frame buffer.
-    pub fn screen(&mut self, system: &SystemInfo) -> Result<Screen, Refusal> {
+    /// The frame buffer, and what is known of it.
+    pub fn screen(&mut self, system: &SystemInfo) -> Result<&(Memory, Framebuffer), Refusal> {
         let hardware = &self.hardware;
-        let (memory, frame) = made(&mut self.screen, || {
+        made(&mut self.screen, || {
             let frame: Framebuffer = system.read(Topic::Framebuffer, 0)?;
             if frame.width == 0 {
                 return Err(Error::NotFound);
@@ -87,14 +71,6 @@ impl Devices {
             let first = frame.address & !(PAGE_BYTES as u64 - 1);
             let pages = (frame.address - first + frame.bytes).div_ceil(PAGE_BYTES as u64);
             Ok((hardware.memory(first, pages)?, frame))
-        })?;
-        Ok(Screen {
-            memory: memory.copy(READ_WRITE)?.into_handle(),
-            offset: frame.address % PAGE_BYTES as u64,
-            width: frame.width,
-            height: frame.height,
-            stride_bytes: frame.stride_bytes,
-            format: frame.format,
         })
     }
 }
@@ -108,12 +84,4 @@ fn made<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T, Error>) -> Res
         })?);
     }
     slot.as_ref().ok_or(Refusal::NoSuchDevice)
-}
-
-fn lent_ports(ports: &Ports) -> Result<Handle, Error> {
-    ports.copy(READ_WRITE).map(Ports::into_handle)
-}
-
-fn lent_interrupt(interrupt: &Interrupt) -> Result<Interrupt, Error> {
-    interrupt.copy(Rights::WRITE.or(Rights::GRANT))
 }

@@ -2,10 +2,10 @@
 //! service restarts: their calls wait for the next process that serves the name.
 
 use nonos_proto::Refusal;
-use nonos_rt::abi::{Handle, Name, Rights};
+use nonos_rt::abi::Name;
 use nonos_rt::object::Endpoint;
 
-use crate::policy::MODULES;
+use init::policy::MODULES;
 
 /// Most services.
 const MOST: usize = 16;
@@ -29,18 +29,6 @@ impl Directory {
         }
     }
 
-    /// A client's handle to a service.
-    pub fn client(&mut self, service: Name, badge: u64) -> Result<Handle, Refusal> {
-        let rights = Rights::WRITE.or(Rights::GRANT);
-        Ok(self.endpoint(service)?.badge(badge, rights)?.into_handle())
-    }
-
-    /// The server's handle.
-    pub fn server(&mut self, service: Name) -> Result<Handle, Refusal> {
-        let rights = Rights::READ.or(Rights::GRANT);
-        Ok(self.endpoint(service)?.copy(rights)?.into_handle())
-    }
-
     /// The service comes back no more: callers that wait are told that it is gone, later ones that there is none.
     pub fn close(&mut self, service: Name) {
         if let Ok(entry) = self.entry(service) {
@@ -48,7 +36,8 @@ impl Directory {
         }
     }
 
-    fn endpoint(&mut self, service: Name) -> Result<&Endpoint, Refusal> {
+    /// The endpoint of a service, from which the server's and the clients' handles are derived.
+    pub fn endpoint(&mut self, service: Name) -> Result<&Endpoint, Refusal> {
         self.entry(service)?
             .endpoint
             .as_ref()

@@ -1,6 +1,7 @@
 //! The system's policy: `system.toml`, compiled in.
 
 /// What the policy says about one module.
+#[derive(Debug)]
 pub struct Policy {
     /// Name in the image.
     pub name: &'static str,
@@ -18,6 +19,10 @@ pub struct Policy {
     pub priority: u64,
     /// Largest memory quota.
     pub quota_pages: u64,
+    /// CPU time that it may use in each period, nanoseconds; 0 for no limit.
+    pub budget_ns: u64,
+    /// Length of the period, nanoseconds.
+    pub period_ns: u64,
 }
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
@@ -28,4 +33,32 @@ pub fn of(name: &str) -> &'static Policy {
         .iter()
         .find(|policy| policy.name == name)
         .unwrap_or(&OTHERS)
+}
+
+/// The modules that `init` starts and supervises, in the order of their start.
+pub fn supervised() -> impl Iterator<Item = &'static Policy> {
+    MODULES
+        .iter()
+        .filter(|policy| policy.boot && policy.name != "init")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_of_this_checkout_starts_the_console_before_its_clients() {
+        let started: Vec<_> = supervised().map(|policy| policy.name).collect();
+        let place = |name| started.iter().position(|&other| other == name).unwrap();
+        assert!(place("console") < place("shell"), "{started:?}");
+        assert!(!started.contains(&"init"));
+    }
+
+    #[test]
+    fn a_module_that_is_not_listed_cannot_use_all_of_a_cpu() {
+        let others = of("no-such-module");
+        assert!(0 < others.budget_ns && others.budget_ns < others.period_ns);
+        assert!(supervised().all(|policy| policy.priority > others.priority));
+        assert!(!others.boot && !others.input && others.serves.is_none());
+    }
 }

@@ -1,47 +1,69 @@
 //! Requests of the other processes.
 
-use nonos_proto::init::{self, Ps2, Screen, Serial, Spawned};
+use init::services;
+use nonos_proto::init::{self as interface, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
 use nonos_proto::{Caller, Refusal};
 use nonos_rt::abi::info::needs;
 use nonos_rt::abi::{Handle, Message, Name, Rights, start};
+use nonos_rt::handle::OwnedHandle;
 use nonos_rt::object::{
-    Archive, Endpoint, Hardware, KernelLayout, Log, Notification, Power, SystemInfo,
+    Archive, Audit, Endpoint, Hardware, KernelLayout, Log, Notification, Power, SystemInfo,
 };
 use nonos_rt::service::Server;
+use nonos_rt::{log, syscall};
 
 use crate::child::{Child, Start};
 use crate::children::Children;
 use crate::devices::Devices;
 use crate::directory::Directory;
-use crate::policy::{self, Policy};
+use crate::kept::Thing;
 use crate::supervisor::Supervisor;
+use init::grants;
+use init::policy::{self, Policy};
+
+/// Nanoseconds in a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE);
 
 /// The state of `init`.
 pub struct Init {
     endpoint: Endpoint,
-    ended: Notification,
+    pub(crate) signals: Notification,
     archive: Archive,
     system: SystemInfo,
     layout: KernelLayout,
     power: Power,
     log: Log,
+    audit: Audit,
     devices: Devices,
     pub(crate) children: Children,
     pub(crate) directory: Directory,
     pub(crate) supervisor: Supervisor,
 }
 
+/// A copy of an object's handle for one process, with these rights and until this time.
+macro_rules! between {
+    ($object:expr) => {
+        |rights, until_ns| {
+            let copy = $object.copy_until(rights, until_ns)?;
+            Ok(OwnedHandle::new(copy.into_handle()))
+        }
+    };
+}
+
 impl Init {
     /// Takes charge of the handles that the kernel gave; nothing runs yet.
-    pub fn new(endpoint: Endpoint, ended: Notification, log: Log) -> Self {
+    pub fn new(endpoint: Endpoint, signals: Notification, log: Log) -> Self {
         Self {
             endpoint,
-            ended,
+            signals,
             archive: Archive::from_handle(start::ARCHIVE),
             system: SystemInfo::from_handle(start::SYSTEM_INFO),
             layout: KernelLayout::from_handle(start::KERNEL_LAYOUT),
             power: Power::from_handle(start::POWER),
             log,
+            audit: Audit::from_handle(start::AUDIT),
             devices: Devices::new(Hardware::from_handle(start::HARDWARE)),
             children: Children::new(),
             directory: Directory::new(),
@@ -49,132 +71,269 @@ impl Init {
         }
     }
 
-    /// Starts a module under its policy.
-    pub(crate) fn start(&mut self, name: Name, policy: &'static Policy) -> Result<&Child, Refusal> {
+    /// Starts a module under its policy, for a parent that may have `most`.
+    pub(crate) fn start(
+        &mut self,
+        name: Name,
+        policy: &'static Policy,
+        most: u64,
+    ) -> Result<&mut Child, Refusal> {
         let slot = self.children.free_slot().ok_or(Refusal::Full)?;
-        let badge = self.children.next_badge();
         let start = Start {
             archive: &self.archive,
             endpoint: &self.endpoint,
-            ended: (&self.ended, 1 << slot),
-            badge,
+            ended: (&self.signals, 1 << slot),
+            badge: self.children.next_badge(),
+            most,
+            now_ns: syscall::clock_ns(),
         };
         let child = start.run(name, policy)?;
-        self.children.insert(slot, child);
-        self.children.by_badge(badge).ok_or(Refusal::Full)
+        Ok(self.children.insert(slot, child))
     }
 
-    fn child(&self, caller: Caller) -> Result<&Child, Refusal> {
-        self.children
-            .by_badge(caller.badge)
-            .ok_or(Refusal::NotGranted)
-    }
-
-    /// Refuses unless the caller may have all of `needs`.
-    fn check(&self, caller: Caller, needs: u64) -> Result<(), Refusal> {
-        self.child(caller)?.check(needs)
+    /// What the caller may have now, when it may have all of `needs`.
+    fn check(&mut self, caller: Caller, needs: u64) -> Result<u64, Refusal> {
+        let now_ns = syscall::clock_ns();
+        let grants = &self.children.caller(caller.badge)?.grants;
+        grants.check(needs, now_ns)?;
+        Ok(grants.at(now_ns))
     }
 }
 
-impl init::Init for Init {
+impl interface::Init for Init {
     fn connect(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        let child = self.child(caller)?;
-        // A service that no need stands for cannot be granted.
-        let need = match service.as_str() {
-            "console" => needs::CONSOLE,
-            _ => return Err(Refusal::NoSuchService),
-        };
-        child.check(need)?;
+        let need = services::need_for(service.as_str()).ok_or(Refusal::NoSuchService)?;
+        let child = self.children.caller(caller.badge)?;
+        child.grants.check(need, syscall::clock_ns())?;
+        let endpoint = self.directory.endpoint(service)?;
         let badge = child.service_badge();
-        self.directory.client(service, badge)
+        let make = |rights, until_ns| {
+            let badged = endpoint.badge_until(badge, rights, until_ns)?;
+            Ok(OwnedHandle::new(badged.into_handle()))
+        };
+        let thing = Thing::Service(service);
+        let handle = child.give(thing, need, Rights::WRITE, syscall::clock_ns(), make)?;
+        Ok(handle.into_raw())
     }
 
     fn serve(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        if self.child(caller)?.policy.serves != Some(service.as_str()) {
+        let child = self.children.caller(caller.badge)?;
+        if child.policy.serves != Some(service.as_str()) {
             return Err(Refusal::NotGranted);
         }
-        self.directory.server(service)
+        let endpoint = self.directory.endpoint(service)?;
+        let now_ns = syscall::clock_ns();
+        let handle = child.give(Thing::Server, 0, Rights::READ, now_ns, between!(endpoint))?;
+        Ok(handle.into_raw())
     }
 
     fn spawn(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
-        self.check(caller, needs::SPAWN)?;
+        let held = self.check(caller, needs::SPAWN)?;
+        let spawner = self.children.caller(caller.badge)?;
+        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
         let policy = policy::of(module.as_str());
         if policy.boot {
             return Err(Refusal::Reserved);
         }
-        let child = self.start(module, policy)?;
-        let process = child
-            .process
-            .copy(Rights::READ.or(Rights::EXECUTE).or(Rights::GRANT))?;
-        Ok(Spawned {
-            process: process.into_handle(),
-            id: child.id,
-        })
+        let child = self.start(module, policy, held)?;
+        match child.for_spawner(caller.badge, until_ns) {
+            Ok(process) => Ok(Spawned {
+                process: process.into_raw(),
+                id: child.id,
+            }),
+            Err(refusal) => {
+                // Nobody would hold it.
+                let _ = child.process.kill();
+                Err(refusal)
+            }
+        }
     }
 
     fn system_info(&mut self, caller: Caller) -> Result<Handle, Refusal> {
-        self.check(caller, needs::SYSTEM_INFO)?;
-        Ok(self
-            .system
-            .copy(Rights::READ.or(Rights::GRANT))?
-            .into_handle())
+        self.give(caller, Thing::SystemInfo, needs::SYSTEM_INFO, Rights::READ)
     }
 
     fn kernel_layout(&mut self, caller: Caller) -> Result<Handle, Refusal> {
-        self.check(caller, needs::KERNEL_LAYOUT)?;
-        Ok(self
-            .layout
-            .copy(Rights::READ.or(Rights::GRANT))?
-            .into_handle())
+        self.give(
+            caller,
+            Thing::KernelLayout,
+            needs::KERNEL_LAYOUT,
+            Rights::READ,
+        )
     }
 
     fn power(&mut self, caller: Caller) -> Result<Handle, Refusal> {
-        self.check(caller, needs::POWER)?;
-        Ok(self
-            .power
-            .copy(Rights::WRITE.or(Rights::GRANT))?
-            .into_handle())
+        self.give(caller, Thing::Power, needs::POWER, Rights::WRITE)
     }
 
     fn log(&mut self, caller: Caller) -> Result<Handle, Refusal> {
-        let granted = self.child(caller)?.granted;
-        let right = |need, right| {
-            if granted & need != 0 {
-                right
-            } else {
-                Rights::NONE
-            }
+        let grants = &self.children.caller(caller.badge)?.grants;
+        let granted = grants.at(syscall::clock_ns()) & (needs::LOG_READ | needs::LOG_WRITE);
+        let rights = match granted {
+            0 => return Err(Refusal::NotGranted),
+            needs::LOG_READ => Rights::READ,
+            needs::LOG_WRITE => Rights::WRITE,
+            _ => READ_WRITE,
         };
-        let rights =
-            right(needs::LOG_READ, Rights::READ).or(right(needs::LOG_WRITE, Rights::WRITE));
-        if rights == Rights::NONE {
-            return Err(Refusal::NotGranted);
-        }
-        Ok(self.log.copy(rights.or(Rights::GRANT))?.into_handle())
+        self.give(caller, Thing::Log(rights), granted, rights)
     }
 
     fn serial(&mut self, caller: Caller) -> Result<Serial, Refusal> {
-        self.check(caller, needs::SERIAL)?;
-        self.devices.serial()
+        let ports = self.give(caller, Thing::SerialPorts, needs::SERIAL, READ_WRITE);
+        let ports = OwnedHandle::new(ports?);
+        let interrupt = self.give(caller, Thing::SerialInterrupt, needs::SERIAL, Rights::WRITE)?;
+        Ok(Serial {
+            ports: ports.into_raw(),
+            interrupt,
+        })
     }
 
     fn ps2(&mut self, caller: Caller) -> Result<Ps2, Refusal> {
-        self.check(caller, needs::PS2)?;
-        self.devices.ps2()
+        let data = self.give(caller, Thing::Ps2Data, needs::PS2, READ_WRITE);
+        let data = OwnedHandle::new(data?);
+        let control = self.give(caller, Thing::Ps2Control, needs::PS2, READ_WRITE);
+        let control = OwnedHandle::new(control?);
+        let interrupt = self.give(caller, Thing::Ps2Interrupt, needs::PS2, Rights::WRITE)?;
+        Ok(Ps2 {
+            data: data.into_raw(),
+            control: control.into_raw(),
+            interrupt,
+        })
     }
 
     fn screen(&mut self, caller: Caller) -> Result<Screen, Refusal> {
-        self.check(caller, needs::FRAMEBUFFER)?;
-        self.devices.screen(&self.system)
+        let memory = self.give(caller, Thing::Screen, needs::FRAMEBUFFER, READ_WRITE)?;
+        let memory = OwnedHandle::new(memory);
+        let (_, frame) = self.devices.screen(&self.system)?;
+        Ok(Screen {
+            memory: memory.into_raw(),
+            offset: frame.address % nonos_rt::abi::PAGE_BYTES as u64,
+            width: frame.width,
+            height: frame.height,
+            stride_bytes: frame.stride_bytes,
+            format: frame.format,
+        })
+    }
+
+    fn audit(&mut self, caller: Caller) -> Result<Handle, Refusal> {
+        self.give(caller, Thing::Audit, needs::AUDIT, Rights::READ)
+    }
+
+    fn kill(&mut self, caller: Caller, process: u64) -> Result<(), Refusal> {
+        self.check(caller, needs::SUPERVISE)?;
+        Ok(self.children.process(process)?.process.kill()?)
+    }
+
+    fn allow(
+        &mut self,
+        caller: Caller,
+        process: u64,
+        need: Name,
+        seconds: u64,
+    ) -> Result<(), Refusal> {
+        let held = self.check(caller, needs::SUPERVISE)?;
+        let bit = grants::need(need.as_str()).ok_or(Refusal::NoSuchNeed)?;
+        let now_ns = syscall::clock_ns();
+        let until_ns = match seconds {
+            0 => 0,
+            _ => now_ns.saturating_add(seconds.saturating_mul(SECOND_NS)),
+        };
+        let child = self.children.process(process)?;
+        child.grants.allow(bit, held, until_ns, now_ns)?;
+        // What an earlier permission left has expired, and would be found instead of what is made under this one.
+        let cleared = child.revoke(bit);
+        let (name, id) = (child.name, child.id);
+        if let Err(error) = cleared {
+            child.grants.revoke(bit, now_ns);
+            return Err(Refusal::Kernel(error));
+        }
+        match seconds {
+            0 => log!("the user allowed {name} (process {id}): {need}"),
+            _ => log!("the user allowed {name} (process {id}) for {seconds} s: {need}"),
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, caller: Caller, process: u64, need: Name) -> Result<(), Refusal> {
+        self.check(caller, needs::SUPERVISE)?;
+        let bit = grants::need(need.as_str()).ok_or(Refusal::NoSuchNeed)?;
+        let child = self.children.process(process)?;
+        let had = child.grants.revoke(bit, syscall::clock_ns());
+        let (name, badge) = (child.name, child.badge);
+        child.revoke(bit)?;
+        if bit == needs::SPAWN {
+            self.children
+                .iter_mut()
+                .try_for_each(|other| other.revoke_from_spawner(badge))?;
+        }
+        if !had {
+            return Err(Refusal::NotGranted);
+        }
+        log!("the user took from {name} (process {process}): {need}");
+        Ok(())
+    }
+
+    fn service(&mut self, caller: Caller, index: u64) -> Result<ServiceState, Refusal> {
+        self.check(caller, needs::SUPERVISE)?;
+        self.supervisor.state(index).ok_or(Refusal::NoSuchService)
+    }
+
+    fn needs(&mut self, caller: Caller, process: u64) -> Result<Needs, Refusal> {
+        self.check(caller, needs::SUPERVISE)?;
+        let grants = &self.children.process(process)?.grants;
+        Ok(Needs {
+            asked: grants.asked(),
+            granted: grants.at(syscall::clock_ns()),
+        })
+    }
+}
+
+impl Init {
+    /// The caller's handle to something that `init` holds itself.
+    fn give(
+        &mut self,
+        caller: Caller,
+        thing: Thing,
+        needs: u64,
+        rights: Rights,
+    ) -> Result<Handle, Refusal> {
+        let Self {
+            children,
+            devices,
+            system,
+            layout,
+            power,
+            log,
+            audit,
+            ..
+        } = self;
+        let child = children.caller(caller.badge)?;
+        let make = |rights, until_ns| match thing {
+            Thing::SystemInfo => between!(system)(rights, until_ns),
+            Thing::KernelLayout => between!(layout)(rights, until_ns),
+            Thing::Power => between!(power)(rights, until_ns),
+            Thing::Log(_) => between!(log)(rights, until_ns),
+            Thing::Audit => between!(audit)(rights, until_ns),
+            Thing::SerialPorts => between!(devices.serial()?.0)(rights, until_ns),
+            Thing::SerialInterrupt => between!(devices.serial()?.1)(rights, until_ns),
+            Thing::Ps2Data => between!(devices.ps2()?.0)(rights, until_ns),
+            Thing::Ps2Control => between!(devices.ps2()?.1)(rights, until_ns),
+            Thing::Ps2Interrupt => between!(devices.ps2()?.2)(rights, until_ns),
+            Thing::Screen => between!(devices.screen(system)?.0)(rights, until_ns),
+            Thing::Service(_) | Thing::Server => Err(Refusal::NoSuchService),
+        };
+        let handle = child.give(thing, needs, rights, syscall::clock_ns(), make)?;
+        Ok(handle.into_raw())
     }
 }
 
 impl Server for Init {
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
-        init::dispatch(self, caller, request)
+        interface::dispatch(self, caller, request)
     }
 
     fn signal(&mut self, bits: u64) {
         self.reap(bits);
+        self.start_due();
     }
 }

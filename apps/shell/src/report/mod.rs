@@ -4,13 +4,17 @@
 
 use core::fmt::{self, Arguments, Write};
 
+mod audit;
 mod ending;
 mod process;
+mod services;
 mod status;
 mod storage;
 
+pub use audit::{denial, denials_heading};
 pub use ending::Ending;
-pub use process::{capabilities_heading, capability, process, processes_heading};
+pub use process::{all_needs, capabilities_heading, capability, needs, process, processes_heading};
+pub use services::{service, services_heading};
 pub use status::{Facts, status};
 pub use storage::{memory, module};
 
@@ -110,6 +114,47 @@ impl fmt::Display for Span {
     }
 }
 
+/// A time span in at most eight columns: `59.999 s`, `59m 59s`, `99h 59m`.
+struct Short(u64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.0 / 1_000_000;
+        let (minutes, seconds) = (milliseconds / 60_000, milliseconds / 1000 % 60);
+        match (minutes / 60, minutes % 60) {
+            (0, 0) => write!(f, "{seconds}.{:03} s", milliseconds % 1000),
+            (0, minutes) => write!(f, "{minutes}m {seconds:02}s"),
+            (hours @ 1..100, minutes) => write!(f, "{hours}h {minutes:02}m"),
+            (hours, _) => write!(f, "{hours} h"),
+        }
+    }
+}
+
+/// Formats a value, then pads it: for what does not pad itself.
+struct Padded<T>(T, usize);
+
+impl<T: fmt::Display> fmt::Display for Padded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counted = Counted { out: f, written: 0 };
+        write!(counted, "{}", self.0)?;
+        let missing = self.1.saturating_sub(counted.written);
+        write!(f, "{:missing$}", "")
+    }
+}
+
+/// Passes text on and counts its characters.
+struct Counted<'a, 'b> {
+    out: &'a mut fmt::Formatter<'b>,
+    written: usize,
+}
+
+impl Write for Counted<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.written += text.chars().count();
+        self.out.write_str(text)
+    }
+}
+
 /// The names of the bits that are set, lowest first. Bits without a name are skipped.
 fn set_bits<'a>(bits: u64, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
     names
@@ -145,6 +190,23 @@ mod tests {
         ] {
             assert_eq!(Span(ns).to_string(), text);
         }
+    }
+
+    #[test]
+    fn short_spans_stay_in_their_columns() {
+        for (ns, text) in [
+            (0, "0.000 s"),
+            (59_999_999_999, "59.999 s"),
+            (61_000_000_000, "1m 01s"),
+            (3_600_000_000_000, "1h 00m"),
+            (359_999_000_000_000, "99h 59m"),
+            (360_000_000_000_000, "100 h"),
+        ] {
+            assert_eq!(Short(ns).to_string(), text);
+            assert!(text.len() <= 8);
+        }
+        assert_eq!(Padded(Short(0), 9).to_string(), "0.000 s  ");
+        assert_eq!(Padded(Short(0), 3).to_string(), "0.000 s");
     }
 
     #[test]

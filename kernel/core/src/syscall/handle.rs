@@ -1,23 +1,24 @@
-//! `HandleClose`, `HandleCopy`, `HandleInfo`.
+//! `HandleClose`, `HandleCopy`, `HandleInfo`, `HandleRevoke`.
 
 use nonos_abi::{Error, Rights};
 
-use super::Outcome;
+use super::{Outcome, deadline};
 use crate::arena::ProcessId;
-use crate::handle::Capability;
-use crate::kernel::Kernel;
+use crate::kernel::{Caller, Kernel};
 use crate::machine::Machine;
 
 impl Kernel {
+    /// What was revoked or has expired can be closed, too.
     pub(super) fn sys_handle_close(
         &mut self,
         process: ProcessId,
         handle: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let (handle, capability) = self.look_up_any(process, handle)?;
-        self.table(process).take(handle.index());
-        self.release(&capability, machine);
+        let found = self.find(process, handle)?;
+        self.check_not_in_use(process, &found)?;
+        self.take_handle(process, found.handle.index());
+        self.release(&found.capability, machine);
         Ok(Outcome::Done)
     }
 
@@ -26,9 +27,12 @@ impl Kernel {
         process: ProcessId,
         handle: u64,
         rights: u64,
+        deadline_ns: u64,
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
-        let copy = self.narrowed(process, handle, rights)?;
-        let handle = self.insert_copy(process, copy)?;
+        let found = self.look_up_any(process, handle, Rights::GRANT, machine)?;
+        let copy = found.capability.narrowed(Rights::from_bits(rights));
+        let handle = self.insert_copy(process, &found, copy, deadline(deadline_ns))?;
         Ok(Outcome::One(handle.raw().into()))
     }
 
@@ -36,26 +40,28 @@ impl Kernel {
         &mut self,
         process: ProcessId,
         handle: u64,
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
-        let (_, capability) = self.look_up_any(process, handle)?;
+        let found = self.look_up_any(process, handle, Rights::NONE, machine)?;
         Ok(Outcome::Two(
-            capability.object.kind() as u64,
-            capability.rights.bits(),
+            found.capability.object.kind() as u64,
+            found.capability.rights.bits(),
         ))
     }
 
-    /// A capability that may be passed on, with at most these rights.
-    pub(super) fn narrowed(
-        &self,
-        process: ProcessId,
+    /// A long revocation makes the system call again until nothing is left, so that the kernel can do other things in between.
+    pub(super) fn sys_handle_revoke(
+        &mut self,
+        caller: Caller,
         handle: u64,
-        rights: u64,
-    ) -> Result<Capability, Error> {
-        let (_, capability) = self.look_up_any(process, handle)?;
-        capability.require(Rights::GRANT)?;
-        Ok(Capability {
-            rights: capability.rights.and(Rights::from_bits(rights)),
-            ..capability
-        })
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let found = self.look_up_any(caller.process, handle, Rights::REVOKE, machine)?;
+        if self.revoke(found.node, machine) {
+            Ok(Outcome::Done)
+        } else {
+            self.repeat_syscall(caller.thread);
+            Ok(Outcome::Written)
+        }
     }
 }

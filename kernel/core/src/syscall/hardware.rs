@@ -4,21 +4,26 @@ use nonos_abi::{Error, PAGE_BYTES, Rights};
 
 use super::Outcome;
 use super::memory::MEMORY_RIGHTS;
-use crate::arena::ProcessId;
-use crate::handle::Capability;
+use crate::arena::{InterruptId, ProcessId};
+use crate::handle::{Capability, Found};
 use crate::kernel::Kernel;
 use crate::machine::{Caching, FrameNumber, Machine, PortWidth};
 use crate::memory::{DEVICE_PAGES_MAX, Memory, MemoryKind};
 use crate::notification::Signal;
-use crate::object::Object;
+use crate::object::{Hardware, Object, Ports};
 
 const PORTS: u64 = 1 << 16;
 
 impl Kernel {
-    fn check_hardware(&self, process: ProcessId, hardware: u64) -> Result<(), Error> {
-        self.look_up(process, hardware, Rights::WRITE, |o| {
-            o.only(Object::Hardware)
-        })
+    fn check_hardware(
+        &self,
+        process: ProcessId,
+        hardware: u64,
+        machine: &impl Machine,
+    ) -> Result<Found, Error> {
+        let (_, found) =
+            self.look_up_found::<Hardware>(process, hardware, Rights::WRITE, machine)?;
+        Ok(found)
     }
 
     pub(super) fn sys_hardware_ports(
@@ -29,7 +34,7 @@ impl Kernel {
         count: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.check_hardware(process, hardware)?;
+        let found = self.check_hardware(process, hardware, machine)?;
         let last = count
             .checked_sub(1)
             .and_then(|more| first.checked_add(more));
@@ -48,7 +53,12 @@ impl Kernel {
             first: first as u16,
             last: last as u16,
         };
-        self.give(process, Capability::new(object, Rights::ALL))
+        self.give_child(
+            process,
+            &found,
+            Capability::new(object, Rights::ALL),
+            machine,
+        )
     }
 
     pub(super) fn sys_hardware_interrupt(
@@ -58,13 +68,18 @@ impl Kernel {
         line: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.check_hardware(process, hardware)?;
+        let found = self.check_hardware(process, hardware, machine)?;
         self.check_free_handle(process)?;
         let line = u32::try_from(line)
             .ok()
             .and_then(|line| machine.interrupt_route(line));
         let id = self.create_interrupt(process, line.ok_or(Error::InvalidArgument)?)?;
-        self.give(process, Capability::new(Object::Interrupt(id), Rights::ALL))
+        self.give_child(
+            process,
+            &found,
+            Capability::new(Object::Interrupt(id), Rights::ALL),
+            machine,
+        )
     }
 
     pub(super) fn sys_hardware_memory(
@@ -75,7 +90,7 @@ impl Kernel {
         pages: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.check_hardware(process, hardware)?;
+        let found = self.check_hardware(process, hardware, machine)?;
         self.check_free_handle(process)?;
         if pages == 0 || pages > DEVICE_PAGES_MAX || !physical.is_multiple_of(PAGE_BYTES as u64) {
             return Err(Error::InvalidArgument);
@@ -102,7 +117,12 @@ impl Kernel {
                 kind,
             },
         )?;
-        self.give(process, Capability::new(Object::Memory(id), MEMORY_RIGHTS))
+        self.give_child(
+            process,
+            &found,
+            Capability::new(Object::Memory(id), MEMORY_RIGHTS),
+            machine,
+        )
     }
 
     pub(super) fn sys_port_read(
@@ -113,7 +133,7 @@ impl Kernel {
         width: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let (port, width) = self.check_port(process, ports, Rights::READ, port, width)?;
+        let (port, width) = self.check_port(process, ports, Rights::READ, port, width, machine)?;
         Ok(Outcome::One(machine.port_read(port, width).into()))
     }
 
@@ -126,7 +146,7 @@ impl Kernel {
         value: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let (port, width) = self.check_port(process, ports, Rights::WRITE, port, width)?;
+        let (port, width) = self.check_port(process, ports, Rights::WRITE, port, width, machine)?;
         machine.port_write(port, width, value as u32);
         Ok(Outcome::Done)
     }
@@ -139,8 +159,9 @@ impl Kernel {
         rights: Rights,
         port: u64,
         width: u64,
+        machine: &impl Machine,
     ) -> Result<(u16, PortWidth), Error> {
-        let (first, last) = self.look_up(process, ports, rights, Object::io_ports)?;
+        let Ports { first, last } = self.look_up(process, ports, rights, machine)?;
         let port_width = match width {
             1 => PortWidth::Byte,
             2 => PortWidth::Word,
@@ -162,10 +183,11 @@ impl Kernel {
         bits: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let id = self.look_up(process, interrupt, Rights::WRITE, Object::interrupt)?;
-        let notification =
-            self.look_up(process, notification, Rights::WRITE, Object::notification)?;
-        self.bind_interrupt(id, Signal { notification, bits }, machine);
+        let (id, source) = self.look_up_found(process, interrupt, Rights::WRITE, machine)?;
+        let (notification, sink) =
+            self.look_up_found(process, notification, Rights::WRITE, machine)?;
+        let signal = Signal { notification, bits };
+        self.bind_interrupt(id, &source, &sink, signal, machine)?;
         Ok(Outcome::Done)
     }
 
@@ -175,7 +197,7 @@ impl Kernel {
         interrupt: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let id = self.look_up(process, interrupt, Rights::WRITE, Object::interrupt)?;
+        let id: InterruptId = self.look_up(process, interrupt, Rights::WRITE, machine)?;
         let interrupt = &self.interrupts[id];
         if interrupt.signal.is_none() {
             return Err(Error::InvalidArgument);

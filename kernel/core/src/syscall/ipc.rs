@@ -1,12 +1,14 @@
-//! `EndpointCreate`, `EndpointBadge`, `Call`, `Receive`, `Reply`, `ReplyReceive`.
+//! `EndpointCreate`, `EndpointBadge`, `Call`, `Receive`, `Reply`, `ReplyReceive`, `LeaseRead`, `LeaseWrite`.
 
 use nonos_abi::{Error, Handle, Rights};
 
-use super::Outcome;
-use crate::arena::ProcessId;
+use super::{Arguments, Outcome, deadline};
+use crate::arena::{EndpointId, ProcessId};
 use crate::handle::Capability;
 use crate::kernel::{Caller, Kernel};
-use crate::object::Object;
+use crate::lease::Transfer;
+use crate::machine::Machine;
+use crate::object::{Answers, Object};
 
 impl Kernel {
     pub(super) fn sys_endpoint_create(&mut self, process: ProcessId) -> Result<Outcome, Error> {
@@ -21,34 +23,53 @@ impl Kernel {
         endpoint: u64,
         badge: u64,
         rights: u64,
+        deadline_ns: u64,
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
-        self.look_up(process, endpoint, Rights::GRANT, Object::endpoint)?;
-        let copy = self.narrowed(process, endpoint, rights)?;
-        if copy.badge != 0 || badge == 0 {
+        let (_, found) =
+            self.look_up_found::<EndpointId>(process, endpoint, Rights::GRANT, machine)?;
+        if found.capability.badge != 0 || badge == 0 {
             return Err(Error::InvalidArgument);
         }
-        let handle = self.insert_copy(process, Capability { badge, ..copy })?;
+        let copy = Capability {
+            badge,
+            ..found.capability.narrowed(Rights::from_bits(rights))
+        };
+        let handle = self.insert_copy(process, &found, copy, deadline(deadline_ns))?;
         Ok(Outcome::One(handle.raw().into()))
     }
 
-    pub(super) fn sys_call(&mut self, caller: Caller, endpoint: u64) -> Result<Outcome, Error> {
-        let (_, capability) = self.look_up_any(caller.process, endpoint)?;
-        let id = capability.object.endpoint().ok_or(Error::WrongKind)?;
-        capability.require(Rights::WRITE)?;
-        self.call(caller, id, capability.badge)?;
+    pub(super) fn sys_call(
+        &mut self,
+        caller: Caller,
+        endpoint: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let (id, found) = self.look_up_found(caller.process, endpoint, Rights::WRITE, machine)?;
+        self.call(caller, id, &found, machine)?;
         Ok(Outcome::Written)
     }
 
-    pub(super) fn sys_receive(&mut self, caller: Caller, endpoint: u64) -> Result<Outcome, Error> {
-        let id = self.look_up(caller.process, endpoint, Rights::READ, Object::endpoint)?;
-        self.receive(caller, id)?;
+    pub(super) fn sys_receive(
+        &mut self,
+        caller: Caller,
+        endpoint: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let (id, found) = self.look_up_found(caller.process, endpoint, Rights::READ, machine)?;
+        self.receive(caller, id, &found, machine)?;
         Ok(Outcome::Written)
     }
 
-    pub(super) fn sys_reply(&mut self, caller: Caller, reply: u64) -> Result<Outcome, Error> {
-        let (handle, capability) = self.look_up_any(caller.process, reply)?;
-        let waiting = capability.object.reply().ok_or(Error::WrongKind)?;
-        self.reply(caller, handle, waiting)?;
+    pub(super) fn sys_reply(
+        &mut self,
+        caller: Caller,
+        reply: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let (Answers(waiting), found) =
+            self.look_up_found(caller.process, reply, Rights::NONE, machine)?;
+        self.reply(caller, found.handle, waiting, machine)?;
         Ok(Outcome::Done)
     }
 
@@ -59,16 +80,33 @@ impl Kernel {
         &mut self,
         caller: Caller,
         handles: u64,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let (endpoint, reply) = (handles & u64::from(u32::MAX), handles >> 32);
-        let id = self.look_up(caller.process, endpoint, Rights::READ, Object::endpoint)?;
+        let (id, found) = self.look_up_found(caller.process, endpoint, Rights::READ, machine)?;
         if reply != u64::from(Handle::NONE.raw()) {
-            match self.sys_reply(caller, reply) {
+            match self.sys_reply(caller, reply, machine) {
                 Ok(_) | Err(Error::PeerGone) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.receive(caller, id)?;
+        self.receive(caller, id, &found, machine)?;
         Ok(Outcome::Written)
+    }
+
+    pub(super) fn sys_lease(
+        &mut self,
+        process: ProcessId,
+        arguments: Arguments,
+        transfer: Transfer,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let [reply, index, offset, pointer, length, _] = arguments;
+        let Answers(waiting) = self.look_up(process, reply, Rights::NONE, machine)?;
+        let caller = waiting.ok_or(Error::PeerGone)?;
+        self.use_lease(
+            process, caller, index, offset, pointer, length, transfer, machine,
+        )?;
+        Ok(Outcome::Done)
     }
 }

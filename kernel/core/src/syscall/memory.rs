@@ -4,8 +4,9 @@ use nonos_abi::{Error, PAGE_BYTES, Rights};
 
 use super::Outcome;
 use crate::arena::ProcessId;
-use crate::handle::Capability;
+use crate::handle::{Capability, Found};
 use crate::kernel::Kernel;
+use crate::lineage::NEVER;
 use crate::machine::{Access, Machine};
 use crate::object::Object;
 
@@ -41,9 +42,9 @@ impl Kernel {
             READ => (Rights::READ, Some(Access::Read)),
             _ => (Rights::NONE, None),
         };
-        let id = self.look_up(process, memory, rights, Object::memory)?;
+        let (id, found) = self.look_up_found(process, memory, rights, machine)?;
         let access = wanted.ok_or(Error::InvalidArgument)?;
-        let address = self.map_memory(process, id, access, machine)?;
+        let address = self.map_memory(process, id, &found, access, machine)?;
         let bytes = u64::from(self.memories[id].pages) * PAGE_BYTES as u64;
         Ok(Outcome::Two(address, bytes))
     }
@@ -68,13 +69,31 @@ impl Kernel {
         }
     }
 
+    /// Puts a new capability into the caller's table, as a child of the handle that allowed to make it; its object has
+    /// the reference already, and is gone when this fails.
+    pub(super) fn give_child(
+        &mut self,
+        process: ProcessId,
+        parent: &Found,
+        capability: Capability,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        match self.insert_child(process, parent, capability, NEVER) {
+            Ok(handle) => Ok(Outcome::One(handle.raw().into())),
+            Err(error) => {
+                self.release(&capability, machine);
+                Err(error)
+            }
+        }
+    }
+
     /// Puts a new capability into the caller's table; its object has the reference already.
     pub(super) fn give(
         &mut self,
         process: ProcessId,
         capability: Capability,
     ) -> Result<Outcome, Error> {
-        let handle = self.table(process).insert(capability)?;
+        let handle = self.insert_root(process, capability)?;
         Ok(Outcome::One(handle.raw().into()))
     }
 }

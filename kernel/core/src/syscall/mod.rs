@@ -15,7 +15,10 @@ mod time;
 
 use nonos_abi::{Error, Syscall};
 
+use crate::arena::ThreadId;
 use crate::kernel::{Caller, Kernel};
+use crate::lease::Transfer;
+use crate::lineage::NEVER;
 use crate::machine::Machine;
 
 /// What a system call leaves in registers when it succeeds.
@@ -33,6 +36,11 @@ enum Outcome {
 
 /// The argument registers.
 type Arguments = [u64; 6];
+
+/// A deadline in a register: 0 is none.
+fn deadline(deadline_ns: u64) -> u64 {
+    if deadline_ns == 0 { NEVER } else { deadline_ns }
+}
 
 impl Kernel {
     /// The running thread executed `syscall`.
@@ -55,10 +63,17 @@ impl Kernel {
             Some(call) => self.dispatch(caller, call, arguments, machine),
             None => Err(Error::UnknownSyscall),
         };
-        self.finish(caller, outcome);
+        self.finish(caller, outcome, machine);
     }
 
-    fn finish(&mut self, caller: Caller, outcome: Result<Outcome, Error>) {
+    /// Has a thread make its system call again.
+    fn repeat_syscall(&mut self, thread: ThreadId) {
+        const SYSCALL_BYTES: u64 = 2;
+        let context = &mut self.threads[thread].context;
+        context.rip = context.rip.wrapping_sub(SYSCALL_BYTES);
+    }
+
+    fn finish(&mut self, caller: Caller, outcome: Result<Outcome, Error>, machine: &impl Machine) {
         let context = &mut self.threads[caller.thread].context;
         match outcome {
             Ok(Outcome::Written) => {}
@@ -73,8 +88,8 @@ impl Kernel {
                 context.rsi = second;
             }
             Err(error) => {
-                context.rax = error.raw();
-                self.processes[caller.process].count_denial(error);
+                let syscall = core::mem::replace(&mut context.rax, error.raw());
+                self.record_denial(caller.thread, syscall, error, machine);
             }
         }
     }
@@ -89,17 +104,17 @@ impl Kernel {
         let [a, b, c, d, e, _] = arguments;
         let process = caller.process;
         match call {
-            Syscall::Call => self.sys_call(caller, a),
-            Syscall::Receive => self.sys_receive(caller, a),
-            Syscall::Reply => self.sys_reply(caller, a),
-            Syscall::ReplyReceive => self.sys_reply_receive(caller, a),
+            Syscall::Call => self.sys_call(caller, a, machine),
+            Syscall::Receive => self.sys_receive(caller, a, machine),
+            Syscall::Reply => self.sys_reply(caller, a, machine),
+            Syscall::ReplyReceive => self.sys_reply_receive(caller, a, machine),
 
             Syscall::NotificationCreate => self.sys_notification_create(process),
-            Syscall::NotificationSignal => self.sys_notification_signal(process, a, b),
-            Syscall::NotificationWait => self.sys_notification_wait(caller, a),
-            Syscall::NotificationBind => self.sys_notification_bind(caller, a),
+            Syscall::NotificationSignal => self.sys_notification_signal(process, a, b, machine),
+            Syscall::NotificationWait => self.sys_notification_wait(caller, a, machine),
+            Syscall::NotificationBind => self.sys_notification_bind(caller, a, machine),
             Syscall::EndpointCreate => self.sys_endpoint_create(process),
-            Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c),
+            Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c, d, machine),
 
             Syscall::Null => Ok(Outcome::Done),
             Syscall::Yield => self.sys_yield(caller),
@@ -108,8 +123,13 @@ impl Kernel {
             Syscall::Exit => self.sys_exit(caller, a, machine),
 
             Syscall::HandleClose => self.sys_handle_close(process, a, machine),
-            Syscall::HandleCopy => self.sys_handle_copy(process, a, b),
-            Syscall::HandleInfo => self.sys_handle_info(process, a),
+            Syscall::HandleCopy => self.sys_handle_copy(process, a, b, c, machine),
+            Syscall::HandleInfo => self.sys_handle_info(process, a, machine),
+
+            Syscall::HandleRevoke => self.sys_handle_revoke(caller, a, machine),
+            Syscall::LeaseRead => self.sys_lease(process, arguments, Transfer::Read, machine),
+            Syscall::LeaseWrite => self.sys_lease(process, arguments, Transfer::Write, machine),
+            Syscall::AuditRead => self.sys_audit_read(process, arguments, machine),
 
             Syscall::MemoryCreate => self.sys_memory_create(process, a, machine),
             Syscall::MemoryMap => self.sys_memory_map(process, a, b, machine),
@@ -117,10 +137,10 @@ impl Kernel {
 
             Syscall::ModuleAdmit => self.sys_module_admit(process, a, b, c, machine),
             Syscall::ProcessCreate => self.sys_process_create(process, a, b, c, machine),
-            Syscall::ProcessGrant => self.sys_process_grant(process, a, b, c),
-            Syscall::ProcessStart => self.sys_process_start(process, a, [b, c]),
+            Syscall::ProcessGrant => self.sys_process_grant(process, arguments, machine),
+            Syscall::ProcessStart => self.sys_process_start(process, a, [b, c], machine),
             Syscall::ProcessKill => self.sys_process_kill(caller, a, machine),
-            Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c),
+            Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),
 
             Syscall::HardwarePorts => self.sys_hardware_ports(process, a, b, c, machine),
@@ -135,12 +155,8 @@ impl Kernel {
             Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
             Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),
             Syscall::PowerOff => self.sys_power_off(process, a, b, machine),
-            Syscall::HandleRevoke
-            | Syscall::LeaseRead
-            | Syscall::LeaseWrite
-            | Syscall::TimerCreate
+            Syscall::TimerCreate
             | Syscall::TimerSet
-            | Syscall::AuditRead
             | Syscall::ThreadCreate
             | Syscall::ThreadSchedule
             | Syscall::ThreadEnd => Err(Error::NotSupported),

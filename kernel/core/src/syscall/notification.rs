@@ -3,9 +3,10 @@
 use nonos_abi::{Error, Rights};
 
 use super::Outcome;
-use crate::arena::ProcessId;
+use crate::arena::{NotificationId, ProcessId};
 use crate::handle::Capability;
 use crate::kernel::{Caller, Kernel};
+use crate::machine::Machine;
 use crate::notification::Signal;
 use crate::object::Object;
 use crate::thread::ThreadState;
@@ -25,9 +26,10 @@ impl Kernel {
         process: ProcessId,
         handle: u64,
         bits: u64,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let notification = self.look_up(process, handle, Rights::WRITE, Object::notification)?;
-        self.signal(Signal { notification, bits });
+        let notification = self.look_up(process, handle, Rights::WRITE, machine)?;
+        self.signal(Signal { notification, bits }, machine);
         Ok(Outcome::Done)
     }
 
@@ -35,15 +37,16 @@ impl Kernel {
         &mut self,
         caller: Caller,
         handle: u64,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let id = self.look_up(caller.process, handle, Rights::READ, Object::notification)?;
+        let (id, found): (NotificationId, _) =
+            self.look_up_found(caller.process, handle, Rights::READ, machine)?;
         let notification = &mut self.notifications[id];
         if notification.bits != 0 {
             return Ok(Outcome::One(core::mem::take(&mut notification.bits)));
         }
-        self.scheduler
-            .block(&mut self.threads, ThreadState::Waiting(id));
-        notification
+        self.block_through(caller.thread, &found, ThreadState::Waiting(id));
+        self.notifications[id]
             .waiters
             .push_back(&mut self.threads, caller.thread);
         Ok(Outcome::Written)
@@ -53,9 +56,10 @@ impl Kernel {
         &mut self,
         caller: Caller,
         handle: u64,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let id = self.look_up(caller.process, handle, Rights::READ, Object::notification)?;
-        self.bind_notification(caller.thread, id)?;
+        let (id, found) = self.look_up_found(caller.process, handle, Rights::READ, machine)?;
+        self.bind_notification(caller.thread, id, &found, machine)?;
         Ok(Outcome::Done)
     }
 }

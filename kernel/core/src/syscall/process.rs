@@ -2,13 +2,14 @@
 
 use nonos_abi::{Error, Name, Rights};
 
-use super::Outcome;
+use super::{Arguments, Outcome, deadline};
 use crate::arena::ProcessId;
 use crate::handle::Capability;
 use crate::kernel::{Caller, Kernel};
+use crate::lineage::NEVER;
 use crate::machine::Machine;
 use crate::notification::Signal;
-use crate::object::Object;
+use crate::object::{Archive, Object};
 use crate::process::Exit;
 use crate::user::Allegation;
 
@@ -27,7 +28,8 @@ impl Kernel {
         name_bytes: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.look_up(process, archive, Rights::READ, |o| o.only(Object::Archive))?;
+        let (_, found) = self.look_up_found::<Archive>(process, archive, Rights::READ, machine)?;
+        self.lineage.check_depth(found.node)?;
         self.check_free_handle(process)?;
         let length = usize::try_from(name_bytes).unwrap_or(usize::MAX);
         let mut bytes = [0; Name::BYTES];
@@ -35,8 +37,8 @@ impl Kernel {
         self.copy_in(process, Allegation::new(name, length)?, buffer, machine)?;
         let name = core::str::from_utf8(buffer).ok().and_then(Name::new);
         let id = self.admit_module(name.ok_or(Error::InvalidArgument)?, machine)?;
-        let handle =
-            self.insert_copy(process, Capability::new(Object::Module(id), MODULE_RIGHTS))?;
+        let module = Capability::new(Object::Module(id), MODULE_RIGHTS);
+        let handle = self.insert_copy(process, &found, module, NEVER)?;
         Ok(Outcome::One(handle.raw().into()))
     }
 
@@ -48,30 +50,31 @@ impl Kernel {
         quota_pages: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let module = self.look_up(process, module, Rights::EXECUTE, Object::module)?;
+        let module = self.look_up(process, module, Rights::EXECUTE, machine)?;
         self.check_free_handle(process)?;
         let id = self.create_process(Some(process), module, priority, quota_pages, machine)?;
-        let handle =
-            self.insert_copy(process, Capability::new(Object::Process(id), Rights::ALL))?;
-        Ok(Outcome::One(handle.raw().into()))
+        let made = Capability::new(Object::Process(id), Rights::ALL);
+        self.retain(&made);
+        self.give(process, made)
     }
 
     pub(super) fn sys_process_grant(
         &mut self,
         process: ProcessId,
-        child: u64,
-        handle: u64,
-        rights: u64,
+        arguments: Arguments,
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
-        let child = self.look_up(process, child, Rights::WRITE, Object::process)?;
-        let copy = self.narrowed(process, handle, rights)?;
+        let [child, handle, rights, deadline_ns, ..] = arguments;
+        let child: ProcessId = self.look_up(process, child, Rights::WRITE, machine)?;
+        let found = self.look_up_any(process, handle, Rights::GRANT, machine)?;
+        let copy = found.capability.narrowed(Rights::from_bits(rights));
         if self.processes[child].exit.is_some() {
             return Err(Error::PeerGone);
         }
         if !self.is_new(child) {
             return Err(Error::Busy);
         }
-        let handle = self.insert_copy(child, copy)?;
+        let handle = self.insert_copy(child, &found, copy, deadline(deadline_ns))?;
         Ok(Outcome::One(handle.raw().into()))
     }
 
@@ -80,8 +83,9 @@ impl Kernel {
         process: ProcessId,
         child: u64,
         arguments: [u64; 2],
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
-        let child = self.look_up(process, child, Rights::WRITE, Object::process)?;
+        let child = self.look_up(process, child, Rights::WRITE, machine)?;
         self.start_process(child, arguments)?;
         Ok(Outcome::Done)
     }
@@ -93,7 +97,7 @@ impl Kernel {
         victim: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let victim = self.look_up(caller.process, victim, Rights::EXECUTE, Object::process)?;
+        let victim = self.look_up(caller.process, victim, Rights::EXECUTE, machine)?;
         self.end_process(victim, Exit::Killed, machine);
         Ok(if victim == caller.process {
             Outcome::Written
@@ -108,11 +112,13 @@ impl Kernel {
         watched: u64,
         notification: u64,
         bits: u64,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let watched = self.look_up(process, watched, Rights::READ, Object::process)?;
-        let notification =
-            self.look_up(process, notification, Rights::WRITE, Object::notification)?;
-        self.watch_process(process, watched, Signal { notification, bits })?;
+        let (watched, source) = self.look_up_found(process, watched, Rights::READ, machine)?;
+        let (notification, sink) =
+            self.look_up_found(process, notification, Rights::WRITE, machine)?;
+        let signal = Signal { notification, bits };
+        self.watch_process(process, watched, &source, &sink, signal, machine)?;
         Ok(Outcome::Done)
     }
 
@@ -124,7 +130,7 @@ impl Kernel {
         words: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let read = self.look_up(process, read, Rights::READ, Object::process)?;
+        let read = self.look_up(process, read, Rights::READ, machine)?;
         let info = self.process_info(read, machine.now_ns());
         self.copy_record(process, &info, pointer, words, machine)?;
         Ok(Outcome::Done)

@@ -1,15 +1,20 @@
 //! `SystemRead`, `LogRead`, `LogWrite`, `PowerOff`: the state of the system, as it is at the time of the call.
 
-use nonos_abi::info::{BootStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr, Topic};
-use nonos_abi::{Error, Handle, PAGE_BYTES, Rights};
+use nonos_abi::info::{
+    AuditRecord, BootStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr, Topic,
+    handle_state,
+};
+use nonos_abi::words::Words;
+use nonos_abi::{Error, Handle, ObjectKind, PAGE_BYTES, Rights};
 
-use super::Outcome;
+use super::{Arguments, Outcome};
 use crate::arena::{Arena, Empty, Id, ProcessId};
 use crate::kernel::Kernel;
+use crate::lineage::{Derived, NEVER, NodeId};
 use crate::log::{LINE_BYTES_MAX, Printable};
 use crate::machine::{Machine, PowerAction};
 use crate::module::hash_words;
-use crate::object::Object;
+use crate::object::{Archive, Audit, KernelLayout, Log, Object, Power, SystemInfo};
 use crate::user::Allegation;
 
 /// Bytes of the log that are copied at a time.
@@ -24,14 +29,7 @@ impl Kernel {
     ) -> Result<Outcome, Error> {
         let [handle, topic, index, pointer, words] = arguments;
         let topic = Topic::from_raw(topic).ok_or(Error::InvalidArgument)?;
-        self.look_up(process, handle, Rights::READ, |object| {
-            match (topic, object) {
-                (Topic::Layout, Object::KernelLayout) => Some(()),
-                (Topic::Module, Object::Archive) => Some(()),
-                (Topic::Layout, _) => None,
-                (_, object) => object.only(Object::SystemInfo),
-            }
-        })?;
+        self.check_topic(process, handle, topic, machine)?;
         let written = match topic {
             Topic::Boot => {
                 let record = self.boot_status();
@@ -57,7 +55,7 @@ impl Kernel {
                 self.copy_record(process, &record, pointer, words, machine)?
             }
             Topic::Handle => {
-                let record = self.handle_record(process, index)?;
+                let record = self.handle_record(process, index, machine)?;
                 self.copy_record(process, &record, pointer, words, machine)?
             }
             Topic::Pcr => {
@@ -83,6 +81,27 @@ impl Kernel {
             }
         };
         Ok(Outcome::One(written))
+    }
+
+    /// Most topics need the state of the system; modules can be listed with the archive, and where the kernel lies needs a
+    /// handle of its own.
+    fn check_topic(
+        &self,
+        process: ProcessId,
+        handle: u64,
+        topic: Topic,
+        machine: &impl Machine,
+    ) -> Result<(), Error> {
+        let is_archive = |kind| topic == Topic::Module && kind == ObjectKind::Archive;
+        let kind = self.find(process, handle)?.capability.object.kind();
+        if topic == Topic::Layout {
+            self.look_up::<KernelLayout>(process, handle, Rights::READ, machine)?;
+        } else if is_archive(kind) {
+            self.look_up::<Archive>(process, handle, Rights::READ, machine)?;
+        } else {
+            self.look_up::<SystemInfo>(process, handle, Rights::READ, machine)?;
+        }
+        Ok(())
     }
 
     fn boot_status(&self) -> BootStatus {
@@ -118,7 +137,12 @@ impl Kernel {
     }
 
     /// The handle in slot `index & 0xFFFF_FFFF` of the process with number `index >> 32`, 0 for the caller.
-    fn handle_record(&self, caller: ProcessId, index: u64) -> Result<HandleRecord, Error> {
+    fn handle_record(
+        &self,
+        caller: ProcessId,
+        index: u64,
+        machine: &impl Machine,
+    ) -> Result<HandleRecord, Error> {
         let owner = match index >> 32 {
             0 => caller,
             number => {
@@ -133,14 +157,37 @@ impl Kernel {
             .get(slot_index)
             .ok_or(Error::InvalidArgument)?;
         let capability = slot.capability.ok_or(Error::NotFound)?;
+        let expires = slot.deadline_ns != NEVER;
+        let state = match capability.object {
+            Object::Revoked(_) => handle_state::REVOKED,
+            _ if expires && machine.now_ns() >= slot.deadline_ns => handle_state::EXPIRED,
+            _ => handle_state::VALID,
+        };
+        let node = self.lineage.slot(owner, slot_index as u16);
+        let (parent_process, parent_handle) = self.parent_of(node).unwrap_or((0, 0));
         Ok(HandleRecord {
             handle: Handle::new(slot_index as u16, slot.generation).raw().into(),
             kind: capability.object.kind() as u64,
             rights: capability.rights.bits(),
             badge: capability.badge,
             object: capability.object.number(),
-            ..HandleRecord::default()
+            state,
+            deadline_ns: if expires { slot.deadline_ns } else { 0 },
+            parent_process,
+            parent_handle,
+            children: self.lineage.children(node).count() as u64,
         })
+    }
+
+    /// Number of the process that has the handle a node was derived from, and that handle.
+    fn parent_of(&self, node: NodeId) -> Option<(u64, u64)> {
+        let parent = self.lineage.parent(node)?;
+        let Some(Derived::Slot(process, index)) = self.lineage.derived(parent) else {
+            return None;
+        };
+        let slot = self.slots_of(process).get(usize::from(index))?;
+        let handle = Handle::new(index, slot.generation).raw();
+        Some((self.processes[process].number, handle.into()))
     }
 
     fn framebuffer(&self) -> Framebuffer {
@@ -174,7 +221,7 @@ impl Kernel {
         length: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.look_up(process, log, Rights::READ, |o| o.only(Object::Log))?;
+        self.look_up::<Log>(process, log, Rights::READ, machine)?;
         let (mut position, mut done) = (position, 0);
         let mut part = [0; LOG_PART_BYTES];
         while done < length {
@@ -200,7 +247,7 @@ impl Kernel {
         length: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.look_up(process, log, Rights::WRITE, |o| o.only(Object::Log))?;
+        self.look_up::<Log>(process, log, Rights::WRITE, machine)?;
         let mut bytes = [0; LINE_BYTES_MAX];
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let text = bytes.get_mut(..length).ok_or(Error::InvalidArgument)?;
@@ -210,6 +257,28 @@ impl Kernel {
         Ok(Outcome::Done)
     }
 
+    pub(super) fn sys_audit_read(
+        &mut self,
+        process: ProcessId,
+        arguments: Arguments,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let [audit, mut position, pointer, count, ..] = arguments;
+        self.look_up::<Audit>(process, audit, Rights::READ, machine)?;
+        let mut done: u64 = 0;
+        while done < count
+            && let Some(&record) = self.audit.read(position)
+        {
+            let words = AuditRecord::COUNT as u64;
+            let offset = done.checked_mul(words * 8).ok_or(Error::BadAddress)?;
+            let address = pointer.checked_add(offset).ok_or(Error::BadAddress)?;
+            self.copy_record(process, &record, address, words, machine)?;
+            position = record.sequence + 1;
+            done += 1;
+        }
+        Ok(Outcome::Two(done, position))
+    }
+
     pub(super) fn sys_power_off(
         &mut self,
         process: ProcessId,
@@ -217,7 +286,7 @@ impl Kernel {
         action: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        self.look_up(process, power, Rights::WRITE, |o| o.only(Object::Power))?;
+        self.look_up::<Power>(process, power, Rights::WRITE, machine)?;
         let action = match action {
             0 => PowerAction::Off,
             1 => PowerAction::Restart,

@@ -1,4 +1,5 @@
-//! A machine without hardware: address spaces are maps, frames are boxes, time is a number.
+//! A machine without hardware: address spaces are maps, frames are boxes, time is a number. It can have several CPUs, of
+//! which one runs the kernel; each has a TLB that remembers all it may.
 
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +10,8 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::info::CpuStatus;
 
 use crate::machine::{
-    Access, AddressSpace, Caching, CpuId, FrameNumber, Machine, MapError, PortWidth, PowerAction,
-    UserPage,
+    Access, AddressSpace, CPUS_MAX, Caching, CpuId, FrameNumber, Machine, MapError, PortWidth,
+    PowerAction, UserPage,
 };
 
 /// What RAM holds before the kernel writes to it.
@@ -40,8 +41,42 @@ struct Space {
     tables: BTreeSet<(u32, u64)>,
 }
 
+/// One CPU.
+#[derive(Default)]
+pub struct FakeCpu {
+    /// The address space in CR3.
+    pub loaded: Option<AddressSpace>,
+    /// Whether it runs user code.
+    pub in_user: bool,
+    /// Whether it was kicked and did not enter the kernel since.
+    pub kicked: bool,
+    /// Whether it was stopped, and waits to enter the kernel.
+    pub stopped: bool,
+    /// Translations of the loaded space that it may remember.
+    pub tlb: BTreeMap<UserPage, BTreeSet<FrameNumber>>,
+}
+
+impl FakeCpu {
+    fn load(&mut self, space: Option<AddressSpace>) {
+        if self.loaded != space {
+            self.loaded = space;
+            self.tlb.clear();
+        }
+    }
+
+    fn remember(&mut self, page: UserPage, mapping: Mapping) {
+        self.tlb.entry(page).or_default().insert(mapping.frame);
+    }
+}
+
 /// The machine.
 pub struct FakeMachine {
+    /// The CPUs that run.
+    pub cpus: Vec<FakeCpu>,
+    /// The CPU that runs the kernel, or ran it last.
+    pub current_cpu: CpuId,
+    /// CPUs that were stopped, in order.
+    pub stops: Vec<CpuId>,
     ram: core::ops::Range<u32>,
     frames: BTreeMap<FrameNumber, Box<[u8; PAGE_BYTES]>>,
     /// Frames that were written or given a window since they were last asked for.
@@ -52,9 +87,9 @@ pub struct FakeMachine {
     pub table_frames: u64,
     /// The clock.
     pub now_ns: u64,
-    /// What the timer is set to.
-    pub timer_ns: Option<u64>,
-    /// How often it was set.
+    /// What each CPU's timer is set to.
+    pub timer_ns: [Option<u64>; CPUS_MAX],
+    /// How often a timer was set.
     pub timer_sets: u64,
     /// Lines that are let through.
     pub enabled_interrupts: BTreeSet<u32>,
@@ -62,14 +97,19 @@ pub struct FakeMachine {
     pub port_writes: Vec<(u16, PortWidth, u32)>,
     /// Power actions, in order.
     pub power_actions: Vec<PowerAction>,
+    /// How often all CPUs were made to forget what was unmapped.
+    pub shootdowns: u64,
     /// What was printed.
     pub printed: String,
 }
 
 impl FakeMachine {
-    /// A machine with RAM in these frames, full of [`DIRT`].
-    pub fn new(ram: core::ops::Range<u32>, table_frames: u64) -> Self {
+    /// A machine with so many CPUs and RAM in these frames, full of [`DIRT`].
+    pub fn new(cpus: usize, ram: core::ops::Range<u32>, table_frames: u64) -> Self {
         Self {
+            cpus: (0..cpus).map(|_| FakeCpu::default()).collect(),
+            current_cpu: CpuId(0),
+            stops: Vec::new(),
             ram,
             frames: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -77,12 +117,35 @@ impl FakeMachine {
             next_space: 1 << 20,
             table_frames,
             now_ns: 0,
-            timer_ns: None,
+            timer_ns: [None; CPUS_MAX],
             timer_sets: 0,
             enabled_interrupts: BTreeSet::new(),
             port_writes: Vec::new(),
             power_actions: Vec::new(),
+            shootdowns: 0,
             printed: String::new(),
+        }
+    }
+
+    fn at(&mut self, cpu: CpuId) -> &mut FakeCpu {
+        &mut self.cpus[usize::from(cpu.0)]
+    }
+
+    /// Has a CPU enter the kernel.
+    pub fn enter_kernel(&mut self, cpu: CpuId) {
+        self.current_cpu = cpu;
+        let cpu = self.at(cpu);
+        (cpu.in_user, cpu.kicked, cpu.stopped) = (false, false, false);
+    }
+
+    /// Has the CPU that runs the kernel run user code in this address space, or idle.
+    pub fn leave_kernel(&mut self, space: Option<AddressSpace>) {
+        let cpu = &mut self.cpus[usize::from(self.current_cpu.0)];
+        let Some(space) = space else { return };
+        cpu.load(Some(space));
+        cpu.in_user = true;
+        for (&page, &mapping) in &self.spaces[&space.0.0].pages {
+            cpu.remember(page, mapping);
         }
     }
 
@@ -132,18 +195,36 @@ impl FakeMachine {
 
 impl Machine for FakeMachine {
     fn cpu(&self) -> CpuId {
-        CpuId(0)
+        self.current_cpu
     }
 
     fn cpus(&self) -> usize {
-        1
+        self.cpus.len()
     }
 
-    fn kick(&mut self, _: CpuId) {}
+    fn kick(&mut self, cpu: CpuId) {
+        assert_ne!(cpu, self.current_cpu, "a CPU kicks itself");
+        self.at(cpu).kicked = true;
+    }
 
-    fn stop(&mut self, _: CpuId) {}
+    fn stop(&mut self, cpu: CpuId) {
+        assert_ne!(cpu, self.current_cpu, "a CPU stops itself");
+        self.stops.push(cpu);
+        let cpu = self.at(cpu);
+        (cpu.in_user, cpu.stopped) = (false, true);
+    }
 
-    fn shootdown(&mut self, _: AddressSpace) {}
+    fn shootdown(&mut self, space: AddressSpace) {
+        self.shootdowns += 1;
+        for at in 0..self.cpus.len() {
+            if self.cpus[at].loaded == Some(space) {
+                if self.cpus[at].in_user {
+                    self.stop(CpuId(at as u8));
+                }
+                self.cpus[at].tlb.clear();
+            }
+        }
+    }
 
     fn copy(
         &mut self,
@@ -171,6 +252,10 @@ impl Machine for FakeMachine {
         self.spaces
             .remove(&space.0.0)
             .expect("the address space exists");
+        for cpu in self.cpus.iter_mut().filter(|cpu| cpu.loaded == Some(space)) {
+            assert!(!cpu.in_user, "user code runs in a space that is destroyed");
+            cpu.load(None);
+        }
     }
 
     fn map(
@@ -182,6 +267,7 @@ impl Machine for FakeMachine {
         caching: Caching,
     ) -> Result<(), MapError> {
         let free = self.table_frames - self.used_table_frames();
+        let name = space;
         let space = self.space(space);
         if space.pages.contains_key(&page) {
             return Err(MapError::Mapped);
@@ -195,14 +281,18 @@ impl Machine for FakeMachine {
             return Err(MapError::OutOfTables);
         }
         space.tables.extend(missing);
-        space.pages.insert(
-            page,
-            Mapping {
-                frame,
-                access,
-                caching,
-            },
-        );
+        let mapping = Mapping {
+            frame,
+            access,
+            caching,
+        };
+        space.pages.insert(page, mapping);
+        let name = Some(name);
+        for cpu in self.cpus.iter_mut() {
+            if cpu.in_user && cpu.loaded == name {
+                cpu.remember(page, mapping);
+            }
+        }
         Ok(())
     }
 
@@ -232,7 +322,7 @@ impl Machine for FakeMachine {
     }
 
     fn set_timer(&mut self, deadline_ns: Option<u64>) {
-        self.timer_ns = deadline_ns;
+        self.timer_ns[usize::from(self.current_cpu.0)] = deadline_ns;
         self.timer_sets += 1;
     }
 
@@ -283,7 +373,7 @@ impl Machine for FakeMachine {
 
     fn cpu_status(&self) -> CpuStatus {
         CpuStatus {
-            cpus: 1,
+            cpus: self.cpus.len() as u64,
             w_xor_x: 1,
             ..CpuStatus::default()
         }

@@ -8,5 +8,5 @@ mod world;
 #[cfg(test)]
 pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
-pub use machine::{FakeMachine, Mapping};
+pub use machine::{FakeCpu, FakeMachine, Mapping};
 pub use world::{World, WorldOptions};

@@ -4,13 +4,15 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use nonos_abi::boot::{BootInfo, MemoryRange, RollbackStore, memory_kind};
-use nonos_abi::{Error, PAGE_BYTES, Syscall, start};
+use nonos_abi::{Error, PAGE_BYTES, Rights, Syscall, start};
 
 use super::image::payload;
 use super::machine::FakeMachine;
 use crate::arena::{Empty, Entry, ProcessId, ThreadId};
 use crate::kernel::{BootRecord, Kernel};
-use crate::machine::{AddressSpace, Event, UserContext, UserPage};
+use crate::lineage::NEVER;
+use crate::machine::{AddressSpace, CpuId, Event, UserContext, UserPage};
+use crate::process::Exit;
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
 use crate::{invariants, machine};
@@ -21,6 +23,8 @@ const RAM_START: u32 = 0x100;
 /// How large the machine is.
 #[derive(Clone, Copy, Debug)]
 pub struct WorldOptions {
+    /// CPUs that run.
+    pub cpus: usize,
     /// Frames of RAM, in two ranges with a hole between.
     pub frames: u32,
     /// Frames for page tables.
@@ -36,6 +40,7 @@ pub struct WorldOptions {
 impl Default for WorldOptions {
     fn default() -> Self {
         Self {
+            cpus: 1,
             frames: 2048,
             table_frames: 512,
             region_bytes: 2 << 20,
@@ -53,6 +58,8 @@ pub struct World {
     pub machine: FakeMachine,
     /// Whether each event is followed by a check of all invariants.
     pub checked: bool,
+    /// Whether CPUs that were kicked or stopped enter the kernel only when the test says so.
+    pub holds_kicks: bool,
 }
 
 impl Default for World {
@@ -65,12 +72,27 @@ impl World {
     /// A machine on which the kernel has started `init`.
     pub fn new(options: WorldOptions) -> Self {
         let mut world = Self::without_init(options);
+        world.start_init();
+        world.deliver_kicks();
         world
-            .kernel
-            .start_init(&mut world.machine)
+    }
+
+    /// Has the kernel start `init`.
+    pub(crate) fn start_init(&mut self) {
+        self.machine.enter_kernel(self.machine.current_cpu);
+        self.kernel
+            .start_init(&mut self.machine)
             .expect("init starts");
-        world.check();
-        world
+        self.leave_kernel();
+        self.check();
+    }
+
+    /// A machine with so many CPUs on which the kernel has started `init`.
+    pub fn with_cpus(cpus: usize) -> Self {
+        Self::new(WorldOptions {
+            cpus,
+            ..WorldOptions::default()
+        })
     }
 
     /// A machine on which nothing runs.
@@ -87,12 +109,13 @@ impl World {
             tsc_at_kernel_entry: 1500,
         };
         let ram = RAM_START..RAM_START + options.frames + 16;
-        let mut machine = FakeMachine::new(ram, options.table_frames);
+        let mut machine = FakeMachine::new(options.cpus, ram, options.table_frames);
         let kernel = Kernel::new(boot, arenas(&sizes), &mut machine).expect("the payload is good");
         Self {
             kernel,
             machine,
             checked: true,
+            holds_kicks: false,
         }
     }
 
@@ -101,12 +124,65 @@ impl World {
         self.kernel.init.expect("init was started")
     }
 
-    /// Has something happen.
+    /// Has something happen on the CPU that was last in the kernel.
     pub fn event(&mut self, event: Event) {
+        self.event_on(self.machine.current_cpu, event);
+    }
+
+    /// Has something happen on a CPU. CPUs that are kicked by it enter the kernel after it.
+    pub fn event_on(&mut self, cpu: CpuId, event: Event) {
+        self.event_alone(cpu, event);
+        self.deliver_kicks();
+        self.machine.current_cpu = cpu;
+    }
+
+    fn event_alone(&mut self, cpu: CpuId, event: Event) {
+        self.machine.enter_kernel(cpu);
         self.kernel.handle(event, &mut self.machine);
+        self.leave_kernel();
         if self.checked {
             self.check();
         }
+    }
+
+    /// Has the CPU that runs the kernel go on with what the kernel decided.
+    pub(crate) fn leave_kernel(&mut self) {
+        let current = self.kernel.current(self.machine.current_cpu);
+        let space = current.map(|(_, space)| space);
+        self.machine.leave_kernel(space);
+    }
+
+    /// Ends a process, as an operator would.
+    pub fn kill(&mut self, process: ProcessId) {
+        let cpu = self.machine.current_cpu;
+        self.machine.enter_kernel(cpu);
+        self.kernel.scheduler.enter(cpu);
+        self.kernel
+            .end_process(process, Exit::Killed, &mut self.machine);
+        self.event(Event::Spurious);
+    }
+
+    fn deliver_kicks(&mut self) {
+        while !self.holds_kicks
+            && let Some(&cpu) = self.waiting_cpus().first()
+        {
+            self.event_alone(cpu, Event::Spurious);
+        }
+    }
+
+    /// CPUs that were kicked or stopped and did not enter the kernel since.
+    pub fn waiting_cpus(&self) -> Vec<CpuId> {
+        self.cpus()
+            .filter(|cpu| {
+                let cpu = &self.machine.cpus[usize::from(cpu.0)];
+                cpu.kicked || cpu.stopped
+            })
+            .collect()
+    }
+
+    /// All CPUs.
+    pub fn cpus(&self) -> impl Iterator<Item = CpuId> + use<> {
+        (0..self.machine.cpus.len()).map(|cpu| CpuId(cpu as u8))
     }
 
     /// Checks all invariants.
@@ -116,15 +192,24 @@ impl World {
         }
     }
 
+    /// The CPU whose timer is due first, and when.
+    pub fn next_timer(&self) -> Option<(u64, CpuId)> {
+        self.cpus()
+            .filter_map(|cpu| Some((self.machine.timer_ns[usize::from(cpu.0)]?, cpu)))
+            .min()
+    }
+
     /// Lets time pass, with the timer events that are due.
     pub fn advance(&mut self, ns: u64) {
+        let cpu = self.machine.current_cpu;
         let end = self.machine.now_ns + ns;
-        while let Some(due) = self.machine.timer_ns.filter(|&due| due <= end) {
+        while let Some((due, cpu)) = self.next_timer().filter(|&(due, _)| due <= end) {
             self.machine.now_ns = self.machine.now_ns.max(due);
-            self.machine.timer_ns = None;
-            self.event(Event::Timer);
+            self.machine.timer_ns[usize::from(cpu.0)] = None;
+            self.event_on(cpu, Event::Timer);
         }
         self.machine.now_ns = end;
+        self.machine.current_cpu = cpu;
     }
 
     /// The thread of a process.
@@ -153,20 +238,33 @@ impl World {
         )
     }
 
-    /// The process that runs.
+    /// The process that runs, on the CPU that was last in the kernel.
     pub fn running(&self) -> Option<ProcessId> {
-        Some(self.kernel.caller()?.process)
+        self.running_on(self.machine.current_cpu)
     }
 
-    /// Has others yield until `process` runs.
+    /// The process that runs on a CPU.
+    pub fn running_on(&self, cpu: CpuId) -> Option<ProcessId> {
+        let thread = self.kernel.scheduler.running_on(cpu)?;
+        self.kernel.threads[thread].process
+    }
+
+    /// Has others yield until `process` runs. From then on events happen on its CPU.
     pub fn switch_to(&mut self, process: ProcessId) {
         for _ in 0..1000 {
-            let Some(running) = self.running() else { break };
-            if running == process {
+            if let Some(cpu) = self
+                .cpus()
+                .find(|&cpu| self.running_on(cpu) == Some(process))
+            {
+                self.machine.current_cpu = cpu;
                 return;
             }
+            let cpu = self.kernel.threads[self.thread(process)].cpu;
+            let Some(running) = self.running_on(cpu) else {
+                break;
+            };
             self.context(running).rax = Syscall::Yield as u64;
-            self.event(Event::Syscall);
+            self.event_on(cpu, Event::Syscall);
         }
         panic!("{process:?} cannot run: {:?}", self.state(process));
     }
@@ -298,22 +396,17 @@ impl World {
 
     /// The process that a handle names.
     pub fn process_behind(&self, owner: ProcessId, handle: u64) -> ProcessId {
-        let (_, capability) = self
-            .kernel
-            .look_up_any(owner, handle)
-            .expect("the handle exists");
-        capability.object.process().expect("a process")
+        self.kernel
+            .look_up(owner, handle, Rights::NONE, &self.machine)
+            .expect("a process")
     }
 
     /// Gives a process another's handle, as if it had been granted or sent.
     pub fn share(&mut self, from: ProcessId, handle: u64, to: ProcessId) -> u64 {
-        let (_, capability) = self
-            .kernel
-            .look_up_any(from, handle)
-            .expect("the handle exists");
+        let found = self.kernel.find(from, handle).expect("the handle exists");
         let copy = self
             .kernel
-            .insert_copy(to, capability)
+            .insert_copy(to, &found, found.capability, NEVER)
             .expect("room for a handle");
         copy.raw().into()
     }
@@ -388,6 +481,8 @@ fn arenas(sizes: &Sizes) -> Arenas {
         interrupts: entries(sizes.interrupts),
         modules: entries(sizes.modules),
         watches: entries(sizes.watches),
+        nodes: filled(sizes.nodes()),
+        audit: Vec::leak(std::vec![Default::default(); sizes.audit_records]),
         frames: filled(sizes.frames),
         log: Vec::leak(std::vec![0; sizes.log_bytes]),
     }

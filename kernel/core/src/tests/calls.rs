@@ -4,6 +4,7 @@ use nonos_abi::{Error, Handle, MessageInfo, Rights, Syscall, start};
 
 use crate::arena::ProcessId;
 use crate::handle::REPLY_SLOTS;
+use crate::lineage::NEVER;
 use crate::testing::World;
 use crate::thread::ThreadState;
 
@@ -448,7 +449,12 @@ fn a_server_that_answers_nobody_runs_out_of_reply_slots_and_of_nothing_else() {
     for _ in 0..REPLY_SLOTS {
         let reply =
             crate::handle::Capability::new(crate::object::Object::Reply(None), Rights::NONE);
-        calls.world.kernel.table(server).insert(reply).unwrap();
+        calls
+            .world
+            .kernel
+            .table(server)
+            .insert(reply, NEVER)
+            .unwrap();
     }
     calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
     assert_eq!(calls.server_receives(), Err(Error::OutOfHandles));
@@ -569,14 +575,14 @@ fn reply_slots_start_again_and_other_slots_do_not() {
     let server = calls.server;
     let mut table = calls.world.kernel.table(server);
     let reply = crate::handle::Capability::new(crate::object::Object::Reply(None), Rights::NONE);
-    let first = table.insert(reply).unwrap();
+    let first = table.insert(reply, NEVER).unwrap();
     table.take(first.index());
     for _ in 0..Handle::LAST_GENERATION {
-        let handle = table.insert(reply).unwrap();
+        let handle = table.insert(reply, NEVER).unwrap();
         assert_ne!(handle, first);
         table.take(handle.index());
     }
-    assert_eq!(table.insert(reply), Ok(first));
+    assert_eq!(table.insert(reply, NEVER), Ok(first));
     let handle = first.index();
     table.take(handle);
 }

@@ -4,6 +4,7 @@ use nonos_abi::{Error, Handle, ObjectKind, Rights, Syscall, start};
 
 use crate::arena::ProcessId;
 use crate::handle::{Capability, REPLY_SLOTS};
+use crate::lineage::NEVER;
 use crate::object::Object;
 use crate::testing::World;
 
@@ -27,6 +28,7 @@ fn init_holds_the_handles_of_the_contract_and_nothing_else() {
         (start::KERNEL_LAYOUT, ObjectKind::KernelLayout, Rights::ALL),
         (start::POWER, ObjectKind::Power, Rights::ALL),
         (start::LOG, ObjectKind::Log, Rights::ALL),
+        (start::AUDIT, ObjectKind::Audit, Rights::ALL),
     ];
     for (handle, kind, rights) in expected {
         let found = info(&mut world, init, handle.raw().into());
@@ -126,7 +128,7 @@ fn the_kind_is_checked_before_the_rights() {
     let mut world = World::default();
     let init = world.init();
     let bare = Capability::new(Object::Log, Rights::NONE);
-    let bare = world.kernel.insert_copy(init, bare).unwrap().raw().into();
+    let bare = world.kernel.insert_root(init, bare).unwrap().raw().into();
     assert_eq!(
         world.call(init, Syscall::NotificationWait, &[bare]),
         Err(Error::WrongKind)
@@ -184,15 +186,15 @@ fn a_slot_that_reached_the_last_generation_is_retired() {
     };
     let init = world.init();
     let port = Capability::new(Object::Log, Rights::ALL);
-    let first = world.kernel.table(init).insert(port).unwrap();
+    let first = world.kernel.table(init).insert(port, NEVER).unwrap();
     world.kernel.table(init).take(first.index());
     for generation in 1..=Handle::LAST_GENERATION {
-        let handle = world.kernel.table(init).insert(port).unwrap();
+        let handle = world.kernel.table(init).insert(port, NEVER).unwrap();
         assert_eq!(handle, Handle::new(first.index(), generation));
         world.kernel.table(init).take(first.index());
     }
-    let other = world.kernel.table(init).insert(port).unwrap();
+    let other = world.kernel.table(init).insert(port, NEVER).unwrap();
     assert_ne!(other.index(), first.index());
-    assert!(world.kernel.look_up_any(init, first.raw().into()).is_err());
+    assert!(world.kernel.find(init, first.raw().into()).is_err());
     world.check();
 }

@@ -2,8 +2,10 @@
 //! invariants after each event.
 
 mod calls;
+mod cpus;
 mod handles;
 mod hardware;
+mod lineage;
 mod loading;
 mod memory;
 mod modules;

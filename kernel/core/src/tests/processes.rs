@@ -231,7 +231,7 @@ fn grants_land_in_the_lowest_slots_with_the_rights_given_and_only_before_the_sta
     let write = Rights::WRITE.bits();
     let landed = world.value(init, Syscall::ProcessGrant, &[handle, badged, write]);
     assert_eq!(landed, u64::from(start::PARENT.raw()));
-    let (_, capability) = world.kernel.look_up_any(worker, landed).unwrap();
+    let capability = world.kernel.find(worker, landed).unwrap().capability;
     assert_eq!((capability.badge, capability.rights), (77, Rights::WRITE));
     world.value(init, Syscall::ProcessStart, &[handle, 0, 0]);
     let late = world.call(init, Syscall::ProcessGrant, &[handle, badged, write]);

@@ -1,13 +1,13 @@
-//! Random system calls of several processes, with time, interrupts and faults in between. All invariants are checked
-//! after every event; nothing that user space does may make the kernel panic.
+//! Random system calls of several processes on one to four CPUs, with time, interrupts and faults in between. CPUs that were
+//! kicked or stopped enter the kernel late. All invariants are checked after every event; nothing that user space does may make
+//! the kernel panic.
 
 use std::vec::Vec;
 
 use nonos_abi::{Error, MessageInfo, ObjectKind, PAGE_BYTES, Syscall};
 
 use crate::arena::ProcessId;
-use crate::machine::{Event, Fault};
-use crate::process::Exit;
+use crate::machine::{CpuId, Event, Fault};
 use crate::testing::{World, WorldOptions};
 
 /// xorshift64*: the same sequence everywhere.
@@ -118,6 +118,13 @@ const A_DAY_NS: u64 = 86_400_000_000_000;
 
 const NAMES: [&str; 4] = ["worker", "bad-hash", "small", "nothing"];
 
+const DIVIDE_ERROR: Fault = Fault {
+    vector: 0,
+    error: 0,
+    address: 0,
+    instruction: 0,
+};
+
 struct Player {
     world: World,
     calls: Vec<Syscall>,
@@ -130,6 +137,7 @@ struct Player {
 impl Player {
     fn new(seed: u64) -> Self {
         let options = WorldOptions {
+            cpus: 1 + seed as usize % 4,
             frames: 512,
             table_frames: 120,
             processes: Some(6),
@@ -145,6 +153,7 @@ impl Player {
             refused: 0,
         };
         player.introduce_workers();
+        player.world.holds_kicks = true;
         player
     }
 
@@ -166,8 +175,20 @@ impl Player {
     }
 
     fn step(&mut self) {
-        let Some(process) = self.world.running() else {
+        let cpus: Vec<_> = self.world.cpus().collect();
+        let runs = |cpu: &CpuId| self.world.running_on(*cpu).is_some();
+        let busy: Vec<_> = cpus.iter().copied().filter(runs).collect();
+        if busy.is_empty() {
             return self.nobody_runs();
+        }
+        let any = self.dice.one_in(12);
+        let cpu = self.dice.pick(if any { &cpus } else { &busy });
+        self.world.machine.current_cpu = cpu;
+        let Some(process) = self.world.running() else {
+            // Idle, or its thread was taken away after it had entered the kernel for this.
+            let events = [Event::Spurious, Event::Syscall, Event::Fault(DIVIDE_ERROR)];
+            let event = self.dice.pick(&events);
+            return self.world.event(event);
         };
         match self.dice.below(100) {
             0..=2 => {
@@ -208,21 +229,19 @@ impl Player {
                 self.world.kernel.frames.available(),
                 self.world.kernel.frames.total()
             );
-            self.world
-                .kernel
-                .start_init(&mut self.world.machine)
-                .expect("init starts again");
-            self.world.check();
-            return self.introduce_workers();
+            self.world.start_init();
+            self.world.holds_kicks = false;
+            self.introduce_workers();
+            self.world.holds_kicks = true;
+            return;
+        }
+        if let Some(&cpu) = self.world.waiting_cpus().first() {
+            return self.world.event_on(cpu, Event::Spurious);
         }
         let now_ns = self.world.machine.now_ns;
-        let due = self
-            .world
-            .machine
-            .timer_ns
-            .filter(|&due| due < now_ns + A_DAY_NS);
-        match due {
-            Some(due) => self.world.advance(due.saturating_sub(now_ns)),
+        let due = self.world.next_timer();
+        match due.filter(|&(due, _)| due < now_ns + A_DAY_NS) {
+            Some((due, _)) => self.world.advance(due.saturating_sub(now_ns)),
             // All wait for each other, or for a day that will not come: end one, as an operator would.
             None => {
                 let processes = self.world.kernel.processes.iter();
@@ -231,10 +250,7 @@ impl Player {
                     .map(|(id, _)| id)
                     .collect();
                 let victim = self.dice.pick(&alive);
-                self.world
-                    .kernel
-                    .end_process(victim, Exit::Killed, &mut self.world.machine);
-                self.world.event(Event::Spurious);
+                self.world.kill(victim);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::scheduler::SLICE_NS;
 use crate::testing::World;
 
 /// A started process of this priority.
-fn worker_with(world: &mut World, priority: u64) -> ProcessId {
+pub(super) fn worker_with(world: &mut World, priority: u64) -> ProcessId {
     let init = world.init();
     let module = world.admit("worker").unwrap();
     let handle = world.value(init, Syscall::ProcessCreate, &[module, priority, 100]);
@@ -35,9 +35,9 @@ fn equals_take_turns_by_time_slice() {
 #[test]
 fn a_lone_thread_is_not_interrupted() {
     let mut world = World::default();
-    assert_eq!(world.machine.timer_ns, None);
+    assert_eq!(world.machine.timer_ns[0], None);
     world.advance(10 * SLICE_NS);
-    assert_eq!(world.machine.timer_ns, None);
+    assert_eq!(world.machine.timer_ns[0], None);
     let sets = world.machine.timer_sets;
     for _ in 0..10 {
         world.value(world.init(), Syscall::ClockRead, &[]);
@@ -55,14 +55,14 @@ fn a_lower_priority_runs_only_when_the_higher_ones_wait() {
     let low = worker_with(&mut world, 3);
     assert_eq!(world.running(), Some(init));
     assert_eq!(
-        world.machine.timer_ns, None,
+        world.machine.timer_ns[0], None,
         "a lower priority needs no time slice"
     );
     world.begin(init, Syscall::Yield, &[]);
     assert_eq!(world.running(), Some(init));
     world.begin(init, Syscall::Sleep, &[5_000]);
     assert_eq!(world.running(), Some(low));
-    assert_eq!(world.machine.timer_ns, Some(5_000));
+    assert_eq!(world.machine.timer_ns[0], Some(5_000));
     world.advance(5_000);
     assert_eq!(
         world.running(),

@@ -1,0 +1,163 @@
+//! Queues: doubly linked lists through the entries of an arena, so that adding and removing takes no memory and no search.
+//!
+//! Which list an entry is on follows from its state; a chain says which of its links a list uses. An entry is on at
+//! most one list of each chain.
+
+use crate::arena::{Arena, Empty, Id, ThreadId};
+use crate::thread::Thread;
+
+/// Neighbours in a [`List`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Links<I> {
+    pub previous: Option<I>,
+    pub next: Option<I>,
+}
+
+impl<I> Links<I> {
+    /// Of an entry that is on no list, or alone.
+    pub const NONE: Self = Self {
+        previous: None,
+        next: None,
+    };
+}
+
+/// Which links of which objects a list uses.
+pub(crate) trait Chain {
+    /// Index of an object.
+    type Id: Id + 'static;
+    /// The object.
+    type Item: Empty + 'static;
+    /// Its links.
+    fn links(item: &mut Self::Item) -> &mut Links<Self::Id>;
+    /// The object after it.
+    fn next(item: &Self::Item) -> Option<Self::Id>;
+}
+
+type Items<C> = Arena<<C as Chain>::Id, <C as Chain>::Item>;
+
+/// A list of objects.
+pub(crate) struct List<C: Chain> {
+    /// The first.
+    pub head: Option<C::Id>,
+    tail: Option<C::Id>,
+}
+
+impl<C: Chain> Clone for List<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Chain> Copy for List<C> {}
+
+impl<C: Chain> List<C> {
+    /// Without objects.
+    pub const EMPTY: Self = Self {
+        head: None,
+        tail: None,
+    };
+
+    /// Adds an object that is on no list at the end.
+    pub fn push_back(&mut self, items: &mut Items<C>, id: C::Id) {
+        *C::links(&mut items[id]) = Links {
+            previous: self.tail,
+            next: None,
+        };
+        match self.tail.replace(id) {
+            Some(tail) => C::links(&mut items[tail]).next = Some(id),
+            None => self.head = Some(id),
+        }
+    }
+
+    /// Adds an object that is on no list at the front.
+    pub fn push_front(&mut self, items: &mut Items<C>, id: C::Id) {
+        self.insert_before(items, id, self.head);
+    }
+
+    /// Adds an object that is on no list before another, or at the end.
+    pub fn insert_before(&mut self, items: &mut Items<C>, id: C::Id, next: Option<C::Id>) {
+        let Some(next) = next else {
+            return self.push_back(items, id);
+        };
+        let previous = C::links(&mut items[next]).previous.replace(id);
+        *C::links(&mut items[id]) = Links {
+            previous,
+            next: Some(next),
+        };
+        match previous {
+            Some(previous) => C::links(&mut items[previous]).next = Some(id),
+            None => self.head = Some(id),
+        }
+    }
+
+    /// Takes out an object that is on this list.
+    pub fn remove(&mut self, items: &mut Items<C>, id: C::Id) {
+        let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);
+        match links.previous {
+            Some(previous) => C::links(&mut items[previous]).next = links.next,
+            None => self.head = links.next,
+        }
+        match links.next {
+            Some(next) => C::links(&mut items[next]).previous = links.previous,
+            None => self.tail = links.previous,
+        }
+    }
+
+    /// Takes out the first object.
+    pub fn pop_front(&mut self, items: &mut Items<C>) -> Option<C::Id> {
+        let id = self.head?;
+        self.remove(items, id);
+        Some(id)
+    }
+
+    /// The objects, first to last.
+    pub fn iter(self, items: &Items<C>) -> impl Iterator<Item = C::Id> {
+        core::iter::successors(self.head, |&id| C::next(&items[id]))
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl<C: Chain> List<C> {
+    /// Whether this is the last object.
+    pub fn ends_with(self, id: Option<C::Id>) -> bool {
+        self.tail == id
+    }
+}
+
+/// Threads by what they do: ready, or waiting for something.
+pub(crate) struct ByState;
+
+impl Chain for ByState {
+    type Id = ThreadId;
+    type Item = Thread;
+
+    fn links(thread: &mut Thread) -> &mut Links<ThreadId> {
+        &mut thread.links
+    }
+
+    fn next(thread: &Thread) -> Option<ThreadId> {
+        thread.links.next
+    }
+}
+
+/// Threads by when they are to be woken.
+pub(crate) struct ByDeadline;
+
+impl Chain for ByDeadline {
+    type Id = ThreadId;
+    type Item = Thread;
+
+    fn links(thread: &mut Thread) -> &mut Links<ThreadId> {
+        &mut thread.timeout_links
+    }
+
+    fn next(thread: &Thread) -> Option<ThreadId> {
+        thread.timeout_links.next
+    }
+}
+
+/// Threads that are ready, or wait for the same.
+pub(crate) type Queue = List<ByState>;
+
+/// Threads that are woken at a time, the earliest first.
+pub(crate) type Timeouts = List<ByDeadline>;
