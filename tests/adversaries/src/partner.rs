@@ -83,7 +83,7 @@ fn play(role: Role, parameter: u64, shared: Shared) -> calls::Result<()> {
             }
         }
         Role::Parent => {
-            shared.keep(Word::First, child_without_limit(shared));
+            shared.keep(Word::First, child_without_limit());
             on_all_cpus(shared, spin)?;
         }
         Role::Wait => {
@@ -211,14 +211,16 @@ fn nap_for_ever(thread: u64) {
     }
 }
 
-/// Has a module run that spins, with no limit on its CPU time.
-fn child_without_limit(shared: Shared) -> calls::Result<()> {
+/// Has a module run that spins, with no limit on its CPU time, and hands it to the referee, to be ended.
+fn child_without_limit() -> calls::Result<()> {
     let (child, _) = calls::make(Syscall::ProcessCreate, [calls::word(THING), 8, 256, 0, 0])?;
-    let grant = |handle: Handle| {
-        let arguments = [child, calls::word(handle), Rights::ALL.bits(), 0];
-        calls::make(Syscall::ProcessGrant, arguments).map(drop)
+    let shared = [child, calls::word(SHARED), Rights::ALL.bits(), NEVER];
+    calls::make(Syscall::ProcessGrant, shared)?;
+    calls::make(Syscall::ProcessStart, [child, Role::Spin as u64, 0])?;
+    let mut message = Message {
+        info: MessageInfo::new(1, 0, 1),
+        ..Message::default()
     };
-    grant(SHARED)?;
-    let _ = shared;
-    calls::make(Syscall::ProcessStart, [child, Role::Spin as u64, 0]).map(drop)
+    message.handles[0] = Handle::from_raw(child as u32);
+    calls::call(OTHER, &message).map(drop)
 }

@@ -34,7 +34,8 @@ pub enum Role {
     Threads,
     /// As [`Role::Spin`], and sleeps for an instant again and again.
     Sleep,
-    /// As [`Role::Spin`], after it had [`THING`], a module, run [`Role::Spin`] without a limit.
+    /// As [`Role::Spin`], after it had [`THING`], a module, run [`Role::Spin`] without a limit, and sent that process to
+    /// [`OTHER`], an endpoint.
     Parent,
     /// Waits for [`THING`], a notification.
     Wait,
