@@ -38,7 +38,7 @@ fn start(machine: &mut Hal) -> Result<Kernel, StartError> {
 fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
     Arenas {
         processes: empty(machine, sizes.processes),
-        threads: empty(machine, sizes.processes),
+        threads: empty(machine, sizes.threads),
         slots: empty(machine, sizes.processes * sizes.handles_per_process),
         regions: empty(machine, sizes.processes * sizes.regions_per_process),
         memories: empty(machine, sizes.memories),

@@ -22,7 +22,7 @@ use crate::object::Object;
 use crate::region::Backing;
 use crate::scheduler::{PRIORITIES, Queue};
 use crate::testing::{FakeMachine, Mapping};
-use crate::thread::ThreadState;
+use crate::thread::{Thread, ThreadState};
 
 type Checked = Result<(), String>;
 
@@ -174,12 +174,22 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
     );
     for (id, process) in kernel.processes.iter() {
         let alive = process.exit.is_none();
-        let thread = process
-            .thread
-            .filter(|&thread| kernel.threads[thread].process == Some(id));
+        let mut threads = 0;
+        for thread in process.threads.iter(&kernel.threads) {
+            ensure!(
+                kernel.threads[thread].process == Some(id),
+                "{thread:?} is not of {id:?}"
+            );
+            threads += 1;
+        }
         ensure!(
-            thread.is_some() == alive,
-            "{id:?} alive {alive} has thread {thread:?}"
+            (threads > 0) == alive && threads == usize::from(process.thread_count),
+            "{id:?} alive {alive} has {threads} threads"
+        );
+        let last = process.threads.iter(&kernel.threads).last();
+        ensure!(
+            process.threads.ends_with(last),
+            "{id:?} has a wrong list of threads"
         );
         ensure!(
             process.space.is_some() == alive,
@@ -197,13 +207,14 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
         let empty = empty && process.frames.count() == 0 && process.watches.is_none();
         ensure!(alive || empty, "{id:?} ended and has something left");
     }
-    let threads = kernel.threads.used();
-    let alive = kernel
-        .processes
-        .iter()
-        .filter(|(_, process)| process.exit.is_none())
-        .count();
-    ensure!(threads == alive, "{threads} threads for {alive} processes");
+    let live = |(_, thread): &(ThreadId, &Thread)| thread.state != ThreadState::Ended;
+    let threads = kernel.threads.iter().filter(live).count();
+    let counted = kernel.processes.iter();
+    let counted: usize = counted.map(|(_, p)| usize::from(p.thread_count)).sum();
+    ensure!(
+        threads == counted,
+        "{threads} threads, {counted} of processes"
+    );
     Ok(())
 }
 
@@ -267,6 +278,7 @@ fn exists(kernel: &Kernel, object: Object) -> bool {
     }
     match object {
         Object::Process(id) => in_use(&kernel.processes, id),
+        Object::Thread(id) => in_use(&kernel.threads, id),
         Object::Memory(id) => in_use(&kernel.memories, id),
         Object::Endpoint(id) => in_use(&kernel.endpoints, id),
         Object::Reply(Some(id)) => in_use(&kernel.threads, id),
@@ -305,6 +317,7 @@ impl Counts {
 /// Every reference count is what one counts again.
 fn references(kernel: &Kernel) -> Checked {
     let mut processes = Counts::default();
+    let mut threads = Counts::default();
     let mut memories = Counts::default();
     let mut endpoints = Counts::default();
     let mut notifications = Counts::default();
@@ -331,6 +344,7 @@ fn references(kernel: &Kernel) -> Checked {
         {
             match capability.object {
                 Object::Process(id) => processes.add(id),
+                Object::Thread(id) => threads.add(id),
                 Object::Memory(id) => memories.add(id),
                 Object::Endpoint(id) => {
                     endpoints.add(id);
@@ -347,7 +361,10 @@ fn references(kernel: &Kernel) -> Checked {
     for payer in payers(kernel) {
         processes.add(payer);
     }
-    for (_, thread) in kernel.threads.iter() {
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            threads.add(id);
+        }
         thread
             .bound
             .into_iter()
@@ -382,6 +399,7 @@ fn references(kernel: &Kernel) -> Checked {
         );
     }
     processes.compare(&kernel.processes)?;
+    threads.compare(&kernel.threads)?;
     memories.compare(&kernel.memories)?;
     endpoints.compare(&kernel.endpoints)?;
     notifications.compare(&kernel.notifications)?;
@@ -396,6 +414,7 @@ fn payers(kernel: &Kernel) -> Vec<ProcessId> {
     }
     [
         of(&kernel.processes),
+        of(&kernel.threads),
         of(&kernel.memories),
         of(&kernel.endpoints),
         of(&kernel.notifications),
@@ -655,7 +674,10 @@ fn queues(kernel: &Kernel) -> Checked {
     for (id, thread) in kernel.threads.iter() {
         let queued = found.contains_key(&id.position());
         let expected = match thread.state {
-            ThreadState::New | ThreadState::Sleeping | ThreadState::AwaitingReply { .. } => false,
+            ThreadState::New
+            | ThreadState::Sleeping
+            | ThreadState::AwaitingReply { .. }
+            | ThreadState::Ended => false,
             ThreadState::Running => {
                 ensure!(
                     kernel.scheduler.running_on(thread.cpu) == Some(id),
@@ -663,7 +685,6 @@ fn queues(kernel: &Kernel) -> Checked {
                 );
                 false
             }
-            ThreadState::Ended => return Err(format!("{id:?} ended and exists")),
             _ => true,
         };
         ensure!(
@@ -801,9 +822,8 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let mapping = mapping.filter(|&at| at != NEVER);
         let due = [timeout, slice, mapping].into_iter().flatten().min();
         let armed = machine.timer_ns[usize::from(cpu.0)];
-        // With several CPUs another one can take what the timer was set for.
-        let early =
-            machine.cpus.len() > 1 && armed.is_some_and(|at| due.is_none_or(|due| at < due));
+        // What the timer was set for can be gone: it goes off once for nothing.
+        let early = armed.is_some_and(|at| due.is_none_or(|due| at < due));
         ensure!(
             armed == due || early,
             "the timer of {cpu:?} is set to {armed:?}, not {due:?}"
@@ -862,7 +882,7 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         );
         let blocked = !matches!(
             thread.state,
-            ThreadState::New | ThreadState::Ready | ThreadState::Running
+            ThreadState::New | ThreadState::Ready | ThreadState::Running | ThreadState::Ended
         );
         ensure!(
             blocked || !timed,

@@ -93,7 +93,7 @@ impl Kernel {
             .threads
             .insert(thread, None)
             .ok_or(Error::OutOfObjects)?;
-        self.processes[id].thread = Some(thread);
+        self.add_thread(id, thread);
 
         let loaded = self.load_image(id, module, space, machine);
         let loaded = loaded.and_then(|entry| Ok((entry, self.make_stack(id, space, machine)?)));

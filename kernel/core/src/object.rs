@@ -11,6 +11,8 @@ use crate::arena::{
 pub enum Object {
     /// A process.
     Process(ProcessId),
+    /// A thread.
+    Thread(ThreadId),
     /// Pages of memory.
     Memory(MemoryId),
     /// Where calls arrive.
@@ -75,6 +77,7 @@ macro_rules! select {
 
 select! {
     Process(ProcessId),
+    Thread(ThreadId),
     Memory(MemoryId),
     Endpoint(EndpointId),
     Notification(NotificationId),
@@ -147,6 +150,7 @@ impl Object {
     pub(crate) const fn kind(self) -> ObjectKind {
         match self {
             Self::Process(_) => ObjectKind::Process,
+            Self::Thread(_) => ObjectKind::Thread,
             Self::Memory(_) => ObjectKind::Memory,
             Self::Endpoint(_) => ObjectKind::Endpoint,
             Self::Reply(_) => ObjectKind::Reply,
@@ -169,6 +173,7 @@ impl Object {
     pub(crate) fn number(self) -> u64 {
         let position = match self {
             Self::Process(id) => id.position(),
+            Self::Thread(id) => id.position(),
             Self::Memory(id) => id.position(),
             Self::Endpoint(id) => id.position(),
             Self::Reply(Some(id)) => id.position(),

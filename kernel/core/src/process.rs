@@ -1,7 +1,7 @@
-//! Processes: an address space, a handle table, a quota, and a thread.
+//! Processes: an address space, a handle table, a quota, and threads.
 //!
 //! A process lives until it exits, faults or is killed. Then, before the kernel goes back to user space, all it had is
-//! freed: handles, mappings, frames, page tables, its thread. The record stays while anyone refers to it: a handle, or an object
+//! freed: handles, mappings, frames, page tables, its threads. The record stays while anyone refers to it: a handle, or an object
 //! that is charged to it. Its references are: one while it is alive, one per handle, one per object charged.
 //!
 //! A process that was never started ends when nobody can start it any more: when the last handle outside is closed, or
@@ -12,11 +12,12 @@ use nonos_abi::{Error, Name};
 
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
 use crate::frame::FrameList;
-use crate::handle::{Found, TableState};
+use crate::handle::{Found, REPLY_SLOTS, TableState};
 use crate::kernel::Kernel;
 use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::{AddressSpace, Fault, Machine};
 use crate::notification::Signal;
+use crate::queue::ThreadList;
 use crate::region::{Backing, Region};
 use crate::thread::ThreadState;
 
@@ -28,7 +29,9 @@ pub struct Process {
     /// Number for people, never used again.
     pub(crate) number: u64,
     pub(crate) name: Name,
-    pub(crate) thread: Option<ThreadId>,
+    /// Those that have not ended.
+    pub(crate) threads: ThreadList,
+    pub(crate) thread_count: u16,
     pub(crate) space: Option<AddressSpace>,
     /// The program; holds a reference.
     pub(crate) module: Option<ModuleId>,
@@ -49,7 +52,7 @@ pub struct Process {
     pub(crate) priority: u8,
     /// Denied system calls, by reason.
     pub(crate) denials: [u64; DENIALS],
-    /// CPU time, once it has ended.
+    /// CPU time of its threads that have ended.
     pub(crate) cpu_ns: u64,
     /// Who wants to know when it ends.
     pub(crate) watches: Option<WatchId>,
@@ -74,7 +77,8 @@ impl Empty for Process {
     const EMPTY: Self = Self {
         number: 0,
         name: Name::NONE,
-        thread: None,
+        threads: ThreadList::EMPTY,
+        thread_count: 0,
         space: None,
         module: None,
         frames: FrameList::EMPTY,
@@ -183,7 +187,7 @@ impl Kernel {
         id: ProcessId,
         arguments: [u64; 2],
     ) -> Result<(), Error> {
-        let thread = self.processes[id].thread.ok_or(Error::PeerGone)?;
+        let thread = self.processes[id].threads.head.ok_or(Error::PeerGone)?;
         if self.threads[thread].state != ThreadState::New {
             return Err(Error::Busy);
         }
@@ -195,19 +199,12 @@ impl Kernel {
 
     /// The threads of a process.
     pub(crate) fn threads_of(&self, id: ProcessId) -> impl Iterator<Item = ThreadId> {
-        core::iter::successors(self.processes[id].thread, |&thread| {
-            self.next_thread(thread)
-        })
-    }
-
-    /// The next thread of the same process.
-    pub(crate) fn next_thread(&self, _: ThreadId) -> Option<ThreadId> {
-        None
+        self.processes[id].threads.iter(&self.threads)
     }
 
     /// Whether a process was made and not started.
     pub(crate) fn is_new(&self, id: ProcessId) -> bool {
-        let thread = self.processes[id].thread;
+        let thread = self.processes[id].threads.head;
         thread.is_some_and(|thread| self.threads[thread].state == ThreadState::New)
     }
 
@@ -281,14 +278,14 @@ impl Kernel {
         self.uncharge_object(payer);
     }
 
-    /// Ends a process. Its thread does not run any more; the rest is cleaned up by [`Self::clean_up`].
+    /// Ends a process. Its threads do not run any more; the rest is cleaned up by [`Self::clean_up`].
     pub(crate) fn end_process(&mut self, id: ProcessId, exit: Exit, machine: &mut impl Machine) {
         if self.processes[id].exit.is_some() {
             return;
         }
         self.processes[id].exit = Some(exit);
         self.processes[id].next_ended = self.ended.replace(id);
-        if let Some(thread) = self.processes[id].thread {
+        while let Some(thread) = self.processes[id].threads.head {
             self.end_thread(thread, machine);
         }
         let name = self.processes[id].name;
@@ -302,18 +299,6 @@ impl Kernel {
         }
     }
 
-    /// Takes a thread out of whatever it does.
-    fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
-        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
-            machine.stop(cpu);
-        }
-        self.leave_queue(id);
-        self.scheduler
-            .forget(&mut self.threads, id, machine.now_ns());
-        self.threads[id].state = ThreadState::Ended;
-        self.unbind_notification(id, machine);
-    }
-
     /// Frees all that ended processes had. Cleaning up one can end others.
     pub(crate) fn clean_up(&mut self, machine: &mut impl Machine) {
         while let Some(id) = self.ended {
@@ -322,10 +307,6 @@ impl Kernel {
             self.notify_watchers(id, machine);
             self.close_all_handles(id, machine);
             self.free_address_space(id, machine);
-            if let Some(thread) = self.processes[id].thread.take() {
-                self.processes[id].cpu_ns = self.threads[thread].cpu_ns;
-                self.threads.remove(thread);
-            }
             self.release_process(id);
         }
     }
@@ -395,16 +376,18 @@ impl Kernel {
     /// What a process is and does.
     pub(crate) fn process_info(&self, id: ProcessId, now_ns: u64) -> ProcessInfo {
         let process = &self.processes[id];
-        let thread = process.thread.filter(|_| process.exit.is_none());
-        let state = match thread.map(|thread| self.threads[thread].state) {
-            None | Some(ThreadState::Ended) => process_state::ENDED,
-            Some(ThreadState::New) => process_state::NEW,
-            Some(ThreadState::Woken | ThreadState::Ready | ThreadState::Running) => {
-                process_state::READY
-            }
-            Some(_) => process_state::BLOCKED,
+        let threads = || process.threads.iter(&self.threads);
+        let is_ready = |id| {
+            use ThreadState::{Ready, Running, Woken};
+            matches!(self.threads[id].state, Woken | Ready | Running)
         };
-        let running = thread.map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));
+        let state = match process.exit {
+            Some(_) => process_state::ENDED,
+            None if self.is_new(id) => process_state::NEW,
+            None if threads().any(is_ready) => process_state::READY,
+            None => process_state::BLOCKED,
+        };
+        let running = threads().map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));
         let info = ProcessInfo {
             id: process.number,
             name: process.name,
@@ -413,7 +396,12 @@ impl Kernel {
             pages: process.pages,
             quota_pages: process.quota_pages,
             handles: process.table.used().into(),
-            cpu_ns: running.unwrap_or(process.cpu_ns),
+            cpu_ns: running.fold(process.cpu_ns, u64::saturating_add),
+            threads: process.thread_count.into(),
+            // Without slot 0, which is never filled.
+            handle_limit: (self.handles_per_process - REPLY_SLOTS - 1) as u64,
+            objects: process.objects.into(),
+            object_limit: self.objects_per_process.into(),
             denials: process
                 .denials
                 .iter()

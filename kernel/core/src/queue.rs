@@ -156,6 +156,25 @@ impl Chain for ByDeadline {
     }
 }
 
+/// Threads by process.
+pub(crate) struct OfProcess;
+
+impl Chain for OfProcess {
+    type Id = ThreadId;
+    type Item = Thread;
+
+    fn links(thread: &mut Thread) -> &mut Links<ThreadId> {
+        &mut thread.siblings
+    }
+
+    fn next(thread: &Thread) -> Option<ThreadId> {
+        thread.siblings.next
+    }
+}
+
+/// The threads of a process, the first one first.
+pub(crate) type ThreadList = List<OfProcess>;
+
 /// Threads that are ready, or wait for the same.
 pub(crate) type Queue = List<ByState>;
 

@@ -14,6 +14,7 @@ impl Kernel {
     pub(crate) fn retain(&mut self, capability: &Capability) {
         match capability.object {
             Object::Process(id) => self.processes.retain(id),
+            Object::Thread(id) => self.threads.retain(id),
             Object::Memory(id) => self.memories.retain(id),
             Object::Endpoint(id) => {
                 self.endpoints.retain(id);
@@ -41,6 +42,7 @@ impl Kernel {
     pub(crate) fn release(&mut self, capability: &Capability, machine: &mut impl Machine) {
         match capability.object {
             Object::Process(id) => self.release_process_handle(id, machine),
+            Object::Thread(id) => self.release_thread(id),
             Object::Memory(id) => self.release_memory(id, machine),
             Object::Endpoint(id) => self.release_endpoint(id, capability.rights, machine),
             Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone, machine),

@@ -15,6 +15,7 @@ use crate::kernel::{Caller, Kernel};
 use crate::lineage::{Derived, NEVER};
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
+use crate::queue::{Chain, OfProcess};
 use crate::random::Random;
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -284,17 +285,22 @@ impl Kernel {
 
     /// Has the process's mappings looked after when the first of them expires.
     fn note_expiry(&mut self, process: ProcessId) {
-        let deadlines = self.regions_of(process).iter();
-        let first = deadlines.map(|region| region.expires_ns).min();
-        let first = first.unwrap_or(NEVER);
-        let mut next = self.threads_of(process).next();
+        let first = self.first_mapping_expiry(process);
+        let mut next = self.processes[process].threads.head;
         while let Some(thread) = next {
             if self.threads[thread].mapping_expires_ns != first {
                 self.threads[thread].mapping_expires_ns = first;
                 self.scheduler.rearm(&self.threads, thread);
             }
-            next = self.next_thread(thread);
+            next = OfProcess::next(&self.threads[thread]);
         }
+    }
+
+    /// When the first mapping of a process has to go.
+    pub(crate) fn first_mapping_expiry(&self, process: ProcessId) -> u64 {
+        let deadlines = self.regions_of(process).iter();
+        let first = deadlines.map(|region| region.expires_ns).min();
+        first.unwrap_or(NEVER)
     }
 
     /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.

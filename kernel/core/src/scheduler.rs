@@ -222,6 +222,39 @@ impl Scheduler {
         }
     }
 
+    /// The CPUs that exist, one bit each.
+    pub fn all_cpus(&self) -> u8 {
+        u8::MAX >> (CPUS_MAX - self.count)
+    }
+
+    /// Sets a thread's priority and the CPUs that it may run on. A CPU that runs it changes what it runs when it settles: the
+    /// thread may be about to make a system call, which must not be lost.
+    pub fn reschedule(&mut self, threads: &mut Threads, id: ThreadId, priority: u8, affinity: u8) {
+        let state = threads[id].state;
+        if state == ThreadState::Ready {
+            self.dequeue(threads, id);
+            self.here().stale = true;
+        }
+        threads[id].priority = priority;
+        threads[id].affinity = affinity;
+        match state {
+            ThreadState::Ready => self.put_back(threads, id, Queue::push_back),
+            ThreadState::Running => self.reconsider(threads[id].cpu.0.into()),
+            _ => {}
+        }
+    }
+
+    /// Puts a thread that is on no queue where it runs soonest, with what is left of its slice.
+    fn put_back(
+        &mut self,
+        threads: &mut Threads,
+        id: ThreadId,
+        push: fn(&mut Queue, &mut Threads, ThreadId),
+    ) {
+        let cpu = self.place(threads, id);
+        self.enqueue(threads, id, cpu, push);
+    }
+
     /// Stops the running thread. The caller puts it on the queue that fits `state`.
     pub fn block(&mut self, threads: &mut Threads, state: ThreadState) -> Option<ThreadId> {
         let here = self.here();
@@ -355,8 +388,8 @@ impl Scheduler {
         let now_ns = machine.now_ns();
         self.place_woken(threads);
         let highest = self.here().occupied.checked_ilog2();
-        if let (Some(id), Some(highest)) = (self.running(), highest)
-            && highest > threads[id].priority.into()
+        if let Some(id) = self.running()
+            && (highest > Some(threads[id].priority.into()) || !threads[id].may_run_on(self.here))
         {
             self.preempt(threads, id, now_ns);
         }
@@ -376,14 +409,15 @@ impl Scheduler {
     fn preempt(&mut self, threads: &mut Threads, id: ThreadId, now_ns: u64) {
         let here = self.here();
         here.running = None;
-        let left = here.slice_end_ns.saturating_sub(now_ns);
-        let cpu = self.place(threads, id);
-        if left == 0 {
-            threads[id].slice_ns = SLICE_NS;
-            self.enqueue(threads, id, cpu, Queue::push_back);
-        } else {
-            threads[id].slice_ns = left;
-            self.enqueue(threads, id, cpu, Queue::push_front);
+        match here.slice_end_ns.saturating_sub(now_ns) {
+            0 => {
+                threads[id].slice_ns = SLICE_NS;
+                self.put_back(threads, id, Queue::push_back);
+            }
+            left => {
+                threads[id].slice_ns = left;
+                self.put_back(threads, id, Queue::push_front);
+            }
         }
     }
 

@@ -25,8 +25,10 @@ const TABLES_PER_PROCESS: usize = 12;
 /// Lengths of the slices in [`Arenas`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
-    /// Processes, and as many threads.
+    /// Processes.
     pub processes: usize,
+    /// Threads.
+    pub threads: usize,
     /// Slots in each handle table.
     pub handles_per_process: usize,
     /// Mapped regions in each address space.
@@ -58,6 +60,7 @@ impl Sizes {
     pub fn for_memory(region_bytes: usize, frames: usize) -> Self {
         let sizes = Self {
             processes: 0,
+            threads: 0,
             handles_per_process: 256,
             regions_per_process: 32,
             memories: 0,
@@ -86,6 +89,7 @@ impl Sizes {
     pub(crate) fn with_processes(self, processes: usize) -> Self {
         Self {
             processes,
+            threads: processes * 4,
             memories: processes * 8,
             endpoints: processes * 4,
             notifications: processes * 4,
@@ -101,7 +105,7 @@ impl Sizes {
             regions_per_process: self.regions_per_process,
             interrupts: self.interrupts,
             watches: self.watches,
-            threads: self.processes,
+            threads: self.threads,
         }
     }
 
@@ -112,7 +116,8 @@ impl Sizes {
 
     /// Bytes that all slices take together, without alignment.
     pub fn bytes(&self) -> usize {
-        self.processes * (size_of::<Entry<Process>>() + size_of::<Entry<Thread>>())
+        self.processes * size_of::<Entry<Process>>()
+            + self.threads * size_of::<Entry<Thread>>()
             + self.processes * self.handles_per_process * size_of::<Slot>()
             + self.processes * self.regions_per_process * size_of::<Region>()
             + self.memories * size_of::<Entry<Memory>>()
@@ -145,7 +150,7 @@ pub(crate) fn usable_frames(info: &BootInfo) -> (u64, u64) {
 pub struct Arenas {
     /// [`Sizes::processes`] entries.
     pub processes: &'static mut [Entry<Process>],
-    /// [`Sizes::processes`] entries.
+    /// [`Sizes::threads`] entries.
     pub threads: &'static mut [Entry<Thread>],
     /// [`Sizes::processes`] × [`Sizes::handles_per_process`] slots.
     pub slots: &'static mut [Slot],

@@ -1,10 +1,15 @@
 //! Threads: what the scheduler runs.
+//!
+//! A process starts with one thread, which nobody has a handle to and which is not charged. It makes more for itself; those are
+//! charged to it as kernel objects. References of a thread are: one while it has not ended, one per handle. The process ends with its last thread.
 
 use nonos_abi::Error;
 
 use crate::arena::{Empty, EndpointId, NotificationId, ProcessId, ThreadId};
+use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
-use crate::machine::{AddressSpace, CpuId, FrameNumber, UserContext};
+use crate::machine::{AddressSpace, CpuId, FrameNumber, Machine, UserContext};
+use crate::process::Exit;
 use crate::queue::Links;
 
 /// A thread.
@@ -14,6 +19,7 @@ use crate::queue::Links;
 pub struct Thread {
     pub(crate) context: UserContext,
     pub(crate) process: Option<ProcessId>,
+    pub(crate) siblings: Links<ThreadId>,
     pub(crate) space: AddressSpace,
     pub(crate) state: ThreadState,
     pub(crate) links: Links<ThreadId>,
@@ -66,7 +72,7 @@ pub(crate) enum ThreadState {
     Waiting(NotificationId),
     /// Until its deadline.
     Sleeping,
-    /// Not any more.
+    /// Not any more: the record stays while a handle refers to it.
     Ended,
 }
 
@@ -74,6 +80,7 @@ impl Empty for Thread {
     const EMPTY: Self = Self {
         context: UserContext::new(),
         process: None,
+        siblings: Links::NONE,
         space: AddressSpace(FrameNumber(0)),
         state: ThreadState::New,
         links: Links::NONE,
@@ -112,5 +119,90 @@ impl Thread {
     /// Has the thread find an error when it goes on.
     pub fn fail(&mut self, error: Error) {
         self.context.rax = error.raw();
+    }
+}
+
+impl Kernel {
+    /// Makes a thread of a process and starts it, with one reference for its life and one for the caller to give to a handle.
+    pub(crate) fn create_thread(
+        &mut self,
+        id: ProcessId,
+        context: UserContext,
+        priority: u8,
+    ) -> Result<ThreadId, Error> {
+        self.check_object_quota(id)?;
+        let space = self.processes[id].space.ok_or(Error::PeerGone)?;
+        // What processes that are made later need for their first thread is not given away.
+        let free = self.threads.capacity() - self.threads.used();
+        if free <= self.processes.capacity() {
+            return Err(Error::OutOfObjects);
+        }
+        let thread = Thread {
+            context,
+            process: Some(id),
+            space,
+            priority,
+            mapping_expires_ns: self.first_mapping_expiry(id),
+            ..Thread::EMPTY
+        };
+        let thread = self
+            .threads
+            .insert(thread, Some(id))
+            .ok_or(Error::OutOfObjects)?;
+        self.charge_object(id);
+        self.add_thread(id, thread);
+        self.threads.retain(thread);
+        self.scheduler.wake(&mut self.threads, thread);
+        Ok(thread)
+    }
+
+    /// Adds a new thread to the list of its process.
+    pub(crate) fn add_thread(&mut self, id: ProcessId, thread: ThreadId) {
+        self.processes[id]
+            .threads
+            .push_back(&mut self.threads, thread);
+        self.processes[id].thread_count += 1;
+    }
+
+    /// Ends a thread, and its process with the last one.
+    pub(crate) fn exit_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if self.threads[id].state == ThreadState::Ended {
+            return;
+        }
+        match self.threads[id].process {
+            Some(process) if self.processes[process].thread_count == 1 => {
+                self.end_process(process, Exit::Code(0), machine);
+            }
+            _ => self.end_thread(id, machine),
+        }
+    }
+
+    /// Takes a thread out of whatever it does and out of its process. When it runs on another CPU, that is stopped first.
+    pub(crate) fn end_thread(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        if let Some(cpu) = self.scheduler.runs_elsewhere(&self.threads, id) {
+            machine.stop(cpu);
+        }
+        self.leave_queue(id);
+        self.scheduler
+            .forget(&mut self.threads, id, machine.now_ns());
+        self.threads[id].state = ThreadState::Ended;
+        self.unbind_notification(id, machine);
+        if let Some(process) = self.threads[id].process {
+            let process = &mut self.processes[process];
+            process.threads.remove(&mut self.threads, id);
+            process.thread_count -= 1;
+            process.cpu_ns += self.threads[id].cpu_ns;
+        }
+        self.release_thread(id);
+    }
+
+    /// Drops a reference; with the last one, the record is gone.
+    pub(crate) fn release_thread(&mut self, id: ThreadId) {
+        if self.threads.release(id) > 0 {
+            return;
+        }
+        let payer = self.threads.payer(id);
+        self.threads.remove(id);
+        self.uncharge_object(payer);
     }
 }

@@ -11,6 +11,7 @@ mod memory;
 mod notification;
 mod process;
 mod system;
+mod thread;
 mod time;
 
 use nonos_abi::{Error, Syscall};
@@ -143,6 +144,10 @@ impl Kernel {
             Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),
 
+            Syscall::ThreadCreate => self.sys_thread_create(process, a, b, c, d),
+            Syscall::ThreadSchedule => self.sys_thread_schedule(process, a, b, c, machine),
+            Syscall::ThreadEnd => self.sys_thread_end(caller, a, machine),
+
             Syscall::HardwarePorts => self.sys_hardware_ports(process, a, b, c, machine),
             Syscall::HardwareInterrupt => self.sys_hardware_interrupt(process, a, b, machine),
             Syscall::HardwareMemory => self.sys_hardware_memory(process, a, b, c, machine),
@@ -155,11 +160,7 @@ impl Kernel {
             Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
             Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),
             Syscall::PowerOff => self.sys_power_off(process, a, b, machine),
-            Syscall::TimerCreate
-            | Syscall::TimerSet
-            | Syscall::ThreadCreate
-            | Syscall::ThreadSchedule
-            | Syscall::ThreadEnd => Err(Error::NotSupported),
+            Syscall::TimerCreate | Syscall::TimerSet => Err(Error::NotSupported),
         }
     }
 }

@@ -212,10 +212,11 @@ impl World {
         self.machine.current_cpu = cpu;
     }
 
-    /// The thread of a process.
+    /// The first thread of a process.
     pub fn thread(&self, process: ProcessId) -> ThreadId {
         self.kernel.processes[process]
-            .thread
+            .threads
+            .head
             .expect("the process is alive")
     }
 
@@ -249,30 +250,44 @@ impl World {
         self.kernel.threads[thread].process
     }
 
-    /// Has others yield until `process` runs. From then on events happen on its CPU.
+    /// The thread that runs on a CPU.
+    pub fn running_thread(&self, cpu: CpuId) -> Option<ThreadId> {
+        self.kernel.scheduler.running_on(cpu)
+    }
+
+    /// Has others yield until the first thread of `process` runs. From then on events happen on its CPU.
     pub fn switch_to(&mut self, process: ProcessId) {
+        self.switch_to_thread(self.thread(process));
+    }
+
+    /// Has others yield until a thread runs. From then on events happen on its CPU.
+    pub fn switch_to_thread(&mut self, thread: ThreadId) {
         for _ in 0..1000 {
-            if let Some(cpu) = self
-                .cpus()
-                .find(|&cpu| self.running_on(cpu) == Some(process))
-            {
+            let runs = |&cpu: &CpuId| self.running_thread(cpu) == Some(thread);
+            if let Some(cpu) = self.cpus().find(runs) {
                 self.machine.current_cpu = cpu;
                 return;
             }
-            let cpu = self.kernel.threads[self.thread(process)].cpu;
-            let Some(running) = self.running_on(cpu) else {
+            let cpu = self.kernel.threads[thread].cpu;
+            let Some(running) = self.running_thread(cpu) else {
                 break;
             };
-            self.context(running).rax = Syscall::Yield as u64;
+            self.kernel.threads[running].context.rax = Syscall::Yield as u64;
             self.event_on(cpu, Event::Syscall);
         }
-        panic!("{process:?} cannot run: {:?}", self.state(process));
+        let state = self.kernel.threads[thread].state;
+        panic!("{thread:?} cannot run: {state:?}");
     }
 
-    /// Makes a system call that may block: the results are in the registers when it is done.
+    /// Makes a system call in the name of a process's first thread that may block: the results are in the registers when it is done.
     pub fn begin(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) {
-        self.switch_to(process);
-        let context = self.context(process);
+        self.begin_as(self.thread(process), call, arguments);
+    }
+
+    /// Makes a system call in the name of a thread that may block.
+    pub fn begin_as(&mut self, thread: ThreadId, call: Syscall, arguments: &[u64]) {
+        self.switch_to_thread(thread);
+        let context = &mut self.kernel.threads[thread].context;
         context.rax = call as u64;
         let mut registers = [0; 6];
         registers[..arguments.len()].copy_from_slice(arguments);
@@ -289,19 +304,44 @@ impl World {
 
     /// What the registers of a process say about its last system call.
     pub fn result(&mut self, process: ProcessId) -> Result<[u64; 2], Error> {
-        assert!(
-            !self.is_blocked(process),
-            "blocked: {:?}",
-            self.state(process)
-        );
-        let context = self.context(process);
-        match Error::from_raw(context.rax) {
+        self.result_of(self.thread(process))
+    }
+
+    /// What the registers of a thread say about its last system call.
+    pub fn result_of(&mut self, thread: ThreadId) -> Result<[u64; 2], Error> {
+        let thread = &self.kernel.threads[thread];
+        let runs = matches!(thread.state, ThreadState::Ready | ThreadState::Running);
+        assert!(runs, "blocked: {:?}", thread.state);
+        match Error::from_raw(thread.context.rax) {
             None => {
-                assert_eq!(context.rax, 0);
-                Ok([context.rdi, context.rsi])
+                assert_eq!(thread.context.rax, 0);
+                Ok([thread.context.rdi, thread.context.rsi])
             }
             Some(error) => Err(error),
         }
+    }
+
+    /// Makes a system call in the name of a thread that does not block.
+    pub fn call_as(
+        &mut self,
+        thread: ThreadId,
+        call: Syscall,
+        arguments: &[u64],
+    ) -> Result<[u64; 2], Error> {
+        self.begin_as(thread, call, arguments);
+        self.result_of(thread)
+    }
+
+    /// Has a process make a thread of this priority; returns it and its handle.
+    pub fn spawn(&mut self, process: ProcessId, priority: u64) -> (ThreadId, u64) {
+        let entry = self.context(process).rip;
+        let arguments = [entry, 0, 0, priority];
+        let handle = self.value(process, Syscall::ThreadCreate, &arguments);
+        let thread = self
+            .kernel
+            .look_up(process, handle, Rights::NONE, &self.machine)
+            .expect("a thread");
+        (thread, handle)
     }
 
     /// Makes a system call that does not block.
@@ -472,7 +512,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
 fn arenas(sizes: &Sizes) -> Arenas {
     Arenas {
         processes: entries(sizes.processes),
-        threads: entries(sizes.processes),
+        threads: entries(sizes.threads),
         slots: filled(sizes.processes * sizes.handles_per_process),
         regions: filled(sizes.processes * sizes.regions_per_process),
         memories: entries(sizes.memories),

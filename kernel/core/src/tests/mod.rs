@@ -14,3 +14,4 @@ mod processes;
 mod random;
 mod scheduling;
 mod system;
+mod threads;

@@ -6,8 +6,9 @@ use std::vec::Vec;
 
 use nonos_abi::{Error, MessageInfo, ObjectKind, PAGE_BYTES, Syscall};
 
-use crate::arena::ProcessId;
+use crate::arena::{Id, ProcessId};
 use crate::machine::{CpuId, Event, Fault};
+use crate::region::Backing;
 use crate::testing::{World, WorldOptions};
 
 /// xorshift64*: the same sequence everywhere.
@@ -55,7 +56,7 @@ use Meant::{
 };
 use ObjectKind::{
     Archive, Endpoint, Hardware, Interrupt, IoPorts, Log, Memory, Module, Notification, Power,
-    Process, SystemInfo,
+    Process, SystemInfo, Thread,
 };
 
 /// What the argument registers of a call are meant to be, from the first on.
@@ -74,8 +75,8 @@ fn meanings(call: Syscall) -> &'static [Meant] {
         Syscall::TimerSet => &[Of(ObjectKind::Timer), Of(Notification), Small, Small, Small],
         Syscall::AuditRead => &[Of(ObjectKind::Audit), Small, Address, Small],
         Syscall::ThreadCreate => &[Address, Address, Small, Small],
-        Syscall::ThreadSchedule => &[Of(ObjectKind::Thread), Small, Small],
-        Syscall::ThreadEnd => &[Of(ObjectKind::Thread)],
+        Syscall::ThreadSchedule => &[Of(Thread), Small, Small],
+        Syscall::ThreadEnd => &[Of(Thread)],
         Syscall::MemoryMap => &[Of(Memory), Rights],
         Syscall::MemoryUnmap => &[Address],
         Syscall::ModuleAdmit => &[Of(Archive), Address, NameLength],
@@ -257,11 +258,12 @@ impl Player {
 
     fn system_call(&mut self, process: ProcessId) {
         let call = self.dice.pick(&self.calls);
-        if matches!(call, Syscall::Exit | Syscall::ProcessKill) && !self.dice.one_in(12) {
+        use Syscall::{Exit, ProcessKill, ThreadEnd};
+        if matches!(call, Exit | ProcessKill | ThreadEnd) && !self.dice.one_in(12) {
             return;
         }
         if call == Syscall::ModuleAdmit {
-            let buffer = self.world.buffer(process);
+            let buffer = self.buffer(process);
             self.world
                 .poke(process, buffer, self.dice.pick(&NAMES).as_bytes());
         }
@@ -275,7 +277,11 @@ impl Player {
         } else {
             call as u64
         };
-        let context = self.world.context(process);
+        let cpu = self.world.machine.current_cpu;
+        let Some(thread) = self.world.running_thread(cpu) else {
+            return;
+        };
+        let context = &mut self.world.kernel.threads[thread].context;
         context.rax = number;
         [
             context.rdi,
@@ -294,8 +300,8 @@ impl Player {
             context.r15,
         ] = more;
         self.world.event(Event::Syscall);
-        let thread = self.world.kernel.processes[process].thread;
-        match thread.map(|thread| self.world.kernel.threads[thread].context.rax) {
+        let exists = self.world.kernel.threads.id_at(thread.position()).is_some();
+        match exists.then(|| self.world.kernel.threads[thread].context.rax) {
             Some(0) => self.made += 1,
             Some(number) if Error::from_raw(number).is_some() => self.refused += 1,
             _ => {}
@@ -371,8 +377,15 @@ impl Player {
         }
     }
 
+    /// An address on the stack of the process's first thread, while it has not ended or made a stack pointer up.
+    fn buffer(&self, process: ProcessId) -> u64 {
+        let mut regions = self.world.kernel.regions_of(process).iter();
+        let stack = regions.find(|region| region.backing == Backing::Stack);
+        stack.map_or(0, |stack| stack.end() - 8 * PAGE_BYTES as u64 + 40)
+    }
+
     fn address(&mut self, process: ProcessId) -> u64 {
-        let buffer = self.world.buffer(process);
+        let buffer = self.buffer(process);
         let regions = self.world.kernel.regions_of(process).to_vec();
         let newest = self.world.kernel.processes[process].memory_base;
         let mapped: Vec<_> = regions
@@ -421,13 +434,17 @@ fn completely_random_registers_do_no_harm() {
     let mut player = Player::new(77);
     player.world.checked = false;
     for round in 0..100_000 {
-        let Some(process) = player.world.running() else {
+        if player.world.running().is_none() {
             player.nobody_runs();
             continue;
-        };
+        }
         let call = player.dice.pick(&player.calls);
         let registers: [u64; 6] = core::array::from_fn(|_| player.dice.roll());
-        let context = player.world.context(process);
+        let cpu = player.world.machine.current_cpu;
+        let Some(thread) = player.world.running_thread(cpu) else {
+            continue;
+        };
+        let context = &mut player.world.kernel.threads[thread].context;
         context.rax = call as u64;
         [
             context.rdi,
