@@ -18,7 +18,7 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI1");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI2");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;

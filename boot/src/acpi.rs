@@ -221,7 +221,8 @@ fn read_madt_entry(entry: &[u8], boot_cpu: u32, acpi: &mut Acpi) -> Option<()> {
     Some(())
 }
 
-/// Adds a CPU that is enabled and not the boot CPU, which is there already.
+/// Adds a CPU that is enabled and not the boot CPU, which is there already. One that is only "online capable" can be
+/// plugged in later; nothing starts it.
 fn add_cpu(id: u64, flags: u64, boot_cpu: u32, acpi: &mut Acpi) {
     const ENABLED: u64 = 1;
     let id = id as u32;
@@ -306,6 +307,8 @@ mod tests {
         body.extend([0, 8, 0, 0, 1, 0, 0, 0]);
         body.extend([0, 8, 1, 1, 1, 0, 0, 0]);
         body.extend([0, 8, 2, 2, 0, 0, 0, 0]); // disabled
+        body.extend([0, 8, 3, 3, 2, 0, 0, 0]); // online capable: no CPU is there yet
+        body.extend([9, 16, 0, 0, 1, 1, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0]); // the same
         body.extend([9, 16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0]);
         body.extend([1, 12, 0, 0, 0, 0, 0xC0, 0xFE, 0, 0, 0, 0]);
         body.extend([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);

@@ -35,6 +35,26 @@ pub const LOW_MEMORY: MemoryRange = MemoryRange {
     kind: memory_kind::RESERVED,
 };
 
+/// A page for the start-up code of other CPUs: the highest one below 640 KiB that the firmware lists as free, boot services
+/// memory or ours, so that nothing lives there once they have ended. The first page is none: a start-up vector of
+/// 0 looks like no page. `None` when there is no such page.
+pub fn startup_page<I>(sources: I) -> Option<u64>
+where
+    I: Iterator<Item = MemoryRange> + Clone,
+{
+    /// Above lies the extended BIOS data area, at most, and video memory.
+    const CONVENTIONAL_END: u64 = 640 << 10;
+    let page = |physical| MemoryRange {
+        physical,
+        pages: 1,
+        kind: memory_kind::USABLE,
+    };
+    (1..CONVENTIONAL_END / PAGE)
+        .rev()
+        .map(|number| number * PAGE)
+        .find(|&physical| is_all(sources.clone(), &page(physical), memory_kind::USABLE))
+}
+
 /// More ranges than the hand-over has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooManyRanges;
@@ -314,6 +334,20 @@ mod tests {
         assert!(!is_all(0x0000, 2));
         assert!(!is_all(0x6000, 2));
         assert!(!is_all(0x8000, 1));
+    }
+
+    #[test]
+    fn the_page_for_start_up_code_is_usable_memory_below_640_kib_and_not_the_first() {
+        use memory_kind::{RESERVED, USABLE};
+        let page = |sources: &[MemoryRange]| startup_page(sources.iter().copied());
+        assert_eq!(page(&[range(0, 0x9F, USABLE)]), Some(0x9_E000));
+        assert_eq!(page(&[range(0, 0x200, USABLE)]), Some(0x9_F000));
+        assert_eq!(
+            page(&[range(0, 0xA0, USABLE), range(0x8_0000, 0x20, RESERVED)]),
+            Some(0x7_F000)
+        );
+        assert_eq!(page(&[range(0, 1, USABLE)]), None);
+        assert_eq!(page(&[range(0x10_0000, 0x100, USABLE)]), None);
     }
 
     #[test]

@@ -1,25 +1,34 @@
-//! The kernel: hands the machine (`nonos-hal`) to the logic (`nonos-kernel-core`) and runs the loop.
+//! The kernel: hands the machine (`nonos-hal`) to the logic (`nonos-kernel-core`) and has it run on all CPUs.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
 use nonos_abi::info::AuditRecord;
-use nonos_hal::Hal;
+use nonos_hal::{Hal, Logic};
+use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
 
 fn main(mut machine: Hal) -> ! {
-    let mut kernel = match start(&mut machine) {
-        Ok(kernel) => kernel,
+    match start(&mut machine) {
+        Ok(kernel) => machine.run(OnEveryCpu(kernel)),
         Err(error) => panic!("{error}"),
-    };
-    loop {
-        let event = match kernel.current(machine.cpu()) {
-            Some((context, space)) => machine.enter_user(context, space),
-            None => machine.idle(),
-        };
-        kernel.handle(event, &mut machine);
+    }
+}
+
+/// The logic, as the machine calls it.
+struct OnEveryCpu(Kernel);
+
+impl Logic for OnEveryCpu {
+    #[inline(always)]
+    fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
+        self.0.current(cpu)
+    }
+
+    #[inline(always)]
+    fn handle(&mut self, event: Event, machine: &mut Hal) {
+        self.0.handle(event, machine);
     }
 }
 

@@ -80,6 +80,8 @@ pub fn start(mut jump: Jump) -> ! {
         Ok(count) => jump.info.memory_count = count as u64,
         Err(TooManyRanges) => refuse_late(&Refusal::MemoryRanges),
     }
+    let startup_page = memory_map::startup_page(memory::ranges(&map));
+    jump.info.acpi.startup_page_physical = startup_page.unwrap_or(0);
     let region = jump.region.range();
     if !jump.region.is_free(&map) {
         refuse_late(&Refusal::Memory {

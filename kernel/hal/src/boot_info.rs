@@ -13,6 +13,9 @@ use nonos_abi::boot::{
 
 const PAGE: u64 = PAGE_BYTES as u64;
 
+/// A start-up IPI names a page below 1 MiB.
+const STARTUP_END: u64 = 1 << 20;
+
 /// What is wrong with the hand-over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BootInfoError {
@@ -32,6 +35,8 @@ pub enum BootInfoError {
     Memory(usize),
     /// This area of the kernel lies in memory that is called usable.
     Usable(&'static str),
+    /// The page for start-up code is not a page below 1 MiB, or is usable memory.
+    StartupPage(u64),
     /// No memory is usable.
     NoMemory,
 }
@@ -49,6 +54,7 @@ impl fmt::Display for BootInfoError {
             Self::RegionUsed(bytes) => write!(f, "boot info: page tables take {bytes:#x} bytes"),
             Self::Memory(index) => write!(f, "boot info: memory range {index} is not valid"),
             Self::Usable(name) => write!(f, "boot info: {name} lies in usable memory"),
+            Self::StartupPage(page) => write!(f, "boot info: start-up code at {page:#x}"),
             Self::NoMemory => f.write_str("boot info: no usable memory"),
         }
     }
@@ -99,6 +105,13 @@ pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
         }
     }
     check_memory(info)?;
+    // 0 when there is none.
+    let page = acpi.startup_page_physical;
+    let is_usable =
+        |physical| usable(info).any(|(start, end)| physical < end && start < physical + PAGE);
+    if page != 0 && (page >= STARTUP_END || !page.is_multiple_of(PAGE) || is_usable(page)) {
+        return Err(BootInfoError::StartupPage(page));
+    }
     for (name, physical, bytes) in [
         ("kernel image", info.kernel_physical, info.kernel_bytes),
         ("kernel region", info.region_physical, info.region_bytes),
@@ -198,6 +211,9 @@ mod tests {
     #[test]
     fn a_good_hand_over_is_accepted() {
         assert_eq!(check(&good()), Ok(()));
+        let mut info = good();
+        info.acpi.startup_page_physical = 0x9_F000;
+        assert_eq!(check(&info), Ok(()));
     }
 
     #[test]
@@ -257,6 +273,18 @@ mod tests {
             refused(|info| info.payload_physical = 0x4FFF),
             BootInfoError::Usable("payload")
         );
+        for (page, change) in [
+            (
+                0x8800,
+                (|info| info.acpi.startup_page_physical = 0x8800) as fn(&mut BootInfo),
+            ),
+            (0x10_0000, |info| {
+                info.acpi.startup_page_physical = 0x10_0000
+            }),
+            (0x4000, |info| info.acpi.startup_page_physical = 0x4000),
+        ] {
+            assert_eq!(refused(change), BootInfoError::StartupPage(page));
+        }
         assert_eq!(
             refused(|info| info.memory[0].kind = memory_kind::KERNEL),
             BootInfoError::NoMemory

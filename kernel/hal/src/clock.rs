@@ -1,12 +1,15 @@
-//! Time: the time-stamp counter as the clock, the local APIC's timer as the alarm.
+//! Time: the time-stamp counter as the clock, the local APIC's timer as the alarm of each CPU.
 //!
 //! The TSC's rate comes from CPUID or is measured once against the ACPI power-management timer; every wait
 //! has a limit, so that a broken timer cannot hang the boot.
+
+use core::sync::atomic::Ordering;
 
 use nonos_abi::boot::Acpi;
 
 use crate::apic::LocalApic;
 use crate::cpu::{self, Msr};
+use crate::cpus::CpuBlock;
 use crate::protection;
 use crate::time::{self, Ratio, SECOND_NS};
 
@@ -19,6 +22,9 @@ const PM_TIMER_TICKS: u32 = 3_580;
 /// Most reads of the power-management timer; each takes about a microsecond, in an emulator less.
 const PM_TIMER_READS: u32 = 1_000_000;
 
+/// [`CpuBlock::deadline_ns`] without an alarm.
+const NEVER: u64 = u64::MAX;
+
 /// How the timer is set.
 enum Alarm {
     TscDeadline,
@@ -26,7 +32,7 @@ enum Alarm {
     OneShot(Ratio),
 }
 
-/// Clock and alarm of the boot CPU.
+/// The clock of all CPUs, and how their alarms are set.
 pub struct Clock {
     tsc_at_start: u64,
     /// TSC ticks per second.
@@ -34,7 +40,6 @@ pub struct Clock {
     to_ns: Ratio,
     from_ns: Ratio,
     alarm: Alarm,
-    deadline_ns: Option<u64>,
 }
 
 impl Clock {
@@ -65,17 +70,22 @@ impl Clock {
                 )
             }
         };
-        match alarm {
-            Alarm::TscDeadline => apic.use_tsc_deadline(),
-            Alarm::OneShot(_) => apic.use_one_shot(),
-        }
+        Self::start_alarm(apic);
         Self {
             tsc_at_start,
             tsc_hz,
             to_ns: Ratio::new(SECOND_NS, tsc_hz),
             from_ns: Ratio::new(tsc_hz, SECOND_NS),
             alarm,
-            deadline_ns: None,
+        }
+    }
+
+    /// Puts this CPU's timer in its mode.
+    pub fn start_alarm(apic: &LocalApic) {
+        if protection::has_tsc_deadline() {
+            apic.use_tsc_deadline();
+        } else {
+            apic.use_one_shot();
         }
     }
 
@@ -91,28 +101,30 @@ impl Clock {
         matches!(self.alarm, Alarm::TscDeadline)
     }
 
-    /// Sets or clears the alarm.
-    pub fn set(&mut self, deadline_ns: Option<u64>, apic: &LocalApic) {
-        self.deadline_ns = deadline_ns;
-        match deadline_ns {
-            Some(deadline_ns) => self.arm(deadline_ns, apic),
-            None => self.disarm(apic),
+    /// Sets or clears this CPU's alarm.
+    pub fn set(&self, deadline_ns: Option<u64>, block: &CpuBlock, apic: &LocalApic) {
+        let deadline_ns = deadline_ns.unwrap_or(NEVER);
+        block.deadline_ns.store(deadline_ns, Ordering::Relaxed);
+        if deadline_ns == NEVER {
+            self.disarm(apic);
+        } else {
+            self.arm(deadline_ns, apic);
         }
     }
 
-    /// Whether the alarm is due. The timer's own interrupt may come early: when the deadline is further away
+    /// Whether this CPU's alarm is due. The timer's own interrupt may come early: when the deadline is further away
     /// than it can count, or by rounding. Then it is set again.
-    pub fn expired(&mut self, apic: &LocalApic) -> bool {
-        match self.deadline_ns {
-            Some(deadline_ns) if self.now_ns() >= deadline_ns => {
-                self.deadline_ns = None;
+    pub fn expired(&self, block: &CpuBlock, apic: &LocalApic) -> bool {
+        match block.deadline_ns.load(Ordering::Relaxed) {
+            NEVER => false,
+            deadline_ns if self.now_ns() >= deadline_ns => {
+                block.deadline_ns.store(NEVER, Ordering::Relaxed);
                 true
             }
-            Some(deadline_ns) => {
+            deadline_ns => {
                 self.arm(deadline_ns, apic);
                 false
             }
-            None => false,
         }
     }
 

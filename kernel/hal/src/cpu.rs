@@ -256,6 +256,18 @@ pub unsafe fn output_double(port: u16, value: u32) {
     };
 }
 
+/// Copies bytes, front to back, whatever else happens to them meanwhile.
+///
+/// # Safety
+/// Both ranges are mapped, the target writable and nobody's reference.
+pub unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: the caller answers for the ranges.
+    unsafe {
+        asm!("rep movsb", inout("rsi") from => _, inout("rdi") to => _, inout("rcx") bytes => _,
+            options(nostack, preserves_flags));
+    }
+}
+
 /// Stops this CPU for good: interrupts off, halted; an NMI or SMI only wakes it to halt again.
 pub fn stop() -> ! {
     loop {

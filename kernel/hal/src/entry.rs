@@ -1,6 +1,6 @@
 //! Entering user space and coming back: the Rust side of `entry.s`.
 //!
-//! [`enter_user`] reads like a function call that returns when user space enters the kernel. The one kernel
+//! [`enter_user`] reads like a function call that returns when user space enters the kernel. The CPU's kernel
 //! stack stays where it is; the entry stubs store the user's registers in the context and return from the call.
 
 use core::arch::global_asm;
@@ -9,25 +9,8 @@ use core::mem::{offset_of, size_of};
 use nonos_kernel_core::machine::UserContext;
 
 use crate::cpu::rflags;
+use crate::cpus::CpuBlock;
 use crate::{gdt, report};
-
-/// What the entry stubs find through GS.
-#[repr(C)]
-pub struct PerCpu {
-    /// Kernel stack to return on.
-    kernel_rsp: u64,
-    /// Context of the thread in user space.
-    context: *mut UserContext,
-    /// Holds the user's stack pointer for three instructions.
-    user_rsp: u64,
-}
-
-/// The block of the boot CPU, the only one that runs.
-pub static mut PER_CPU: PerCpu = PerCpu {
-    kernel_rsp: 0,
-    context: core::ptr::null_mut(),
-    user_rsp: 0,
-};
 
 /// Vectors with a stub.
 pub const VECTORS: usize = 112;
@@ -56,6 +39,7 @@ unsafe extern "C" {
     fn nonos_idle() -> Exit;
     fn nonos_on_stack(argument: u64, stack_top: u64, function: extern "C" fn(u64) -> !) -> !;
     fn nonos_syscall();
+    fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
 }
@@ -63,10 +47,11 @@ unsafe extern "C" {
 global_asm!(
     include_str!("entry.s"),
     start = sym crate::start::start,
+    start_cpu = sym crate::smp::start_cpu,
     fatal = sym report::fatal,
-    kernel_rsp = const offset_of!(PerCpu, kernel_rsp),
-    context = const offset_of!(PerCpu, context),
-    user_rsp = const offset_of!(PerCpu, user_rsp),
+    kernel_rsp = const offset_of!(CpuBlock, kernel_rsp),
+    context = const offset_of!(CpuBlock, context),
+    user_rsp = const offset_of!(CpuBlock, user_rsp),
     rax = const offset_of!(UserContext, rax),
     rbx = const offset_of!(UserContext, rbx),
     rcx = const offset_of!(UserContext, rcx),
@@ -103,11 +88,12 @@ const _: () = assert!(size_of::<Exit>() == 16);
 /// Runs a thread until user space enters the kernel.
 ///
 /// # Safety
-/// GS.base is [`PER_CPU`], segments and entry points are set up, the thread's address space is loaded, its FPU
-/// state is in the registers, `rip` is below `USER_END`, and `rflags` holds nothing that user space must not set.
+/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, its FPU
+/// state is in the registers, `rip` is below `USER_END`, and `rflags` holds nothing that user space must not set. Nobody
+/// else touches the context, which stays where it is, until this returns.
 #[inline]
-pub unsafe fn enter_user(context: &mut UserContext) -> Exit {
-    // SAFETY: the caller upholds what `entry.s` needs; the context stays borrowed until user space is left.
+pub unsafe fn enter_user(context: *mut UserContext) -> Exit {
+    // SAFETY: the caller upholds what `entry.s` needs.
     unsafe { nonos_enter_user(context) }
 }
 
@@ -132,6 +118,11 @@ pub unsafe fn on_stack(stack_top: u64, argument: u64, function: extern "C" fn(u6
 /// Address of the system call entry.
 pub fn syscall_entry() -> u64 {
     nonos_syscall as *const () as u64
+}
+
+/// Address where another CPU enters the kernel's half.
+pub fn cpu_start() -> u64 {
+    nonos_cpu_start as *const () as u64
 }
 
 /// Address of the stub of a vector.

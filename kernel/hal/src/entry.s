@@ -1,7 +1,9 @@
 // Every way into the kernel and out of it.
 //
 // Invariants:
-// - In the kernel GS.base is the per-CPU block; in user space it is the user's, and KERNEL_GS_BASE holds the
+// - In the kernel GS.base is the block of the CPU (cpus.rs), everything else here is on that CPU's stacks, so all CPUs
+//   may be in here at once: nothing here needs the kernel lock.
+// - In the kernel GS.base is the block; in user space it is the user's, and KERNEL_GS_BASE holds the
 //   kernel's. `swapgs` runs exactly once on each crossing of the privilege boundary, decided by the CPL in the
 //   interrupt frame, never by guessing.
 // - Double fault, NMI and machine check never return and never use GS, so they may hit anywhere, also between
@@ -25,6 +27,17 @@ _start:
     call {start}
     ud2
 .size _start, . - _start
+
+// The first instruction of another CPU in the kernel's half, from `nonos_startup`: rdi its block, rsi CR3, rsp its stack.
+.globl nonos_cpu_start
+.type nonos_cpu_start, @function
+nonos_cpu_start:
+    mov cr3, rsi
+    xor ebp, ebp
+    cld
+    call {start_cpu}
+    ud2
+.size nonos_cpu_start, . - nonos_cpu_start
 
 // nonos_enter_user(rdi: context) -> (rax: vector or SYSCALL, rdx: error code)
 .globl nonos_enter_user

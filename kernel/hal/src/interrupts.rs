@@ -1,14 +1,16 @@
-//! Descriptor tables of the boot CPU: segments, the task state segment with its stacks, the IDT; and which
-//! vector means what.
+//! Descriptor tables of a CPU: segments, the task state segment with its stacks, the IDT that all share; and
+//! which vector means what.
 
 use core::arch::asm;
 use core::mem::size_of;
+use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::FrameNumber;
 
 use crate::cpu::{self, Msr};
-use crate::entry::{self, GATE_BYTES, PER_CPU, VECTORS};
+use crate::cpus::CpuBlock;
+use crate::entry::{self, GATE_BYTES, VECTORS};
 use crate::gdt;
 use crate::private::{PrivateArea, Window};
 use crate::region::Region;
@@ -23,6 +25,8 @@ pub mod vector {
     pub const LEGACY: u8 = 0x50;
     /// Timer of the local APIC.
     pub const TIMER: u8 = 0x60;
+    /// From another CPU, which wants this one in the kernel.
+    pub const KICK: u8 = 0x61;
     /// Spurious interrupts of the local APIC; the low four bits are ones, as early CPUs need.
     pub const SPURIOUS: u8 = 0x6F;
 }
@@ -31,7 +35,7 @@ const _: () = assert!(vector::SPURIOUS as usize == VECTORS - 1);
 
 /// Task state segment (SDM vol. 3, 7.7).
 #[repr(C, packed(4))]
-struct TaskState {
+pub struct TaskState {
     reserved0: u32,
     /// Stacks for entries to rings 0 to 2.
     ring_stacks: [u64; 3],
@@ -44,20 +48,20 @@ struct TaskState {
     io_map: u16,
 }
 
+impl TaskState {
+    /// All zero.
+    pub const EMPTY: Self = Self {
+        reserved0: 0,
+        ring_stacks: [0; 3],
+        reserved1: 0,
+        interrupt_stacks: [0; 7],
+        reserved2: 0,
+        reserved3: 0,
+        io_map: 0,
+    };
+}
+
 const TASK_LIMIT: u16 = size_of::<TaskState>() as u16 - 1;
-
-static mut TASK_STATE: TaskState = TaskState {
-    reserved0: 0,
-    ring_stacks: [0; 3],
-    reserved1: 0,
-    interrupt_stacks: [0; 7],
-    reserved2: 0,
-    reserved3: 0,
-    io_map: TASK_LIMIT + 1,
-};
-
-/// Writable: `ltr` sets a bit in the task's descriptor.
-static mut SEGMENTS: [u64; 7] = gdt::SEGMENTS;
 
 /// Operand of `lgdt` and `lidt`.
 #[repr(C, packed(2))]
@@ -69,27 +73,39 @@ struct TablePointer {
 /// Pages of each stack for faults that may have no good one: the report is written on it.
 const FAULT_STACK_PAGES: usize = 4;
 
-/// Makes the stacks, fills the tables and loads them. Returns the top of a stack for stopping the machine.
+/// Makes the stacks of a CPU for interrupts and for stopping the machine.
 ///
 /// # Safety
-/// Called once, on the boot CPU, with interrupts off. `physical_of` gives the physical address of a mapped address of the kernel.
-pub unsafe fn load(
-    region: &mut Region,
-    area: &mut PrivateArea,
-    window: &mut Window,
-    physical_of: impl Fn(&Region, u64) -> u64,
-) -> u64 {
+/// The CPU has not loaded its descriptors; nobody else uses the block.
+pub unsafe fn make_stacks(block: &CpuBlock, region: &mut Region, area: &mut PrivateArea) {
     let debug = area.make_stack(region, 1);
     let [double_fault, nmi, machine_check] =
         [(); 3].map(|()| area.make_stack(region, FAULT_STACK_PAGES));
     let entry_stack = area.make_stack(region, 1);
-    // SAFETY: before `ltr` nobody else uses the segment.
+    let task = gdt::task_descriptor(block.task.get() as u64, TASK_LIMIT);
+    // SAFETY: before `ltr` nobody else uses the segments, as the caller says.
     unsafe {
-        TASK_STATE.ring_stacks[0] = entry_stack;
-        TASK_STATE.interrupt_stacks = [double_fault, nmi, machine_check, debug, 0, 0, 0];
-        let task = gdt::task_descriptor((&raw const TASK_STATE) as u64, TASK_LIMIT);
-        SEGMENTS[5..].copy_from_slice(&task);
+        let state = &raw mut *block.task.get();
+        (*state).ring_stacks = [entry_stack, 0, 0];
+        (*state).interrupt_stacks = [double_fault, nmi, machine_check, debug, 0, 0, 0];
+        (*state).io_map = TASK_LIMIT + 1;
+        let segments = &mut *block.segments.get();
+        *segments = gdt::SEGMENTS;
+        segments[5..].copy_from_slice(&task);
     }
+    // A CPU that stops the machine comes from any of the other stacks, and never returns to this one.
+    block.stop_stack.store(machine_check, Ordering::Relaxed);
+}
+
+/// Fills the IDT.
+///
+/// # Safety
+/// Called once, before it is loaded. `physical_of` gives the physical address of a mapped address of the kernel.
+pub unsafe fn fill_idt(
+    region: &Region,
+    window: &mut Window,
+    physical_of: impl Fn(&Region, u64) -> u64,
+) {
     for number in 0..VECTORS {
         let stack = match number {
             8 => 1,
@@ -111,11 +127,18 @@ pub unsafe fn load(
             });
         }
     }
+}
+
+/// Loads the descriptors and the entry points of this CPU.
+///
+/// # Safety
+/// The block is this CPU's, its stacks are made, the IDT is filled. Interrupts are off.
+pub unsafe fn load(block: &'static CpuBlock) {
     // SAFETY: the tables are complete and live as long as the kernel.
     unsafe {
-        load_segments();
+        load_segments(block);
         load_idt();
-        cpu::write_msr(Msr::GsBase, (&raw const PER_CPU) as u64);
+        cpu::write_msr(Msr::GsBase, core::ptr::from_ref(block) as u64);
         cpu::write_msr(Msr::KernelGsBase, 0);
         cpu::write_msr(Msr::Star, gdt::STAR);
         cpu::write_msr(Msr::LongStar, entry::syscall_entry());
@@ -123,17 +146,16 @@ pub unsafe fn load(
         // `sysenter` faults.
         cpu::write_msr(Msr::SysenterCs, 0);
     }
-    machine_check
 }
 
 /// Loads GDT, segment registers and task register.
 ///
 /// # Safety
-/// `SEGMENTS` is complete.
-unsafe fn load_segments() {
+/// The block's segments are complete.
+unsafe fn load_segments(block: &'static CpuBlock) {
     let pointer = TablePointer {
         limit: size_of::<[u64; 7]>() as u16 - 1,
-        base: (&raw const SEGMENTS) as u64,
+        base: block.segments.get() as u64,
     };
     // SAFETY: the new code segment is the same flat segment as before; a null selector in the data segments
     // is right in 64-bit mode. The far return pops what was pushed.

@@ -2,16 +2,19 @@
 //!
 //! `Hal` implements [`nonos_kernel_core::machine::Machine`] and adds entering user space. From the boot
 //! loader control comes to `_start` in `entry.s`, then to `start.rs`, which checks the hand-over, sets the CPU
-//! up and calls the function named with [`entry!`].
+//! up, starts the other CPUs and calls the function named with [`entry!`], which ends with [`Hal::run`].
 //!
 //! Soundness: whatever safe code asks of a `Hal`, the kernel's memory stays the kernel's.
 //!
 //! - Page tables lie in the kernel region and are reached by marked frame number only (`region.rs`), and map
 //!   for user space only RAM that the boot loader left for programs and device memory (`machine.rs`).
-//! - Frames of programs are not mapped in the kernel's half outside the window (`private.rs`), which one
+//! - Frames of programs are not mapped in the kernel's half outside the windows (`private.rs`), which one
 //!   `&mut` borrow guards.
-//! - One CPU runs, with interrupts off in the kernel; the only asynchronous entries are NMI and machine
-//!   check, and they never return (`entry.s`).
+//! - One CPU at a time runs the kernel: `Hal` and the logic are reached with the kernel lock held (`run.rs`). What CPUs
+//!   do without it touches their own block and stacks, atomics (`cpus.rs`), and the registers of the thread
+//!   that they run (`run.rs` says why nobody else does).
+//! - Interrupts are off in the kernel; the only asynchronous entries are NMI and machine check, and they never
+//!   return (`entry.s`).
 //! - No page of the kernel's half is both writable and executable; `audit.rs` walks them all at boot.
 //!
 //! What is pure (encodings, checks, arithmetic, page tables) builds for the host and is tested there.
@@ -22,6 +25,7 @@
 mod audit;
 mod boot_info;
 mod gdt;
+mod lock;
 mod memory;
 mod ports;
 mod region;
@@ -35,6 +39,8 @@ mod apic;
 mod clock;
 #[cfg(target_os = "none")]
 mod cpu;
+#[cfg(target_os = "none")]
+mod cpus;
 #[cfg(target_os = "none")]
 mod entry;
 #[cfg(target_os = "none")]
@@ -50,9 +56,13 @@ mod protection;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
+mod run;
+#[cfg(target_os = "none")]
 mod screen;
 #[cfg(target_os = "none")]
 mod serial;
+#[cfg(target_os = "none")]
+mod smp;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
@@ -60,6 +70,8 @@ mod stop;
 
 #[cfg(target_os = "none")]
 pub use machine::Hal;
+#[cfg(target_os = "none")]
+pub use run::Logic;
 
 /// Names the kernel's main function: `fn main(machine: nonos_hal::Hal) -> !`.
 #[macro_export]

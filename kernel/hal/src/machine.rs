@@ -1,5 +1,7 @@
 //! The machine, as the kernel's logic sees it.
 
+use core::sync::atomic::Ordering;
+
 use nonos_abi::boot::BootInfo;
 use nonos_abi::info::CpuStatus;
 use nonos_abi::{PAGE_BYTES, USER_END};
@@ -8,9 +10,9 @@ use nonos_kernel_core::machine::{
     PowerAction, UserContext, UserPage,
 };
 
-use crate::apic::LocalApic;
 use crate::clock::Clock;
 use crate::cpu::{self, rflags};
+use crate::cpus::{CpuBlock, Cpus};
 use crate::entry::{self, Exit};
 use crate::interrupts::vector;
 use crate::io_apic::IoApics;
@@ -25,25 +27,19 @@ use crate::{ports, protection, space};
 const PAGE_FAULT: u64 = 14;
 const GENERAL_PROTECTION: u8 = 13;
 
-/// The one machine: an x86_64 PC with its boot CPU running.
+/// The one machine: an x86_64 PC. Who has it holds the kernel lock; at boot, when the other CPUs wait, the boot CPU does.
 pub struct Hal {
     pub(crate) info: &'static BootInfo,
-    /// Physical address of the boot page tables.
-    pub(crate) root: u64,
     pub(crate) kernel_half: Entry,
     pub(crate) region: Region,
-    pub(crate) window: Window,
     pub(crate) memory: Memory,
-    pub(crate) apic: LocalApic,
+    pub(crate) cpus: Cpus,
     pub(crate) io_apics: IoApics,
     pub(crate) clock: Clock,
     pub(crate) serial: Serial,
     pub(crate) tsc_at_start: u64,
-    /// The address space in CR3; `None` for the boot page tables.
-    pub(crate) loaded: Option<AddressSpace>,
-    /// Number of the last load of the FPU registers, never 0. The context with the same number in
-    /// [`UserContext::fpu_state`] holds what the registers hold.
-    pub(crate) fpu_state: u64,
+    /// Number of the last load of FPU registers on any CPU, never 0.
+    pub(crate) fpu_loads: u64,
 }
 
 impl Hal {
@@ -71,48 +67,44 @@ impl Hal {
         self.region.carve(count, init)
     }
 
-    /// Runs a thread until user space enters the kernel.
+    /// Makes this CPU ready for a thread: its address space, its FPU registers. False when the thread's instruction
+    /// pointer is none of user space.
     #[inline(always)]
-    pub fn enter_user(&mut self, context: &mut UserContext, space: AddressSpace) -> Event {
+    pub(crate) fn prepare(&mut self, context: &mut UserContext, space: AddressSpace) -> bool {
         if context.rip >= USER_END {
-            return Event::Fault(Fault {
-                vector: GENERAL_PROTECTION,
-                error: 0,
-                address: 0,
-                instruction: context.rip,
-            });
+            return false;
         }
         context.rflags = context.rflags & rflags::USER | rflags::FIXED | rflags::IF;
-        if self.loaded != Some(space) {
+        if !self.cpus.this.has_loaded(space) {
             self.load(space);
         }
-        if context.fpu_state != self.fpu_state {
+        if context.fpu_state != self.cpus.this.fpu_state.load(Ordering::Relaxed) {
             self.restore_fpu(context);
         }
-        // SAFETY: set up at boot; space, FPU, `rip` and `rflags` were just seen to.
-        let exit = unsafe { entry::enter_user(context) };
-        if exit.vector == entry::SYSCALL {
-            return Event::Syscall;
-        }
-        self.event(exit, context.rip)
+        true
     }
 
-    /// Waits for an interrupt.
-    pub fn idle(&mut self) -> Event {
-        // SAFETY: set up at boot.
-        let exit = unsafe { entry::idle() };
-        self.event(exit, 0)
+    /// What a thread did whose instruction pointer is none of user space.
+    pub(crate) fn refused(instruction: u64) -> Event {
+        Event::Fault(Fault {
+            vector: GENERAL_PROTECTION,
+            error: 0,
+            address: 0,
+            instruction,
+        })
     }
 
+    /// What an exit means. `instruction` is where the thread was.
     #[inline(never)]
-    fn event(&mut self, exit: Exit, instruction: u64) -> Event {
+    pub(crate) fn event(&mut self, exit: Exit, instruction: u64) -> Event {
         const TIMER: u64 = vector::TIMER as u64;
+        const KICK: u64 = vector::KICK as u64;
         const DEVICES: u64 = vector::DEVICES as u64;
         const DEVICES_END: u64 = DEVICES + vector::DEVICE_COUNT as u64;
         match exit.vector {
             TIMER => {
-                self.apic.end_of_interrupt();
-                if self.clock.expired(&self.apic) {
+                self.cpus.apic.end_of_interrupt();
+                if self.clock.expired(self.cpus.this, &self.cpus.apic) {
                     Event::Timer
                 } else {
                     Event::Spurious
@@ -121,8 +113,12 @@ impl Hal {
             DEVICES..DEVICES_END => {
                 let global = (exit.vector - DEVICES) as u32;
                 self.io_apics.mask(global);
-                self.apic.end_of_interrupt();
+                self.cpus.apic.end_of_interrupt();
                 Event::Interrupt(global)
+            }
+            KICK => {
+                self.cpus.apic.end_of_interrupt();
+                Event::Spurious
             }
             number @ 0..entry::FIRST_INTERRUPT => {
                 let address = if number == PAGE_FAULT {
@@ -143,44 +139,62 @@ impl Hal {
     }
 
     /// Loads an address space. This forgets all translations, as none is global.
+    #[inline(never)]
     fn load(&mut self, space: AddressSpace) {
         assert!(self.region.is_root(space.0), "not an address space");
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
         unsafe { cpu::write_cr3(u64::from(space.0.0) * PAGE_BYTES as u64) };
-        self.loaded = Some(space);
+        self.cpus.this.set_loaded(space);
     }
 
-    /// Loads a thread's FPU state and numbers it.
+    /// Loads a thread's FPU state and numbers it. A number is used once on all CPUs: the context of a thread that ran
+    /// elsewhere has one that this CPU's registers do not have.
+    #[inline(never)]
     fn restore_fpu(&mut self, context: &mut UserContext) {
         // SAFETY: `fpu` is an aligned FXSAVE image whose MXCSR user space could load itself: it was saved by
         // FXSAVE, or is the initial one. FNINIT clears what FXRSTOR leaves alone on some CPUs (x87 pointers).
         unsafe { cpu::restore_fpu(&context.fpu) };
-        self.fpu_state += 1;
-        context.fpu_state = self.fpu_state;
+        self.fpu_loads += 1;
+        context.fpu_state = self.fpu_loads;
+        self.cpus
+            .this
+            .fpu_state
+            .store(self.fpu_loads, Ordering::Relaxed);
     }
 
-    fn forget(&self, space: AddressSpace, page: UserPage) {
-        // Other address spaces have no translations left: loading one forgets all.
-        if self.loaded == Some(space) {
-            cpu::invalidate_page(page.address());
-        }
+    /// Says which frame of RAM for programs a number is.
+    fn usable(&self, frame: FrameNumber) -> FrameNumber {
+        assert!(
+            self.memory.is_usable(frame),
+            "frame {:#x} is not RAM of user space",
+            frame.0
+        );
+        frame
     }
 }
 
 impl Machine for Hal {
+    #[inline(always)]
     fn cpu(&self) -> CpuId {
-        CpuId(0)
+        self.cpus.this.id()
     }
 
     fn cpus(&self) -> usize {
-        1
+        Cpus::count()
     }
 
-    fn kick(&mut self, _: CpuId) {}
+    fn kick(&mut self, cpu: CpuId) {
+        self.cpus.kick(CpuBlock::of(cpu.0.into()));
+    }
 
-    fn stop(&mut self, _: CpuId) {}
+    fn stop(&mut self, cpu: CpuId) {
+        self.cpus.stop(CpuBlock::of(cpu.0.into()));
+    }
 
-    fn shootdown(&mut self, _: AddressSpace) {}
+    fn shootdown(&mut self, space: AddressSpace) {
+        // This CPU forgot each page when it was unmapped.
+        self.cpus.forget(space);
+    }
 
     fn copy(
         &mut self,
@@ -190,18 +204,22 @@ impl Machine for Hal {
         to_offset: usize,
         bytes: usize,
     ) {
-        const PART: usize = 256;
-        let mut buffer = [0; PART];
-        for done in (0..bytes).step_by(PART) {
-            let part = &mut buffer[..PART.min(bytes - done)];
-            let (start, length) = (from_offset + done, part.len());
-            self.with_frame(from, |frame| {
-                part.copy_from_slice(&frame[start..start + length]);
-            });
-            let start = to_offset + done;
-            self.with_frame(to, |frame| {
-                frame[start..start + length].copy_from_slice(part);
-            });
+        let fits = |offset: usize| offset <= PAGE_BYTES && bytes <= PAGE_BYTES - offset;
+        assert!(fits(from_offset) && fits(to_offset), "a copy past a frame");
+        let (from, to) = (self.usable(from), self.usable(to));
+        // SAFETY: both are RAM that the boot loader left for programs, which nothing of the kernel lies in; `&mut self`
+        // keeps both windows ours. The copy goes by instruction, so a program that writes there meanwhile changes
+        // what is copied and nothing else.
+        unsafe {
+            let (mut source, mut target) = (
+                Window::first(self.cpus.this),
+                Window::second(self.cpus.this),
+            );
+            let from = source.show_frame(from).byte_add(from_offset);
+            let to = target.show_frame(to).byte_add(to_offset);
+            cpu::copy(from, to, bytes);
+            source.hide();
+            target.hide();
         }
     }
 
@@ -210,11 +228,7 @@ impl Machine for Hal {
     }
 
     fn space_destroy(&mut self, space: AddressSpace) {
-        if self.loaded == Some(space) {
-            // SAFETY: the boot page tables map the kernel's half.
-            unsafe { cpu::write_cr3(self.root) };
-            self.loaded = None;
-        }
+        self.cpus.drop_space(space);
         space::destroy(&mut self.region, space);
     }
 
@@ -236,8 +250,20 @@ impl Machine for Hal {
     }
 
     fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
-        let frame = space::unmap(&mut self.region, space, page)?;
-        self.forget(space, page);
+        let cpus = self.cpus;
+        let forget = || {
+            // Other address spaces have no translations left: loading one forgets all.
+            if cpus.this.has_loaded(space) {
+                cpu::invalidate_page(page.address());
+            }
+        };
+        // A CPU in user space may have an entry cached that refers to a table that is about to be something else.
+        let before_free = || {
+            forget();
+            cpus.forget(space);
+        };
+        let frame = space::unmap(&mut self.region, space, page, before_free)?;
+        forget();
         Some(frame)
     }
 
@@ -250,14 +276,11 @@ impl Machine for Hal {
         frame: FrameNumber,
         f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R,
     ) -> R {
-        assert!(
-            self.memory.is_usable(frame),
-            "frame {:#x} is not RAM of user space",
-            frame.0
-        );
-        // SAFETY: RAM that the boot loader left for programs, which nothing of the kernel lies in; no program
-        // runs meanwhile, and `&mut self` keeps the window ours.
-        unsafe { self.window.with(frame, f) }
+        let frame = self.usable(frame);
+        // SAFETY: RAM that the boot loader left for programs, which nothing of the kernel lies in; `&mut self` keeps the
+        // window ours. A program that runs on another CPU may write there meanwhile: every value is one of a byte,
+        // and what `f` reads twice may differ, so the logic copies first and looks then (`user.rs`).
+        unsafe { Window::first(self.cpus.this).with(frame, f) }
     }
 
     fn now_ns(&self) -> u64 {
@@ -265,7 +288,7 @@ impl Machine for Hal {
     }
 
     fn set_timer(&mut self, deadline_ns: Option<u64>) {
-        self.clock.set(deadline_ns, &self.apic);
+        self.clock.set(deadline_ns, self.cpus.this, &self.cpus.apic);
     }
 
     fn interrupt_route(&self, line: u32) -> Option<u32> {
@@ -318,7 +341,7 @@ impl Machine for Hal {
 
     fn cpu_status(&self) -> CpuStatus {
         CpuStatus {
-            cpus: 1,
+            cpus: Cpus::count() as u64,
             tsc_hz: self.clock.tsc_hz,
             tsc_deadline: self.clock.is_tsc_deadline().into(),
             // The kernel does not run on when the walk at boot finds a violation.
@@ -328,6 +351,7 @@ impl Machine for Hal {
     }
 
     fn power(&mut self, action: PowerAction) {
+        stop::claim();
         stop::finish(match action {
             PowerAction::Off => Ending::Off,
             PowerAction::Restart => Ending::Restart,

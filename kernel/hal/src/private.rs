@@ -1,24 +1,32 @@
-//! The machine layer's own 2 MiB of the kernel's half: the window, device registers, guarded stacks.
+//! The machine layer's own 2 MiB of the kernel's half for each CPU: windows, guarded stacks, device registers.
 //!
 //! One page table at a random free place of the kernel's half. Every mapping has an unmapped page on both
-//! sides. The window is the only way to a frame that the kernel's half does not map, and maps it only
-//! while it is used; it is writable and never executable.
+//! sides. The windows are the only way to a frame that the kernel's half does not map, and map it only
+//! while they are used; they are writable and never executable. Each CPU uses its own, so it alone has their
+//! translations to forget.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::KERNEL_SPACE_START;
 use nonos_kernel_core::machine::FrameNumber;
 
 use crate::cpu;
+use crate::cpus::CpuBlock;
 use crate::region::{Page, Region};
 use crate::space::KERNEL_ENTRY;
 use crate::table::{DIRECTORY_SPAN, ENTRIES, Entry, index};
 
 const PAGE: u64 = PAGE_BYTES as u64;
 
-/// Slot of the window; slot 0 stays empty.
+/// Slot of the first window; slot 0 stays empty.
 const WINDOW_SLOT: usize = 1;
+
+/// Windows of a CPU, so that it can copy from one frame to another.
+const WINDOWS: usize = 2;
+
+/// Slots from one window to the next.
+const WINDOW_STEP: usize = 2;
 
 /// The private area, while it is laid out at boot.
 pub struct PrivateArea {
@@ -31,8 +39,8 @@ impl PrivateArea {
     /// Finds a place for the area and links its page table into the boot page tables.
     ///
     /// # Safety
-    /// `root` is the physical address of the loaded boot page tables. Called once.
-    pub unsafe fn new(region: &mut Region, root: u64) -> Self {
+    /// `root` is the physical address of the boot page tables. Called once for each block, before its CPU uses a window.
+    pub unsafe fn new(region: &mut Region, root: u64, block: &CpuBlock) -> Self {
         let table = region
             .carve(1, |_| Page([0; ENTRIES]))
             .expect("the kernel region is too small");
@@ -41,22 +49,18 @@ impl PrivateArea {
         // SAFETY: the entry was empty, so no mapping changes; the new table is empty.
         unsafe { region.write_boot(directory, index(base, 2), Entry::kernel_table(frame)) };
         let table = table[0].0.as_mut_ptr();
-        WINDOW_ENTRY.store(table as u64 + WINDOW_SLOT as u64 * 8, Ordering::Relaxed);
-        WINDOW_ADDRESS.store(base + WINDOW_SLOT as u64 * PAGE, Ordering::Relaxed);
+        let (entry, address) = (WINDOW_SLOT as u64 * 8, WINDOW_SLOT as u64 * PAGE);
+        block
+            .window_address
+            .store(base + address, Ordering::Relaxed);
+        block
+            .window_entry
+            .store(table as u64 + entry, Ordering::Relaxed);
         Self {
             base,
             table,
-            next_slot: WINDOW_SLOT + 2,
+            next_slot: WINDOW_SLOT + WINDOWS * WINDOW_STEP,
         }
-    }
-
-    /// The window. At most one user at a time.
-    ///
-    /// # Safety
-    /// The caller is the only one that uses the window from here on, but for a kernel that is stopping.
-    pub unsafe fn window(&self) -> Window {
-        // SAFETY: `new` set the place; the caller answers for being alone.
-        unsafe { Window::take() }
     }
 
     /// Maps a page of device registers, uncached, for good, and returns its address.
@@ -106,30 +110,52 @@ fn free_place(region: &Region, root: u64) -> Option<(u64, u64)> {
     })
 }
 
-static WINDOW_ENTRY: AtomicU64 = AtomicU64::new(0);
-static WINDOW_ADDRESS: AtomicU64 = AtomicU64::new(0);
-
-/// The window to one frame at a time.
+/// A window to one frame at a time.
 pub struct Window {
     entry: *mut u64,
     address: u64,
 }
 
 impl Window {
-    /// The window again, for a kernel that is stopping and never returns to the other user.
+    /// A window of a CPU.
     ///
     /// # Safety
-    /// Whoever used the window before does not run any more, or waits until the caller is done.
-    pub unsafe fn take() -> Self {
+    /// The block is this CPU's and [`PrivateArea::new`] was called for it. Whoever else took this window does not run
+    /// any more, or waits until the caller is done.
+    #[inline(always)]
+    unsafe fn take(block: &CpuBlock, number: usize) -> Self {
+        let entry = block.window_entry.load(Ordering::Relaxed) as *mut u64;
         Self {
-            entry: WINDOW_ENTRY.load(Ordering::Relaxed) as *mut u64,
-            address: WINDOW_ADDRESS.load(Ordering::Relaxed),
+            entry: entry.wrapping_add(number * WINDOW_STEP),
+            address: block.window_address.load(Ordering::Relaxed)
+                + (number * WINDOW_STEP) as u64 * PAGE,
         }
     }
 
-    /// Whether the window exists yet.
-    pub fn exists() -> bool {
-        WINDOW_ENTRY.load(Ordering::Relaxed) != 0
+    /// The first window of a CPU.
+    ///
+    /// # Safety
+    /// As for [`Self::take`].
+    #[inline(always)]
+    pub unsafe fn first(block: &CpuBlock) -> Self {
+        // SAFETY: the caller answers for it.
+        unsafe { Self::take(block, 0) }
+    }
+
+    /// The second window of a CPU.
+    ///
+    /// # Safety
+    /// As for [`Self::take`].
+    #[inline(always)]
+    pub unsafe fn second(block: &CpuBlock) -> Self {
+        const { assert!(WINDOWS == 2) };
+        // SAFETY: the caller answers for it.
+        unsafe { Self::take(block, 1) }
+    }
+
+    /// Whether a CPU's windows exist yet.
+    pub fn exists(block: &CpuBlock) -> bool {
+        block.window_entry.load(Ordering::Relaxed) != 0
     }
 
     /// Runs `f` with the contents of a frame.
@@ -146,6 +172,15 @@ impl Window {
         let result = f(unsafe { &mut *(self.address as *mut [u8; PAGE_BYTES]) });
         self.hide();
         result
+    }
+
+    /// Maps a frame and returns its first byte.
+    ///
+    /// # Safety
+    /// The frame is RAM, and no reference to its contents exists until [`Self::hide`].
+    pub unsafe fn show_frame(&mut self, frame: FrameNumber) -> *mut u8 {
+        self.show(Entry::kernel_page(frame));
+        self.address as *mut u8
     }
 
     /// Maps a page of the frame buffer and returns its first pixel.

@@ -20,6 +20,10 @@ const PAGE: u64 = PAGE_BYTES as u64;
 #[repr(C, align(4096))]
 pub struct Page(pub [u64; ENTRIES]);
 
+/// Unit of the links between freed tables: as an entry, a link is not present. A CPU that follows a stale cached entry
+/// to a freed table, speculatively, finds nothing there.
+const LINK: u64 = PAGE;
+
 /// Marks of frames. A process's table has the number of its entries in use.
 mod mark {
     /// No page table of a process.
@@ -124,7 +128,7 @@ impl Region {
                 let table = self.table(index as usize);
                 // SAFETY: `index` is a freed table; its first entry links to the next, the others are zero.
                 unsafe {
-                    self.freed = table.read();
+                    self.freed = table.read() / LINK;
                     table.write(0);
                 }
                 self.freed_count -= 1;
@@ -158,7 +162,7 @@ impl Region {
         // SAFETY: the frame is a table, so ours alone.
         unsafe {
             entries.write_bytes(0, ENTRIES);
-            entries.write(self.freed);
+            entries.write(self.freed * LINK);
         }
         self.freed = index as u64 + 1;
         self.freed_count += 1;

@@ -1,21 +1,22 @@
 //! The report of a kernel that cannot go on: what happened and where, in plain text on serial line and screen.
 //!
 //! No secrets: no memory is shown, and of the registers only values that are small or addresses of the kernel;
-//! of a thread in user space, none. After the report memory is wiped and the machine halts (`stop.rs`).
+//! of a thread in user space, none. The other CPUs are halted before. After the report memory is wiped and the machine halts (`stop.rs`).
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START};
 use nonos_image::archive::{Archive, KERNEL_SYMBOLS};
 use nonos_image::symbols::Symbols;
 
 use crate::cpu;
+use crate::cpus::CpuBlock;
 use crate::private::Window;
 use crate::screen::Screen;
 use crate::serial::Serial;
-use crate::stop::{self, Ending};
+use crate::stop::{self, Claim, Ending};
 
 /// What `nonos_fatal` in `entry.s` pushed, and the CPU before it.
 #[repr(C)]
@@ -47,8 +48,6 @@ const VECTOR_DOUBLE_FAULT: u64 = 8;
 const VECTOR_PAGE_FAULT: u64 = 14;
 const VECTOR_MACHINE_CHECK: u64 = 18;
 
-static STOPPING: AtomicBool = AtomicBool::new(false);
-
 /// Reports a fault in the kernel, an NMI or a machine check, and stops. Called by `entry.s`.
 pub extern "C" fn fatal(registers: &Registers) -> ! {
     let address = cpu::read_cr2();
@@ -63,7 +62,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 /// Writes a report and stops the machine; a fault while doing so only stops it.
 fn stop_with(write: impl FnOnce(&mut Report) -> fmt::Result) -> ! {
-    if STOPPING.swap(true, Ordering::Relaxed) {
+    if stop::claim() == Claim::Again {
         let _ = Serial.write_str("\nnonos: another fault while stopping\n");
         cpu::stop();
     }
@@ -78,22 +77,30 @@ fn stop_with(write: impl FnOnce(&mut Report) -> fmt::Result) -> ! {
 pub struct Report {
     info: Option<&'static BootInfo>,
     screen: Option<Screen>,
+    /// The CPU that stopped.
+    cpu: &'static CpuBlock,
 }
 
 impl Report {
     /// A report on an empty screen.
     pub fn new() -> Self {
         let info = stop::boot_info();
+        let cpu = CpuBlock::of_this_cpu();
         // SAFETY: the kernel is stopping; who used the window before never runs again.
-        let window = Window::exists().then(|| unsafe { Window::take() });
+        let window = Window::exists(cpu).then(|| unsafe { Window::first(cpu) });
         let screen = info
             .zip(window)
             .and_then(|(info, window)| Screen::cleared(info.framebuffer, window));
-        Self { info, screen }
+        Self { info, screen, cpu }
     }
 
     fn panic(&mut self, info: &PanicInfo<'_>) -> fmt::Result {
-        write!(self, "\nnonos: the kernel stopped: {}\n", info.message())?;
+        let cpu = self.cpu.id().0;
+        write!(
+            self,
+            "\nnonos: the kernel stopped: {}\n  on CPU {cpu}\n",
+            info.message()
+        )?;
         if let Some(location) = info.location() {
             writeln!(self, "  at {location}")?;
         }
@@ -113,16 +120,17 @@ impl Report {
         };
         write!(
             self,
-            "\nnonos: the kernel stopped: {name} (vector {}, error code {:#x})\n",
-            registers.vector, registers.error
+            "\nnonos: the kernel stopped: {name} (vector {}, error code {:#x})\n  on CPU {}\n",
+            registers.vector,
+            registers.error,
+            self.cpu.id().0
         )?;
         if registers.cs & 3 != 0 {
             return self.write_str("  while a program ran\n");
         }
         if registers.vector == VECTOR_PAGE_FAULT || registers.vector == VECTOR_DOUBLE_FAULT {
-            let guard = self
-                .info
-                .is_some_and(|info| address < info.stack_base && info.stack_base - address <= 4096);
+            let (base, _) = self.stack();
+            let guard = address < base && base - address <= 4096;
             writeln!(
                 self,
                 "  address accessed {}{}",
@@ -153,14 +161,13 @@ impl Report {
 
     /// Follows the frame pointers, as far as they stay on the kernel stack and go up.
     fn callers(&mut self, mut frame: u64) -> fmt::Result {
-        let Some(info) = self.info else { return Ok(()) };
+        let (base, top) = self.stack();
         for _ in 0..CALLERS {
-            let inside =
-                frame >= info.stack_base && frame <= info.stack_base + info.stack_bytes - 16;
+            let inside = frame >= base && frame.saturating_add(16) <= top;
             if !inside || !frame.is_multiple_of(8) {
                 break;
             }
-            // SAFETY: two words of the boot stack, which is mapped.
+            // SAFETY: two words of this CPU's kernel stack, which is mapped.
             let [next, back] = unsafe { (frame as *const [u64; 2]).read() };
             if !self.in_kernel(back) {
                 break;
@@ -173,6 +180,14 @@ impl Report {
             frame = next;
         }
         Ok(())
+    }
+
+    /// This CPU's kernel stack, from where to where.
+    fn stack(&self) -> (u64, u64) {
+        (
+            self.cpu.stack_base.load(Ordering::Relaxed),
+            self.cpu.stack_top.load(Ordering::Relaxed),
+        )
     }
 
     /// A place in the kernel's code: symbol, and offset from the kernel's base.

@@ -3,6 +3,7 @@
 //! Only page tables change here; forgetting cached translations is the caller's part (`machine.rs`). Tables
 //! that become empty are freed at once, so what a process holds of the region follows from what it maps.
 
+use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::{Access, AddressSpace, Caching, FrameNumber, MapError, UserPage};
 
 use crate::region::Region;
@@ -20,6 +21,28 @@ pub fn create(region: &mut Region, kernel_half: Entry) -> Option<AddressSpace> {
     region.table_make_root(root);
     region.write(root, KERNEL_ENTRY, kernel_half);
     Some(AddressSpace(root))
+}
+
+/// Makes an address space for starting another CPU: a page of code at its physical address, and the kernel's half.
+/// Nothing in it is for user space.
+pub fn create_startup(
+    region: &mut Region,
+    kernel_half: Entry,
+    page: FrameNumber,
+) -> Option<AddressSpace> {
+    if region.table_frames().0 < u64::from(LEVELS) {
+        return None;
+    }
+    let space = create(region, kernel_half)?;
+    let address = u64::from(page.0) * PAGE_BYTES as u64;
+    let mut table = space.0;
+    for level in (2..=LEVELS).rev() {
+        let lower = region.table_create()?;
+        region.write(table, index(address, level), Entry::kernel_table(lower));
+        table = lower;
+    }
+    region.write(table, index(address, 1), Entry::kernel_code(page));
+    Some(space)
 }
 
 /// Frees an address space and its tables, not the frames mapped. It is not loaded.
@@ -80,8 +103,14 @@ pub fn map(
     Ok(())
 }
 
-/// Unmaps a page and frees tables that are empty then. `None` when nothing was mapped.
-pub fn unmap(region: &mut Region, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
+/// Unmaps a page and frees tables that are empty then, after `before_free`, which has every CPU forget that they were
+/// tables of this address space. `None` when nothing was mapped.
+pub fn unmap(
+    region: &mut Region,
+    space: AddressSpace,
+    page: UserPage,
+    before_free: impl FnOnce(),
+) -> Option<FrameNumber> {
     check(region, space);
     let address = page.address();
     let mut path = [space.0; LEVELS as usize];
@@ -96,13 +125,20 @@ pub fn unmap(region: &mut Region, space: AddressSpace, page: UserPage) -> Option
     if !entry.is_present() {
         return None;
     }
+    let mut empty = 0;
     for (level, &table) in (1..).zip(&path) {
         region.write(table, index(address, level), Entry::EMPTY);
         // The top-level table always holds the entry of the kernel's half, so it stays.
         if region.used_entries(table) > 0 {
             break;
         }
-        region.table_free(table);
+        empty += 1;
+    }
+    if empty > 0 {
+        before_free();
+        path[..empty]
+            .iter()
+            .for_each(|&table| region.table_free(table));
     }
     Some(entry.frame())
 }
@@ -182,8 +218,11 @@ mod tests {
                 Some((FRAME, access))
             );
             assert_eq!(translate(&region, space, page(0x40_1000)), None);
-            assert_eq!(unmap(&mut region, space, page(0x40_0000)), Some(FRAME));
-            assert_eq!(unmap(&mut region, space, page(0x40_0000)), None);
+            assert_eq!(
+                unmap(&mut region, space, page(0x40_0000), || ()),
+                Some(FRAME)
+            );
+            assert_eq!(unmap(&mut region, space, page(0x40_0000), || ()), None);
             assert_eq!(translate(&region, space, page(0x40_0000)), None);
         }
     }
@@ -197,11 +236,47 @@ mod tests {
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
         map_at(&mut region, space, 0x7FFF_FFFF_E000, Access::Read).unwrap();
         assert_eq!(region.table_frames().0, free - 7);
-        unmap(&mut region, space, page(0x7FFF_FFFF_E000)).unwrap();
+        unmap(&mut region, space, page(0x7FFF_FFFF_E000), || ()).unwrap();
         assert_eq!(region.table_frames().0, free - 4);
         map_at(&mut region, space, 0x40_1000, Access::Read).unwrap();
-        unmap(&mut region, space, page(0x40_0000)).unwrap();
+        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
         assert_eq!(region.table_frames().0, free - 4);
+        destroy(&mut region, space);
+        assert_eq!(region.table_frames().0, free);
+    }
+
+    #[test]
+    fn tables_are_freed_only_after_every_cpu_was_told() {
+        let mut region = region();
+        let space = create(&mut region, Entry(1)).unwrap();
+        let told = core::cell::Cell::new(0);
+        let tell = || told.set(told.get() + 1);
+        for address in [0x40_0000, 0x40_1000] {
+            map_at(&mut region, space, address, Access::Read).unwrap();
+        }
+        unmap(&mut region, space, page(0x40_1000), tell).unwrap();
+        assert_eq!(told.get(), 0, "no table became empty");
+        unmap(&mut region, space, page(0x40_1000), tell);
+        unmap(&mut region, space, page(0x40_0000), tell).unwrap();
+        assert_eq!(told.get(), 1);
+    }
+
+    #[test]
+    fn a_space_for_starting_holds_its_page_and_the_kernels_half_alone() {
+        let mut region = region();
+        let free = region.table_frames().0;
+        let space = create_startup(&mut region, Entry(1), FrameNumber(0x9F)).unwrap();
+        assert_eq!(region.table_frames().0, free - 4);
+        let mut table = space.0;
+        assert_eq!(region.used_entries(table), 2);
+        for level in (1..LEVELS).rev() {
+            let entry = region.read(table, index(0x9_F000, level + 1));
+            assert!(entry.is_present() && !entry.is_user());
+            table = entry.frame();
+            assert_eq!(region.used_entries(table), 1);
+        }
+        let code = region.read(table, 0x9F);
+        assert_eq!(code, Entry::kernel_code(FrameNumber(0x9F)));
         destroy(&mut region, space);
         assert_eq!(region.table_frames().0, free);
     }

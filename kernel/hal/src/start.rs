@@ -1,16 +1,20 @@
 //! From the first Rust line to a machine that the kernel's logic can use.
 
+use core::sync::atomic::Ordering;
+
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START, RollbackStore};
 
 use crate::apic::LocalApic;
 use crate::boot_info::{self, BootInfoError};
 use crate::clock::Clock;
+use crate::cpus::{CpuBlock, Cpus};
 use crate::io_apic::IoApics;
 use crate::machine::Hal;
 use crate::memory::Memory;
-use crate::private::PrivateArea;
+use crate::private::{PrivateArea, Window};
 use crate::region::Region;
 use crate::serial::Serial;
+use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
 use crate::{audit, cpu, interrupts, protection, stop};
 
@@ -63,43 +67,58 @@ unsafe fn take_boot_info(info: *const BootInfo) -> Result<&'static BootInfo, Boo
 /// The record is checked and true. Called once.
 unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> Hal {
     let root = cpu::read_cr3();
+    let this = CpuBlock::of(0);
     // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
     unsafe {
         protection::enable();
+        stop::set_root(root);
         let mut region = Region::new(info);
-        let mut area = PrivateArea::new(&mut region, root);
-        let mut window = area.window();
+        let mut area = PrivateArea::new(&mut region, root, this);
         let physical_of = |region: &Region, address| {
             audit::translate(region, root, address).expect("the kernel image is not mapped")
         };
-        let stop_stack = interrupts::load(&mut region, &mut area, &mut window, physical_of);
+        interrupts::make_stacks(this, &mut region, &mut area);
+        this.stack_base.store(info.stack_base, Ordering::Relaxed);
+        this.stack_top
+            .store(info.stack_base + info.stack_bytes, Ordering::Relaxed);
+        interrupts::fill_idt(&region, &mut Window::first(this), physical_of);
+        interrupts::load(this);
         let seed = physical_of(&region, (&raw const info.seed) as u64);
-        stop::prepare(root, region.carved_bytes(), stop_stack, seed);
 
         let apic = LocalApic::enable(&mut area);
+        this.apic_id.store(apic.id(), Ordering::Relaxed);
+        this.nothing_set();
         let io_apics = IoApics::enable(&info.acpi, &mut area, apic.id());
         let clock = Clock::new(&info.acpi, &apic, tsc_at_start);
-        if let Err(violation) = audit::walk(&region, root, info) {
-            panic!("{violation}");
-        }
         let kernel_half = region
             .read_kernel(root, KERNEL_ENTRY)
             .expect("no boot page tables");
-        let memory = Memory::new(info, protection::address_bits(), apic.physical);
-        Hal {
+        let mut starter = Starter {
             info,
             root,
             kernel_half,
-            region,
-            window,
-            memory,
+            region: &mut region,
             apic,
+            clock: &clock,
+        };
+        starter.start_all();
+        stop::prepare(region.carved_bytes(), seed);
+        if let Err(violation) = audit::walk(&region, root, info) {
+            panic!("{violation}");
+        }
+        let memory = Memory::new(info, protection::address_bits(), apic.physical);
+        Hal {
+            info,
+            kernel_half,
+            region,
+            memory,
+            cpus: Cpus { this, apic },
             io_apics,
             clock,
             serial,
             tsc_at_start,
-            loaded: None,
-            fpu_state: 1,
+            // 0 in a context is no load.
+            fpu_loads: 0,
         }
     }
 }

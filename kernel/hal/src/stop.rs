@@ -4,15 +4,21 @@
 //! region but for the page tables in use, the kernel stack, and the boot loader's seed. This runs on a stack of
 //! its own, so that the kernel stack can go, too. What stays is the kernel's code and constants, the unpacked
 //! payload and the event log, which the signed image and the firmware made.
+//!
+//! One CPU ends the machine: the first that wants to ([`claim`]). It halts the others before it wipes, by an
+//! interrupt that they cannot mask; a CPU that is on its way to end the machine, too, halts itself.
 
 use core::fmt::Write;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{Acpi, BootInfo, memory_kind};
 use nonos_kernel_core::machine::FrameNumber;
 
+use crate::apic::LocalApic;
 use crate::cpu;
+use crate::cpus::{CpuBlock, Cpus};
 use crate::entry;
 use crate::private::Window;
 use crate::screen::Screen;
@@ -33,28 +39,94 @@ pub enum Ending {
 }
 
 // What the end needs, set at boot, read when everything else may be broken. Numbers, so that they can be
-// atomics: the boot info's address, CR3 of the boot tables, bytes at the start of the region to keep, top of a
-// stack, physical address of the seed.
+// atomics: the boot info's address, CR3 of the boot tables, bytes at the start of the region to keep, physical
+// address of the seed.
 static BOOT_INFO: AtomicU64 = AtomicU64::new(0);
 static ROOT: AtomicU64 = AtomicU64::new(0);
 static KEEP_BYTES: AtomicU64 = AtomicU64::new(0);
-static STACK_TOP: AtomicU64 = AtomicU64::new(0);
 static SEED_PHYSICAL: AtomicU64 = AtomicU64::new(0);
+
+/// Number of the CPU that ends the machine, plus one; 0 while none does.
+static ENDED_BY: AtomicU32 = AtomicU32::new(0);
+/// CPUs that were halted for that.
+static HALTED: AtomicU32 = AtomicU32::new(0);
+
+/// Most looks at the other CPUs before the end goes on without them; with a pause each, some tenths of a second.
+const HALT_LOOKS: u32 = 10_000_000;
 
 /// Makes the boot info known for reports.
 pub fn set_boot_info(info: &'static BootInfo) {
     BOOT_INFO.store(core::ptr::from_ref(info) as u64, Ordering::Relaxed);
 }
 
+/// Makes the boot page tables known: physical address of the top.
+pub fn set_root(root: u64) {
+    ROOT.store(root, Ordering::Relaxed);
+}
+
+/// The boot page tables.
+pub fn root() -> u64 {
+    ROOT.load(Ordering::Relaxed)
+}
+
 /// Makes known what wiping needs. Before, [`finish`] wipes nothing: no program has run.
 ///
 /// # Safety
-/// All values are true, and the stack is used by nothing that runs on after [`finish`].
-pub unsafe fn prepare(root: u64, keep_bytes: u64, stack_top: u64, seed_physical: u64) {
-    ROOT.store(root, Ordering::Relaxed);
-    KEEP_BYTES.store(keep_bytes, Ordering::Relaxed);
+/// All values are true, and the stacks of all CPUs lie in what is kept.
+pub unsafe fn prepare(keep_bytes: u64, seed_physical: u64) {
     SEED_PHYSICAL.store(seed_physical, Ordering::Relaxed);
-    STACK_TOP.store(stack_top, Ordering::Relaxed);
+    KEEP_BYTES.store(keep_bytes, Ordering::Relaxed);
+}
+
+/// Who ends the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// This CPU, from now on.
+    First,
+    /// This CPU, since before: it failed on the way.
+    Again,
+}
+
+/// Makes this the CPU that ends the machine, and halts all others. When another one is at it, this one halts instead.
+pub fn claim() -> Claim {
+    let this = CpuBlock::of_this_cpu();
+    let number = u32::from(this.id().0) + 1;
+    match ENDED_BY.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            halt_others(this);
+            Claim::First
+        }
+        Err(first) if first == number => Claim::Again,
+        Err(_) => halt(),
+    }
+}
+
+/// Halts all other CPUs, wherever they are. Bounded: one that does not answer is left to itself.
+fn halt_others(this: &'static CpuBlock) {
+    let Some(apic) = LocalApic::shared() else {
+        return;
+    };
+    let others = Cpus { this, apic }.others();
+    let mut count = 0;
+    for other in others {
+        apic.interrupt_unmaskable(other.apic_id.load(Ordering::Relaxed));
+        count += 1;
+    }
+    for _ in 0..HALT_LOOKS {
+        if HALTED.load(Ordering::Acquire) >= count {
+            break;
+        }
+        spin_loop();
+    }
+}
+
+/// Halts this CPU because another one ends the machine. It may look at its page tables once more when something wakes
+/// it for a moment, and those of processes are wiped.
+fn halt() -> ! {
+    // SAFETY: the boot page tables map the kernel's half.
+    unsafe { cpu::write_cr3(root()) };
+    HALTED.fetch_add(1, Ordering::Release);
+    cpu::stop()
 }
 
 /// The boot info, once checked.
@@ -72,10 +144,10 @@ pub fn payload() -> Option<&'static [u8]> {
     })
 }
 
-/// Wipes memory and ends.
+/// Wipes memory and ends. The caller has the [`claim`].
 pub fn finish(ending: Ending) -> ! {
-    let top = STACK_TOP.load(Ordering::Relaxed);
-    if top == 0 {
+    let top = CpuBlock::of_this_cpu().stop_stack.load(Ordering::Relaxed);
+    if top == 0 || KEEP_BYTES.load(Ordering::Relaxed) == 0 {
         end(ending);
     }
     // SAFETY: the stack was made for this. Interrupts are off.
@@ -103,9 +175,9 @@ extern "C" fn wipe_and_end(ending: u64) -> ! {
 /// [`prepare`] was called; the caller is on its stack and nothing else of the kernel runs again.
 unsafe fn wipe(info: &BootInfo) {
     // SAFETY: the boot tables map the whole kernel's half. Process page tables are about to go.
-    unsafe { cpu::write_cr3(ROOT.load(Ordering::Relaxed)) };
+    unsafe { cpu::write_cr3(root()) };
     // SAFETY: nobody else runs.
-    let mut window = unsafe { Window::take() };
+    let mut window = unsafe { Window::first(CpuBlock::of_this_cpu()) };
     let usable = info
         .memory
         .iter()
@@ -126,10 +198,15 @@ unsafe fn wipe(info: &BootInfo) {
         });
     }
     let keep = KEEP_BYTES.load(Ordering::Relaxed);
-    // SAFETY: both areas are mapped writable; what lies there is not used again.
+    // SAFETY: all areas are mapped writable; what lies there is not used again.
     unsafe {
         ((info.region_base + keep) as *mut u8).write_bytes(0, (info.region_bytes - keep) as usize);
-        (info.stack_base as *mut u8).write_bytes(0, info.stack_bytes as usize);
+        for cpu in 0..Cpus::count() {
+            let block = CpuBlock::of(cpu);
+            let base = block.stack_base.load(Ordering::Relaxed);
+            let bytes = block.stack_top.load(Ordering::Relaxed) - base;
+            (base as *mut u8).write_bytes(0, bytes as usize);
+        }
     }
     // A restart may drop what is still in the caches.
     cpu::write_back_caches();
@@ -155,8 +232,9 @@ fn end(ending: Ending) -> ! {
 /// The last words, on serial line and screen.
 fn say(info: &BootInfo, text: &str) {
     let _ = Serial.write_str(text);
+    let this = CpuBlock::of_this_cpu();
     // SAFETY: nobody else runs any more.
-    let window = Window::exists().then(|| unsafe { Window::take() });
+    let window = Window::exists(this).then(|| unsafe { Window::first(this) });
     if let Some(mut screen) = window.and_then(|window| Screen::last_row(info.framebuffer, window)) {
         screen.write(text);
     }

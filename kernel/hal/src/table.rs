@@ -63,6 +63,11 @@ impl Entry {
         Self((frame.0 as u64) << 12 | PRESENT | WRITABLE | ACCESSED | DIRTY | NO_EXECUTE)
     }
 
+    /// A page of code of the kernel, never writable.
+    pub const fn kernel_code(frame: FrameNumber) -> Self {
+        Self((frame.0 as u64) << 12 | PRESENT | ACCESSED)
+    }
+
     /// Registers of a device: as `kernel_page`, uncached.
     pub const fn kernel_device(frame: FrameNumber) -> Self {
         Self(Self::kernel_page(frame).0 | CACHE_DISABLE | WRITE_THROUGH)
@@ -150,6 +155,14 @@ mod tests {
             assert!(entry.is_present() && !entry.is_user() && !entry.is_executable());
             assert_eq!(entry.frame(), FRAME);
         }
+    }
+
+    #[test]
+    fn kernel_code_is_not_for_users_and_not_writable() {
+        let entry = Entry::kernel_code(FRAME);
+        assert!(entry.is_present() && !entry.is_user() && !entry.is_writable());
+        assert!(entry.is_executable());
+        assert_eq!(entry.frame(), FRAME);
     }
 
     #[test]

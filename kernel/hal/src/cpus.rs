@@ -1,0 +1,305 @@
+//! What the kernel keeps for each CPU, and how CPUs make one another leave user space and forget translations.
+//!
+//! A block is its CPU's: GS.base points to it in the kernel, and the CPU's descriptors lie in it, so `sgdt` finds it
+//! where GS cannot be trusted. Of the rest, `state` and `drop_space` are the protocol between CPUs; everything else is
+//! written by its own CPU, or by the holder of the kernel lock.
+//!
+//! # Why waiting for another CPU ends
+//!
+//! Only the holder of the kernel lock waits for another CPU, in [`Cpus::stop`], [`Cpus::forget`] and [`Cpus::drop_space`],
+//! and what it waits for needs no lock:
+//!
+//! - `state` becomes [`USER`] or [`IDLE`] only while its CPU holds the lock. So while another CPU holds it, `state` can only
+//!   become [`KERNEL`], and nobody can miss a CPU that is about to enter user space.
+//! - A CPU in state `USER` or `IDLE` has interrupts off for the few instructions that lead there and on from then on.
+//!   So it takes the IPI, its entry code stores the registers, and it sets `state` to `KERNEL` before it asks for the
+//!   lock. Exceptions and system calls lead the same way.
+//! - A CPU in state `KERNEL` that does not hold the lock is on its way to [`CPU::lock`] with interrupts off, and waits there
+//!   until the lock is released. While it waits it does what `drop_space` asks for.
+//!
+//! The kernel never uses user translations (SMAP, and no mapping of its own in the lower half), so a CPU in state
+//! `KERNEL` or `IDLE` may keep stale ones as long as it forgets them before it enters user space: `loaded` is cleared
+//! for that, which makes it load CR3 anew. Page tables themselves are freed only when no CPU has their root in CR3 (all of
+//! a space) or no CPU is in user space with it (a table that became empty).
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::hint::spin_loop;
+use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
+
+use crate::apic::LocalApic;
+use crate::cpu;
+use crate::interrupts::{TaskState, vector};
+use crate::lock::TicketLock;
+use crate::stop;
+
+/// [`CpuBlock::state`]: in the kernel, or on the way to the kernel lock.
+pub const KERNEL: u8 = 0;
+/// In user space, or on the way there.
+pub const USER: u8 = 1;
+/// Waits for an interrupt.
+pub const IDLE: u8 = 2;
+
+/// The lock that makes one CPU at a time run the kernel. The boot CPU holds it from the start.
+static LOCK: TicketLock = TicketLock::taken();
+
+/// [`CpuBlock::loaded`] and [`CpuBlock::held`]: no address space. Frame 0 is never a page table.
+const NONE: u32 = 0;
+
+/// What a CPU has for itself. All zero at the start.
+#[repr(C, align(512))]
+pub struct CpuBlock {
+    /// `entry.s`: kernel stack to return on.
+    pub kernel_rsp: AtomicU64,
+    /// `entry.s`: context of the thread in user space.
+    pub context: AtomicU64,
+    /// `entry.s`: holds the user's stack pointer for three instructions.
+    pub user_rsp: AtomicU64,
+    /// Where the CPU is.
+    pub state: AtomicU8,
+    /// Asks the CPU to load the boot page tables, which clears it.
+    drop_space: AtomicBool,
+    /// Address space that user space can be entered with as it is, or [`NONE`].
+    loaded: AtomicU32,
+    /// Address space whose tables CR3 points to, or [`NONE`] for the boot page tables.
+    held: AtomicU32,
+    /// Interrupts are addressed with this.
+    pub apic_id: AtomicU32,
+    /// Number of the last load of the FPU registers. The context with the same number in `UserContext::fpu_state`
+    /// holds what the registers hold.
+    pub fpu_state: AtomicU64,
+    /// When the next timer event is due; `u64::MAX` for never.
+    pub deadline_ns: AtomicU64,
+    /// Page-table entry of the first window, and its address.
+    pub window_entry: AtomicU64,
+    /// See `window_entry`.
+    pub window_address: AtomicU64,
+    /// Kernel stack, for reports.
+    pub stack_base: AtomicU64,
+    /// See `stack_base`.
+    pub stack_top: AtomicU64,
+    /// Top of a stack on which the machine is stopped; 0 before there is one.
+    pub stop_stack: AtomicU64,
+    /// Steps of the CPU's start (`smp.rs`).
+    pub start_step: AtomicU32,
+    /// Answer of a step.
+    pub start_answer: AtomicU64,
+    /// Global descriptor table. Writable: `ltr` sets a bit in the task's descriptor.
+    pub segments: UnsafeCell<[u64; 7]>,
+    /// Task state segment. The block is aligned, so no page boundary lies in it.
+    pub task: UnsafeCell<TaskState>,
+}
+
+const _: () = assert!(size_of::<CpuBlock>() == 512);
+
+// SAFETY: `segments` and `task` are written by their own CPU before it loads them, then by the CPU alone.
+unsafe impl Sync for CpuBlock {}
+
+static BLOCKS: [CpuBlock; CPUS_MAX] = [const { CpuBlock::new() }; CPUS_MAX];
+
+/// CPUs that run.
+static COUNT: AtomicU32 = AtomicU32::new(1);
+
+impl CpuBlock {
+    const fn new() -> Self {
+        Self {
+            kernel_rsp: AtomicU64::new(0),
+            context: AtomicU64::new(0),
+            user_rsp: AtomicU64::new(0),
+            state: AtomicU8::new(KERNEL),
+            drop_space: AtomicBool::new(false),
+            loaded: AtomicU32::new(NONE),
+            held: AtomicU32::new(NONE),
+            apic_id: AtomicU32::new(0),
+            fpu_state: AtomicU64::new(0),
+            deadline_ns: AtomicU64::new(0),
+            window_entry: AtomicU64::new(0),
+            window_address: AtomicU64::new(0),
+            stack_base: AtomicU64::new(0),
+            stack_top: AtomicU64::new(0),
+            stop_stack: AtomicU64::new(0),
+            start_step: AtomicU32::new(0),
+            start_answer: AtomicU64::new(0),
+            segments: UnsafeCell::new([0; 7]),
+            task: UnsafeCell::new(TaskState::EMPTY),
+        }
+    }
+
+    /// Says that there is no alarm, and that the FPU registers hold no thread's.
+    pub fn nothing_set(&self) {
+        self.deadline_ns.store(u64::MAX, Ordering::Relaxed);
+        self.fpu_state.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// The block of a CPU.
+    ///
+    /// # Panics
+    /// When there can be no such CPU.
+    pub fn of(cpu: usize) -> &'static Self {
+        &BLOCKS[cpu]
+    }
+
+    /// The block of this CPU, wherever it is; the boot CPU's before its descriptors are loaded.
+    pub fn of_this_cpu() -> &'static Self {
+        let mut pointer = [0_u16; 5];
+        // SAFETY: stores ten bytes.
+        unsafe {
+            asm!("sgdt [{}]", in(reg) &mut pointer, options(nostack, preserves_flags));
+        }
+        let [_, words @ ..] = pointer;
+        let base = words
+            .iter()
+            .rev()
+            .fold(0, |base, &word| base << 16 | u64::from(word));
+        let first = (&raw const BLOCKS) as u64 + offset_of!(CpuBlock, segments) as u64;
+        let index = base.wrapping_sub(first) / size_of::<Self>() as u64;
+        BLOCKS.get(index as usize).unwrap_or(&BLOCKS[0])
+    }
+
+    /// The CPU's number.
+    pub fn id(&self) -> CpuId {
+        let offset = core::ptr::from_ref(self) as u64 - (&raw const BLOCKS) as u64;
+        CpuId((offset / size_of::<Self>() as u64) as u8)
+    }
+
+    /// Takes the kernel lock. `state` says where the CPU is since before.
+    #[inline(always)]
+    pub fn lock(&self) {
+        LOCK.acquire(|| self.drop_space_when_asked());
+    }
+
+    /// Releases the kernel lock, on the way to where `state` says.
+    #[inline(always)]
+    pub fn unlock(&self, state: u8) {
+        self.state.store(state, Ordering::Relaxed);
+        LOCK.release();
+    }
+
+    /// Says that the CPU is in the kernel again: what the entry code stored is seen by who sees this.
+    #[inline(always)]
+    pub fn entered(&self) {
+        self.state.store(KERNEL, Ordering::Release);
+    }
+
+    /// Whether user space can be entered with this address space as it is.
+    #[inline(always)]
+    pub fn has_loaded(&self, space: AddressSpace) -> bool {
+        self.loaded.load(Ordering::Relaxed) == space.0.0
+    }
+
+    /// Notes that CR3 was loaded with an address space just now.
+    pub fn set_loaded(&self, space: AddressSpace) {
+        self.loaded.store(space.0.0, Ordering::Relaxed);
+        self.held.store(space.0.0, Ordering::Relaxed);
+    }
+
+    fn is_in(&self, state: u8) -> bool {
+        self.state.load(Ordering::Acquire) == state
+    }
+
+    /// While another CPU has the lock.
+    fn drop_space_when_asked(&self) {
+        if self.drop_space.load(Ordering::Acquire) {
+            self.load_boot_tables();
+            self.drop_space.store(false, Ordering::Release);
+        }
+    }
+
+    fn load_boot_tables(&self) {
+        // SAFETY: the boot page tables map the kernel's half, as every address space does.
+        unsafe { cpu::write_cr3(stop::root()) };
+        self.loaded.store(NONE, Ordering::Relaxed);
+        self.held.store(NONE, Ordering::Relaxed);
+    }
+}
+
+/// The other CPUs, as the one that holds the kernel lock reaches them.
+#[derive(Clone, Copy)]
+pub struct Cpus {
+    /// The CPU that holds the lock.
+    pub this: &'static CpuBlock,
+    /// Sends interrupts.
+    pub apic: LocalApic,
+}
+
+impl Cpus {
+    /// How many run.
+    pub fn count() -> usize {
+        COUNT.load(Ordering::Relaxed) as usize
+    }
+
+    /// Counts one more.
+    pub fn add() {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All that run but this one.
+    pub fn others(&self) -> impl Iterator<Item = &'static CpuBlock> + use<> {
+        let this = self.this;
+        BLOCKS[..Self::count().min(CPUS_MAX)]
+            .iter()
+            .filter(move |block| !core::ptr::eq(*block, this))
+    }
+
+    /// Has a CPU enter the kernel, if it is not there.
+    pub fn kick(&self, other: &CpuBlock) {
+        if !core::ptr::eq(other, self.this) && !other.is_in(KERNEL) {
+            self.interrupt(other);
+        }
+    }
+
+    /// Has a CPU leave user space, and waits until it has.
+    pub fn stop(&self, other: &CpuBlock) {
+        if !core::ptr::eq(other, self.this) && other.is_in(USER) {
+            self.interrupt(other);
+            Self::wait_while_in_user(other);
+        }
+    }
+
+    /// Has all other CPUs forget the translations of an address space before they use it again, and waits until none is
+    /// in user space with it.
+    pub fn forget(&self, space: AddressSpace) {
+        let mut stopped = [false; CPUS_MAX];
+        for other in self.others().filter(|other| other.has_loaded(space)) {
+            other.loaded.store(NONE, Ordering::Relaxed);
+            if other.is_in(USER) {
+                self.interrupt(other);
+                stopped[usize::from(other.id().0)] = true;
+            }
+        }
+        for (block, _) in BLOCKS.iter().zip(stopped).filter(|(_, stopped)| *stopped) {
+            Self::wait_while_in_user(block);
+        }
+    }
+
+    /// Has all CPUs take an address space out of CR3, and waits until they have.
+    pub fn drop_space(&self, space: AddressSpace) {
+        let holds = |block: &CpuBlock| block.held.load(Ordering::Relaxed) == space.0.0;
+        for other in self.others().filter(|other| holds(other)) {
+            other.drop_space.store(true, Ordering::Release);
+            self.kick(other);
+        }
+        if holds(self.this) {
+            self.this.load_boot_tables();
+        }
+        for other in self.others() {
+            while other.drop_space.load(Ordering::Acquire) {
+                spin_loop();
+            }
+        }
+    }
+
+    fn interrupt(&self, other: &CpuBlock) {
+        self.apic
+            .interrupt(other.apic_id.load(Ordering::Relaxed), vector::KICK.into());
+    }
+
+    fn wait_while_in_user(other: &CpuBlock) {
+        while other.is_in(USER) {
+            spin_loop();
+        }
+    }
+}

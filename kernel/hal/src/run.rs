@@ -1,0 +1,104 @@
+//! The loop that every CPU runs: a thread or a wait, then the kernel's logic with what ended it.
+//!
+//! # Why this is sound
+//!
+//! `Hal` and the logic are one value that all CPUs reach by the same pointer, and make references to only while they hold
+//! the kernel lock. The registers of a running thread lie in that value, too, and `entry.s` loads and stores them
+//! without the lock. No reference is in the way: `Logic::current` gives the context of a thread to the CPU that runs it,
+//! which keeps a raw pointer, and from the moment the CPU's state says "user space" until it says "kernel" again
+//! nobody reads or writes that context. The logic keeps to that by the contract of `Machine`: the thread is that CPU's
+//! until `Machine::stop` returned, which waits for the state, and the state is written after the registers (release) and
+//! read before they are used (acquire).
+//!
+//! The context stays where it is: it lies in memory carved for good.
+
+use core::ptr;
+
+use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
+
+use crate::cpus::{self, CpuBlock};
+use crate::entry;
+use crate::machine::Hal;
+use crate::smp::{self, Job};
+
+/// The kernel's logic, as the loop needs it.
+pub trait Logic: Send + 'static {
+    /// The thread that a CPU is to run: its registers and address space. `None` when it is to wait. No other CPU is given
+    /// the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
+    fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)>;
+
+    /// Deals with what ended the last stay in user space or the last wait of the CPU that `machine` names.
+    fn handle(&mut self, event: Event, machine: &mut Hal);
+}
+
+/// What the kernel lock guards.
+struct System<L> {
+    hal: Hal,
+    logic: L,
+}
+
+impl Hal {
+    /// Runs the kernel on all CPUs, for ever.
+    pub fn run(self, logic: impl Logic) -> ! {
+        run_all(System { hal: self, logic })
+    }
+}
+
+fn run_all<L: Logic>(mut system: System<L>) -> ! {
+    let (this, apic) = (system.hal.cpus.this, system.hal.cpus.apic);
+    let pointer = &raw mut system;
+    let job = Job {
+        function: run_cpu::<L>,
+        system: pointer.cast(),
+    };
+    // SAFETY: this never returns, so both values live as long as the kernel; the lock was taken for this CPU at the start,
+    // and the others get it by taking it.
+    unsafe {
+        smp::run(&*(&raw const job), apic);
+        run_cpu::<L>(pointer.cast(), this)
+    }
+}
+
+/// Runs the kernel on a CPU.
+///
+/// # Safety
+/// The CPU is set up and holds the kernel lock. `system` is a [`System<L>`] that lives as long as the kernel.
+unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
+    let system = system.cast::<System<L>>();
+    let cpu = this.id();
+    // What was asked of this CPU before it came here.
+    let mut event = Event::Spurious;
+    loop {
+        // SAFETY: the lock is held, so this is the one reference; it ends before the lock is released.
+        let System { hal, logic } = unsafe { &mut *system };
+        hal.cpus.this = this;
+        logic.handle(event, hal);
+        let (context, exit) = match logic.current(cpu) {
+            Some((context, space)) => {
+                if !hal.prepare(context, space) {
+                    event = Hal::refused(context.rip);
+                    continue;
+                }
+                let context: *mut UserContext = context;
+                this.unlock(cpus::USER);
+                // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+                (context, unsafe { entry::enter_user(context) })
+            }
+            None => {
+                this.unlock(cpus::IDLE);
+                // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
+                (ptr::null_mut(), unsafe { entry::idle() })
+            }
+        };
+        this.entered();
+        this.lock();
+        event = if exit.vector == entry::SYSCALL {
+            Event::Syscall
+        } else {
+            // SAFETY: the lock is held again, and the context is stored; it is null after a wait.
+            let (hal, context) = unsafe { (&mut (*system).hal, context.as_ref()) };
+            hal.cpus.this = this;
+            hal.event(exit, context.map_or(0, |context| context.rip))
+        };
+    }
+}

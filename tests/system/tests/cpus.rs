@@ -1,0 +1,80 @@
+//! Several processors: all of them run, one that is busy disturbs nobody, and the end of the machine stops all.
+
+use system_tests::canary::Canary;
+use system_tests::images;
+use system_tests::machine::Machine;
+use system_tests::shell::row;
+use xtask::qemu::MachineConfig;
+
+/// Boots from power-on to the prompt.
+#[track_caller]
+fn boot(cpus: u32) -> Machine {
+    let mut machine = Machine::start(MachineConfig {
+        cpus,
+        ..images::with_adversaries().machine_without_tpm()
+    });
+    machine.expect_prompt();
+    machine
+}
+
+#[track_caller]
+fn expect_processors(cpus: u32) {
+    let mut machine = boot(cpus);
+    let status = machine.command("status");
+    let found = row(&status, "CPUs").unwrap_or("nothing");
+    machine.check(
+        found.split(' ').next() == Some(&cpus.to_string()),
+        &format!("status says of the processors: {found}"),
+    );
+    machine.last_command("poweroff");
+    let end = machine.expect_end();
+    machine.check_equal(end.as_str(), "guest-shutdown", "how the machine ended");
+}
+
+#[test]
+fn two_processors_run() {
+    expect_processors(2);
+}
+
+#[test]
+fn four_processors_run() {
+    expect_processors(4);
+}
+
+#[test]
+fn eight_processors_run() {
+    expect_processors(8);
+}
+
+#[test]
+fn busy_programs_on_other_processors_can_be_ended() {
+    let mut machine = boot(4);
+    for _ in 0..6 {
+        machine.command("run adv-spin &");
+    }
+    let list = machine.command("ps");
+    println!("{list}");
+    machine.check_equal(list.matches("adv-spin").count(), 6, "programs that spin");
+    let pids = list
+        .lines()
+        .filter(|line| line.contains("adv-spin"))
+        .filter_map(|line| line.split_whitespace().next());
+    for pid in pids {
+        machine.command(&format!("kill {pid}"));
+    }
+    let list = machine.command("ps");
+    machine.check(!list.contains("adv-spin"), "a killed program is there");
+}
+
+#[test]
+fn memory_is_wiped_while_other_processors_are_busy() {
+    let mut machine = boot(4);
+    for _ in 0..3 {
+        machine.command("run adv-spin &");
+    }
+    machine.keep_after_power_off();
+    let canary = Canary::plant(&mut machine);
+    machine.last_command("poweroff");
+    machine.expect_event("SHUTDOWN");
+    canary.expect_wiped(&mut machine);
+}
