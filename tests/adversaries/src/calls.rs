@@ -152,9 +152,10 @@ pub fn badge(endpoint: Handle, badge: u64, rights: Rights, deadline: u64) -> Res
     handle_of(make(Syscall::EndpointBadge, arguments))
 }
 
-/// `Call`.
+/// `Call`, with the leases that the message's words describe.
 pub fn call(endpoint: Handle, message: &Message) -> Result<Message> {
-    syscall::call(endpoint, message)
+    // SAFETY: see the head of this file.
+    unsafe { syscall::call_raw(endpoint, message) }
 }
 
 /// `Receive`.

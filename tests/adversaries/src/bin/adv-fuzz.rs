@@ -313,7 +313,7 @@ fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
     };
     let reply = Handle::from_raw(argument(random, own) as u32);
     let result = match Syscall::from_raw(number) {
-        Some(Syscall::Call) => syscall::call(target, &message).map(drop),
+        Some(Syscall::Call) => calls::call(target, &message).map(drop),
         Some(Syscall::Reply) => syscall::reply(target, &message),
         _ => syscall::reply_receive(target, reply, &message).map(drop),
     };
