@@ -104,6 +104,7 @@ impl Kernel {
         arrival.info = arrival.info.with_reply(reply);
         arrival.sender = self.threads[caller].badge;
         message::arrive(&mut self.threads[receiver].context, &arrival);
+        self.scheduler.donate(&mut self.threads, caller, receiver);
         Ok(ThreadState::AwaitingReply {
             server: to,
             slot: reply.index(),
@@ -118,6 +119,8 @@ impl Kernel {
         through: &Found,
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
+        self.scheduler
+            .end_donation(&mut self.threads, receiver.thread);
         if let Some(id) = self.threads[receiver.thread].bound
             && self.notifications[id].bits != 0
         {
@@ -201,6 +204,8 @@ impl Kernel {
         let arrival = self.transfer(server.thread, server.process, to, machine)?;
         message::arrive(&mut self.threads[thread].context, &arrival);
         self.table(server.process).take(handle.index());
+        self.scheduler
+            .end_donation(&mut self.threads, server.thread);
         self.scheduler.wake(&mut self.threads, thread);
         Ok(())
     }

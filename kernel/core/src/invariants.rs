@@ -52,6 +52,7 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     waiting(kernel)?;
     scheduling(kernel, machine)?;
     timeouts(kernel, machine)?;
+    budgets(kernel)?;
     translations(kernel, machine)?;
     interrupts(kernel, machine)?;
     lineage(kernel)
@@ -671,6 +672,15 @@ fn queues(kernel: &Kernel) -> Checked {
     for (id, notification) in kernel.notifications.iter() {
         walk(notification.waiters, &|_| ThreadState::Waiting(id))?;
     }
+    for (id, process) in kernel.processes.iter() {
+        walk(process.throttled, &|_| ThreadState::Throttled)?;
+        let mut throttled = process.throttled.iter(&kernel.threads);
+        let stranger = throttled.find(|&thread| kernel.threads[thread].process != Some(id));
+        ensure!(
+            stranger.is_none(),
+            "{stranger:?} waits for the budget of {id:?}"
+        );
+    }
     for (id, thread) in kernel.threads.iter() {
         let queued = found.contains_key(&id.position());
         let expected = match thread.state {
@@ -820,7 +830,9 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let slice = shared.then(|| scheduler.slice_end_ns(cpu));
         let mapping = thread.map(|id| kernel.threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&at| at != NEVER);
-        let due = [timeout, slice, mapping].into_iter().flatten().min();
+        let reservation = scheduler.reservation_end(cpu);
+        let due = [timeout, slice, reservation, mapping];
+        let due = due.into_iter().flatten().min();
         let armed = machine.timer_ns[usize::from(cpu.0)];
         // What the timer was set for can be gone: it goes off once for nothing.
         let early = armed.is_some_and(|at| due.is_none_or(|due| at < due));
@@ -888,8 +900,59 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
             blocked || !timed,
             "{id:?} is not blocked and has a deadline"
         );
-        let sleeps = thread.state == ThreadState::Sleeping;
-        ensure!(timed || !sleeps, "{id:?} sleeps for ever");
+        let needs_one = matches!(thread.state, ThreadState::Sleeping | ThreadState::Throttled);
+        ensure!(timed || !needs_one, "{id:?} waits for ever");
+    }
+    Ok(())
+}
+
+/// What runs is charged to processes that live, and what is left and reserved of a budget is at most the budget.
+fn budgets(kernel: &Kernel) -> Checked {
+    let scheduler = &kernel.scheduler;
+    let alive = |id: ProcessId| {
+        kernel.processes.id_at(id.position()).is_some() && kernel.processes[id].exit.is_none()
+    };
+    for (id, thread) in kernel.threads.iter() {
+        if thread.state != ThreadState::Ended {
+            let account = thread.account;
+            ensure!(
+                account.is_some_and(alive),
+                "{id:?} works at the cost of {account:?}, which has ended"
+            );
+        }
+    }
+    let mut reserved = BTreeMap::<usize, u64>::new();
+    for cpu in all_cpus() {
+        let account = scheduler.account(cpu);
+        let running = scheduler.running_on(cpu);
+        let expected = running.and_then(|id| kernel.threads[id].account);
+        ensure!(
+            account == expected || scheduler.is_stale(cpu),
+            "{cpu:?} charges {account:?}, not {expected:?}"
+        );
+        let Some(account) = account else { continue };
+        ensure!(alive(account), "{cpu:?} charges {account:?}, which ended");
+        let budget = &kernel.processes[account].budget;
+        let reservation = scheduler.reservation(cpu);
+        ensure!(
+            reservation.is_some() == budget.is_limited(),
+            "{cpu:?} has a reservation of {account:?}, or none"
+        );
+        if let Some(reservation) = reservation.filter(|&r| budget.is_current(r)) {
+            *reserved.entry(account.position()).or_default() += reservation.ns;
+        }
+    }
+    for (id, process) in kernel.processes.iter() {
+        let counted = reserved.get(&id.position()).copied().unwrap_or(0);
+        let (left, stored) = process.budget.left_and_reserved_ns();
+        ensure!(
+            process.exit.is_some() || stored == counted,
+            "{id:?} has {counted} ns reserved, not {stored}"
+        );
+        ensure!(
+            left + stored <= process.budget.budget_ns,
+            "{id:?} has more left than its budget"
+        );
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::arena::{
     WatchId,
 };
 use crate::audit::{Audit, Denied};
+use crate::budget::Budget;
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
@@ -187,7 +188,8 @@ impl Kernel {
     fn try_start_init(&mut self, machine: &mut impl Machine) -> Result<(), Error> {
         let name = Name::new(INIT).ok_or(Error::NotFound)?;
         let module = self.admit_module(name, machine)?;
-        let process = self.create_process(None, module, u64::MAX, u64::MAX, machine)?;
+        let (most, budget) = (u64::MAX, Budget::UNLIMITED);
+        let process = self.create_process(None, module, most, most, budget, machine)?;
         self.init = Some(process);
         // In the order of `nonos_abi::start`.
         let objects = [
@@ -205,7 +207,8 @@ impl Kernel {
         self.scheduler.enter(machine.cpu());
         self.scheduler.set_count(machine.cpus());
         self.start_process(process, [0, 0])?;
-        self.scheduler.settle(&mut self.threads, machine);
+        self.scheduler
+            .settle(&mut self.threads, &mut self.processes, machine);
         Ok(())
     }
 
@@ -235,27 +238,45 @@ impl Kernel {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
-        while self.scheduler.settle(&mut self.threads, machine) {
+        while self
+            .scheduler
+            .settle(&mut self.threads, &mut self.processes, machine)
+        {
             self.unmap_expired(machine);
         }
     }
 
-    /// The timer of this CPU went off: wakes those whose time has come, ends the time slice if it is over.
+    /// The timer of this CPU went off: ends the waits whose time has come, and the reservation of CPU time and the time
+    /// slice if they are over.
     fn timer(&mut self, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
         self.scheduler.timer();
         while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
-            if self.threads[id].state == ThreadState::Sleeping {
+            self.end_time(id, machine);
+        }
+        self.scheduler
+            .end_reservation(&mut self.threads, &mut self.processes, now_ns);
+        self.scheduler.end_slice(&mut self.threads, now_ns);
+    }
+
+    /// The deadline of a thread has come.
+    fn end_time(&mut self, id: ThreadId, machine: &mut impl Machine) {
+        match self.threads[id].state {
+            ThreadState::Throttled => {
+                self.scheduler
+                    .unthrottle(&mut self.threads, &mut self.processes, id);
+            }
+            ThreadState::Sleeping => {
                 self.threads[id].context.rax = 0;
                 self.scheduler.wake(&mut self.threads, id);
-            } else {
-                // The handle that it waits through has expired.
+            }
+            // The handle that it waits through has expired.
+            _ => {
                 let handle = self.threads[id].context.rdi & u64::from(u32::MAX);
                 let expired = self.deny(handle, None, Error::Expired);
                 self.end_wait(id, expired, machine);
             }
         }
-        self.scheduler.end_slice(&mut self.threads, now_ns);
     }
 
     /// Who runs on this CPU. `None` also when the thread was taken away after it entered the kernel.

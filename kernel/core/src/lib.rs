@@ -19,6 +19,7 @@ extern crate std;
 
 mod arena;
 mod audit;
+mod budget;
 mod endpoint;
 mod fault;
 mod frame;

@@ -9,6 +9,7 @@ use nonos_image::elf::{self, Executable, Segment};
 
 use crate::arena::Empty;
 use crate::arena::{ModuleId, ProcessId};
+use crate::budget::Budget;
 use crate::frame::{FrameList, Frames, Owner};
 use crate::handle::Capability;
 use crate::kernel::Kernel;
@@ -34,6 +35,7 @@ impl Kernel {
         module: ModuleId,
         priority: u64,
         quota_pages: u64,
+        budget: Budget,
         machine: &mut impl Machine,
     ) -> Result<ProcessId, Error> {
         let manifest = self.modules[module].admitted()?.manifest;
@@ -47,6 +49,7 @@ impl Kernel {
                 .unwrap_or(u8::MAX)
                 .min(manifest.priority),
             quota_pages: quota_pages.min(manifest.quota_pages),
+            budget,
             memory_base: random_memory_base(&mut self.random),
             ..Process::EMPTY
         };
@@ -85,6 +88,7 @@ impl Kernel {
         self.processes[id].space = Some(space);
         let thread = Thread {
             process: Some(id),
+            account: Some(id),
             space,
             priority: self.processes[id].priority,
             ..Thread::EMPTY

@@ -11,13 +11,14 @@ use nonos_abi::info::{ProcessInfo, exit_kind, process_state};
 use nonos_abi::{Error, Name};
 
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
+use crate::budget::Budget;
 use crate::frame::FrameList;
 use crate::handle::{Found, REPLY_SLOTS, TableState};
 use crate::kernel::Kernel;
 use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::{AddressSpace, Fault, Machine};
 use crate::notification::Signal;
-use crate::queue::ThreadList;
+use crate::queue::{Queue, ThreadList};
 use crate::region::{Backing, Region};
 use crate::thread::ThreadState;
 
@@ -52,8 +53,11 @@ pub struct Process {
     pub(crate) priority: u8,
     /// Denied system calls, by reason.
     pub(crate) denials: [u64; DENIALS],
-    /// CPU time of its threads that have ended.
+    /// CPU time that was used at its cost.
     pub(crate) cpu_ns: u64,
+    pub(crate) budget: Budget,
+    /// Its threads that wait for budget.
+    pub(crate) throttled: Queue,
     /// Who wants to know when it ends.
     pub(crate) watches: Option<WatchId>,
     /// How it ended.
@@ -92,6 +96,8 @@ impl Empty for Process {
         priority: 0,
         denials: [0; DENIALS],
         cpu_ns: 0,
+        budget: Budget::UNLIMITED,
+        throttled: Queue::EMPTY,
         watches: None,
         exit: None,
         next_ended: None,
@@ -288,6 +294,9 @@ impl Kernel {
         while let Some(thread) = self.processes[id].threads.head {
             self.end_thread(thread, machine);
         }
+        let now_ns = machine.now_ns();
+        self.scheduler
+            .close_process(&mut self.threads, &mut self.processes, id, now_ns);
         let name = self.processes[id].name;
         let number = self.processes[id].number;
         match exit {
@@ -378,8 +387,9 @@ impl Kernel {
         let process = &self.processes[id];
         let threads = || process.threads.iter(&self.threads);
         let is_ready = |id| {
-            use ThreadState::{Ready, Running, Woken};
-            matches!(self.threads[id].state, Woken | Ready | Running)
+            use ThreadState::{Ready, Running, Throttled, Woken};
+            let state = self.threads[id].state;
+            matches!(state, Woken | Ready | Running | Throttled)
         };
         let state = match process.exit {
             Some(_) => process_state::ENDED,
@@ -387,7 +397,6 @@ impl Kernel {
             None if threads().any(is_ready) => process_state::READY,
             None => process_state::BLOCKED,
         };
-        let running = threads().map(|thread| self.scheduler.cpu_ns(&self.threads, thread, now_ns));
         let info = ProcessInfo {
             id: process.number,
             name: process.name,
@@ -396,7 +405,9 @@ impl Kernel {
             pages: process.pages,
             quota_pages: process.quota_pages,
             handles: process.table.used().into(),
-            cpu_ns: running.fold(process.cpu_ns, u64::saturating_add),
+            cpu_ns: process.cpu_ns + self.scheduler.running_ns(id, now_ns),
+            budget_ns: process.budget.budget_ns,
+            period_ns: process.budget.period_ns,
             threads: process.thread_count.into(),
             // Without slot 0, which is never filled.
             handle_limit: (self.handles_per_process - REPLY_SLOTS - 1) as u64,

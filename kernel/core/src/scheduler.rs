@@ -4,17 +4,25 @@
 //! put threads on its queues and kick it. A running thread is on no queue; every ready thread is on the queue of its
 //! priority at its CPU; bit `p` of `occupied` is set exactly when queue `p` has a thread. The timer of a CPU is armed only for what
 //! will really happen: the next thread to be woken there, or the end of the time slice when another thread of the same
-//! priority is ready.
+//! priority is ready, or the end of the reservation.
 //!
 //! Where a thread goes that was woken is decided at the end of the event, too: to the CPU of this event if that has nothing better
 //! to do (so a call stays on the CPU of its caller), else to where it ran last if it can run there at once, else to
 //! where the least important thread runs. A CPU without work takes some from the one with the longest queues.
 //!
+//! Running is charged to an account, the process whose budget it draws on: a thread's own, or while it handles a call its caller's. A
+//! CPU has the account of its running thread open, with a reservation of CPU time when that process has a budget. A switch between
+//! threads of the same account, as in a call and its answer, goes on with account, reservation and slice and does not read
+//! the clock. A thread whose account cannot pay goes on at its own process's cost; when that cannot pay, either, it is
+//! throttled until the next period, or until another CPU gives back some of that process's time.
+//!
 //! A deadline belongs to the CPU on which the thread blocked: that CPU keeps its timer armed also while it is idle.
 
-use crate::arena::{Arena, ThreadId};
+use crate::arena::{Arena, ProcessId, ThreadId};
+use crate::budget::Reservation;
 use crate::lineage::NEVER;
 use crate::machine::{CPUS_MAX, CpuId, Machine};
+use crate::process::Process;
 use crate::queue::Timeouts;
 use crate::thread::{Thread, ThreadState};
 
@@ -27,6 +35,7 @@ pub(crate) const SLICE_NS: u64 = 10_000_000;
 pub(crate) const PRIORITIES: usize = 32;
 
 pub(crate) type Threads = Arena<ThreadId, Thread>;
+pub(crate) type Processes = Arena<ProcessId, Process>;
 
 /// One CPU: what it runs, and what it could.
 #[derive(Clone, Copy)]
@@ -38,11 +47,13 @@ struct Cpu {
     /// Threads to be woken by this CPU's timer.
     timeouts: Timeouts,
     running: Option<ThreadId>,
-    /// Who ran when this CPU last decided, while its CPU time since then is not accounted.
-    accountable: Option<ThreadId>,
-    /// When it decided.
+    /// Who pays for what runs here.
+    account: Option<ProcessId>,
+    /// What of that process's budget may be used here, when it has one.
+    reservation: Option<Reservation>,
+    /// Since when it pays.
     since_ns: u64,
-    /// When the running thread has used its slice.
+    /// When the running thread has used its slice; 0 when the next one starts a new slice in any case.
     slice_end_ns: u64,
     /// What the timer is set to.
     armed_ns: Option<u64>,
@@ -59,13 +70,20 @@ impl Cpu {
         ready_count: 0,
         timeouts: Timeouts::EMPTY,
         running: None,
-        accountable: None,
+        account: None,
+        reservation: None,
         since_ns: 0,
         slice_end_ns: 0,
         armed_ns: None,
         stale: false,
         kicked: false,
     };
+
+    /// When the reservation is used up.
+    fn reservation_end_ns(&self) -> Option<u64> {
+        let reservation = self.reservation?;
+        Some(self.since_ns.saturating_add(reservation.ns))
+    }
 
     /// The highest priority that runs or is ready here, plus one; 0 when there is none.
     fn level(&self, threads: &Threads) -> u32 {
@@ -270,6 +288,7 @@ impl Scheduler {
         let here = self.here();
         if here.ready[usize::from(threads[id].priority)].head.is_some() {
             here.running = None;
+            here.slice_end_ns = 0;
             self.wake(threads, id);
         }
     }
@@ -307,20 +326,28 @@ impl Scheduler {
         Some(first)
     }
 
-    /// Takes a thread off its CPU, its ready queue or the timeouts, for good, and accounts its last CPU time. When
-    /// it runs on another CPU, that was stopped.
-    pub fn forget(&mut self, threads: &mut Threads, id: ThreadId, now_ns: u64) {
+    /// Takes a thread off its CPU or its queue here and the timeouts, for good. When it runs on another CPU, that was stopped.
+    pub fn forget(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        id: ThreadId,
+        now_ns: u64,
+    ) {
         let cpu = usize::from(threads[id].cpu.0);
-        if self.cpus[cpu].accountable == Some(id) {
-            self.account(threads, cpu, now_ns);
-        }
         match threads[id].state {
             ThreadState::Running => {
                 self.cpus[cpu].running = None;
+                self.close_account(threads, processes, cpu, now_ns);
                 self.reconsider(cpu);
             }
             ThreadState::Ready => self.dequeue(threads, id),
             ThreadState::Woken => self.woken.remove(threads, id),
+            ThreadState::Throttled => {
+                if let Some(process) = threads[id].process {
+                    processes[process].throttled.remove(threads, id);
+                }
+            }
             _ => {}
         }
         if threads[id].deadline_ns.is_some() {
@@ -353,49 +380,176 @@ impl Scheduler {
         }
     }
 
-    /// CPU time of a thread.
-    pub fn cpu_ns(&self, threads: &Threads, id: ThreadId, now_ns: u64) -> u64 {
-        let cpu = &self.cpus[usize::from(threads[id].cpu.0)];
-        let current = cpu.accountable == Some(id);
-        let since = if current {
-            now_ns.saturating_sub(cpu.since_ns)
-        } else {
-            0
-        };
-        threads[id].cpu_ns.saturating_add(since)
+    /// CPU time at a process's cost that is used now and not in its record yet.
+    pub fn running_ns(&self, process: ProcessId, now_ns: u64) -> u64 {
+        let pays = self.cpus.iter().filter(|cpu| cpu.account == Some(process));
+        pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
-    /// Adds the CPU time since the last decision to the thread that used it.
-    fn account(&mut self, threads: &mut Threads, cpu: usize, now_ns: u64) {
-        if let Some(id) = self.cpus[cpu].accountable.take() {
-            let used = now_ns.saturating_sub(self.cpus[cpu].since_ns);
-            threads[id].cpu_ns = threads[id].cpu_ns.saturating_add(used);
+    /// Has a thread that got a call work at the cost of its caller.
+    pub fn donate(&mut self, threads: &mut Threads, caller: ThreadId, server: ThreadId) {
+        let account = threads[caller].account;
+        self.set_account(threads, server, account);
+    }
+
+    /// Has a thread work at its own process's cost.
+    pub fn end_donation(&mut self, threads: &mut Threads, server: ThreadId) {
+        let account = threads[server].process;
+        self.set_account(threads, server, account);
+    }
+
+    fn set_account(&mut self, threads: &mut Threads, id: ThreadId, account: Option<ProcessId>) {
+        if threads[id].account != account {
+            threads[id].account = account;
+            // If it runs, it runs here.
+            self.here().stale = true;
+        }
+    }
+
+    /// A process has ended: nothing is charged to it any more.
+    pub fn close_process(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        process: ProcessId,
+        now_ns: u64,
+    ) {
+        for cpu in 0..self.count {
+            if self.cpus[cpu].account == Some(process) {
+                self.close_account(threads, processes, cpu, now_ns);
+                self.reconsider(cpu);
+            }
+        }
+        for position in 0..threads.capacity() {
+            if let Some(id) = threads.id_at(position)
+                && threads[id].account == Some(process)
+            {
+                threads[id].account = threads[id].process;
+            }
+        }
+    }
+
+    /// Charges the time since an account was opened on a CPU, and gives back what is left of the reservation: to threads
+    /// that wait for it, if there are any.
+    fn close_account(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        cpu: usize,
+        now_ns: u64,
+    ) {
+        let cpu = &mut self.cpus[cpu];
+        let Some(account) = cpu.account.take() else {
+            return;
+        };
+        let used_ns = now_ns.saturating_sub(cpu.since_ns);
+        let process = &mut processes[account];
+        process.cpu_ns = process.cpu_ns.saturating_add(used_ns);
+        if let Some(reservation) = cpu.reservation.take() {
+            process.budget.give_back(reservation, used_ns, now_ns);
+            if process.budget.has_some() {
+                while let Some(id) = process.throttled.pop_front(threads) {
+                    self.wake(threads, id);
+                }
+            }
+        }
+    }
+
+    /// Opens the account of a thread on this CPU, or its own process's when that cannot pay. `false` when that cannot, either.
+    fn open_account(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        id: ThreadId,
+        now_ns: u64,
+    ) -> bool {
+        let thread = &mut threads[id];
+        for account in [thread.account, thread.process].into_iter().flatten() {
+            let process = &mut processes[account];
+            let reservation = if process.budget.is_limited() {
+                // Others of its threads could run at the same time: they get their part.
+                let alone = process.thread_count == 1;
+                let most_ns = if alone { u64::MAX } else { SLICE_NS };
+                let Some(reservation) = process.budget.reserve(most_ns, now_ns) else {
+                    continue;
+                };
+                Some(reservation)
+            } else {
+                None
+            };
+            thread.account = Some(account);
+            let here = self.here();
+            here.account = Some(account);
+            here.reservation = reservation;
+            here.since_ns = now_ns;
+            return true;
+        }
+        thread.account = thread.process;
+        false
+    }
+
+    /// Has a thread that is on no queue wait until its process has CPU time again.
+    fn throttle(&mut self, threads: &mut Threads, processes: &mut Processes, id: ThreadId) {
+        let Some(process) = threads[id].process else {
+            return;
+        };
+        threads[id].state = ThreadState::Throttled;
+        threads[id].cpu = CpuId(self.here as u8);
+        let process = &mut processes[process];
+        process.throttled.push_back(threads, id);
+        self.set_timeout(threads, id, process.budget.period_end_ns());
+    }
+
+    /// Ends the wait for the next period.
+    pub fn unthrottle(&mut self, threads: &mut Threads, processes: &mut Processes, id: ThreadId) {
+        if let Some(process) = threads[id].process {
+            processes[process].throttled.remove(threads, id);
+        }
+        self.wake(threads, id);
+    }
+
+    /// Ends the reservation if it is used up: a new one will be made if the thread goes on.
+    pub fn end_reservation(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        now_ns: u64,
+    ) {
+        let end_ns = self.here().reservation_end_ns();
+        if end_ns.is_some_and(|end_ns| end_ns <= now_ns) {
+            self.close_account(threads, processes, self.here, now_ns);
         }
     }
 
     /// Decides what this CPU runs, when something changed, arms its timer and kicks the CPUs that have something to decide.
     /// Says whether there was something to decide.
     #[inline(always)]
-    pub fn settle(&mut self, threads: &mut Threads, machine: &mut impl Machine) -> bool {
+    pub fn settle(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        machine: &mut impl Machine,
+    ) -> bool {
         let stale = self.here().stale;
         if stale {
-            self.decide(threads, machine);
+            self.decide(threads, processes, machine);
         }
         stale
     }
 
-    fn decide(&mut self, threads: &mut Threads, machine: &mut impl Machine) {
-        let now_ns = machine.now_ns();
+    fn decide(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        machine: &mut impl Machine,
+    ) {
+        let mut clock = Clock::new(machine);
         self.place_woken(threads);
-        let highest = self.here().occupied.checked_ilog2();
-        if let Some(id) = self.running()
-            && (highest > Some(threads[id].priority.into()) || !threads[id].may_run_on(self.here))
-        {
-            self.preempt(threads, id, now_ns);
+        if let Some(id) = self.running() {
+            self.check_running(threads, processes, id, &mut clock);
         }
         if self.running().is_none() {
-            self.account(threads, self.here, now_ns);
-            self.start_highest(threads, now_ns);
+            self.start_next(threads, processes, &mut clock);
         }
         if self.count > 1 && self.here().ready_count > 0 {
             self.offer_surplus(threads);
@@ -403,6 +557,31 @@ impl Scheduler {
         self.arm(threads, machine);
         self.here().stale = false;
         self.send_kicks(machine);
+    }
+
+    /// Takes the running thread off the CPU when nobody can pay for it, or when it is not the one to run any more.
+    fn check_running(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        id: ThreadId,
+        clock: &mut Clock<impl Machine>,
+    ) {
+        if self.here().account != threads[id].account {
+            let now_ns = clock.now_ns();
+            self.close_account(threads, processes, self.here, now_ns);
+            if !self.open_account(threads, processes, id, now_ns) {
+                self.here().running = None;
+                self.throttle(threads, processes, id);
+                return;
+            }
+            self.place_woken(threads);
+        }
+        let highest = self.here().occupied.checked_ilog2();
+        let thread = &threads[id];
+        if highest > Some(thread.priority.into()) || !thread.may_run_on(self.here) {
+            self.preempt(threads, id, clock.now_ns());
+        }
     }
 
     /// Puts the running thread back, in front with what is left of its slice or at the end when nothing is.
@@ -421,22 +600,47 @@ impl Scheduler {
         }
     }
 
-    fn start_highest(&mut self, threads: &mut Threads, now_ns: u64) {
-        let here = self.here();
-        let own = here.occupied.checked_ilog2();
-        let own = own.and_then(|highest| here.ready[highest as usize].head);
-        let Some(id) = own.or_else(|| self.find_elsewhere(threads)) else {
-            return;
-        };
-        self.dequeue(threads, id);
+    /// Starts the most important ready thread that somebody can pay for.
+    fn start_next(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        clock: &mut Clock<impl Machine>,
+    ) {
+        loop {
+            let here = self.here();
+            let own = here.occupied.checked_ilog2();
+            let own = own.and_then(|highest| here.ready[highest as usize].head);
+            let next = own.or_else(|| self.find_elsewhere(threads));
+            let account = next.and_then(|id| threads[id].account);
+            let here = self.here();
+            if here.account.is_some() && here.account != account {
+                self.close_account(threads, processes, self.here, clock.now_ns());
+                if self.woken.head.is_some() {
+                    self.place_woken(threads);
+                    continue;
+                }
+            }
+            let Some(id) = next else { return };
+            self.dequeue(threads, id);
+            let goes_on = self.here().account.is_some();
+            if goes_on || self.open_account(threads, processes, id, clock.now_ns()) {
+                return self.start(threads, id, clock);
+            }
+            self.throttle(threads, processes, id);
+        }
+    }
+
+    /// Runs a thread whose account is open. When the clock need not be read the slice goes on with the account.
+    fn start(&mut self, threads: &mut Threads, id: ThreadId, clock: &mut Clock<impl Machine>) {
         let thread = &mut threads[id];
         thread.state = ThreadState::Running;
         thread.cpu = CpuId(self.here as u8);
         let here = self.here();
         here.running = Some(id);
-        here.accountable = Some(id);
-        here.since_ns = now_ns;
-        here.slice_end_ns = now_ns.saturating_add(thread.slice_ns);
+        if clock.was_read() || here.slice_end_ns == 0 {
+            here.slice_end_ns = clock.now_ns().saturating_add(thread.slice_ns);
+        }
     }
 
     /// A ready thread of another CPU for this one: the most important that may run here, from the longest queues. A CPU
@@ -478,7 +682,8 @@ impl Scheduler {
         let slice = shared.then_some(here.slice_end_ns);
         let mapping = here.running.map(|id| threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&expires_ns| expires_ns != NEVER);
-        let deadline = [timeout, slice, mapping].into_iter().flatten().min();
+        let deadline = earlier(earlier(timeout, slice), here.reservation_end_ns());
+        let deadline = earlier(deadline, mapping);
         if deadline != here.armed_ns {
             here.armed_ns = deadline;
             machine.set_timer(deadline);
@@ -493,6 +698,35 @@ impl Scheduler {
             self.cpus[cpu].kicked = true;
             machine.kick(CpuId(cpu as u8));
         }
+    }
+}
+
+/// The clock, read at most once.
+struct Clock<'a, M> {
+    machine: &'a M,
+    now_ns: Option<u64>,
+}
+
+impl<'a, M: Machine> Clock<'a, M> {
+    fn new(machine: &'a M) -> Self {
+        let now_ns = None;
+        Self { machine, now_ns }
+    }
+
+    fn now_ns(&mut self) -> u64 {
+        *self.now_ns.get_or_insert_with(|| self.machine.now_ns())
+    }
+
+    fn was_read(&self) -> bool {
+        self.now_ns.is_some()
+    }
+}
+
+/// The earlier of two deadlines.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        _ => one.or(other),
     }
 }
 
@@ -534,6 +768,18 @@ impl Scheduler {
 
     pub fn slice_end_ns(&self, cpu: CpuId) -> u64 {
         self.cpus[usize::from(cpu.0)].slice_end_ns
+    }
+
+    pub fn account(&self, cpu: CpuId) -> Option<ProcessId> {
+        self.cpus[usize::from(cpu.0)].account
+    }
+
+    pub fn reservation(&self, cpu: CpuId) -> Option<Reservation> {
+        self.cpus[usize::from(cpu.0)].reservation
+    }
+
+    pub fn reservation_end(&self, cpu: CpuId) -> Option<u64> {
+        self.cpus[usize::from(cpu.0)].reservation_end_ns()
     }
 
     pub fn is_stale(&self, cpu: CpuId) -> bool {

@@ -31,10 +31,10 @@ pub struct Thread {
     pub(crate) priority: u8,
     /// What is left of its time slice while it is ready.
     pub(crate) slice_ns: u64,
-    /// CPU time until it last stopped running.
-    pub(crate) cpu_ns: u64,
     /// The handle it waits through, or did.
     pub(crate) through: Option<NodeId>,
+    /// The process whose budget its running is charged to: its own, or that of the caller it works for.
+    pub(crate) account: Option<ProcessId>,
     /// When it wakes if nothing wakes it before.
     pub(crate) deadline_ns: Option<u64>,
     pub(crate) timeout_links: Links<ThreadId>,
@@ -72,6 +72,8 @@ pub(crate) enum ThreadState {
     Waiting(NotificationId),
     /// Until its deadline.
     Sleeping,
+    /// Ready, but its process has used up its budget: on that process's queue, until its deadline at the latest.
+    Throttled,
     /// Not any more: the record stays while a handle refers to it.
     Ended,
 }
@@ -88,9 +90,9 @@ impl Empty for Thread {
         affinity: u8::MAX,
         priority: 0,
         slice_ns: 0,
-        cpu_ns: 0,
         through: None,
         mapping_expires_ns: NEVER,
+        account: None,
         deadline_ns: None,
         timeout_links: Links::NONE,
         badge: 0,
@@ -140,6 +142,7 @@ impl Kernel {
         let thread = Thread {
             context,
             process: Some(id),
+            account: Some(id),
             space,
             priority,
             mapping_expires_ns: self.first_mapping_expiry(id),
@@ -183,15 +186,15 @@ impl Kernel {
             machine.stop(cpu);
         }
         self.leave_queue(id);
+        let now_ns = machine.now_ns();
         self.scheduler
-            .forget(&mut self.threads, id, machine.now_ns());
+            .forget(&mut self.threads, &mut self.processes, id, now_ns);
         self.threads[id].state = ThreadState::Ended;
         self.unbind_notification(id, machine);
         if let Some(process) = self.threads[id].process {
             let process = &mut self.processes[process];
             process.threads.remove(&mut self.threads, id);
             process.thread_count -= 1;
-            process.cpu_ns += self.threads[id].cpu_ns;
         }
         self.release_thread(id);
     }

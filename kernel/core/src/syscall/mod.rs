@@ -137,9 +137,9 @@ impl Kernel {
             Syscall::MemoryUnmap => self.sys_memory_unmap(process, a, machine),
 
             Syscall::ModuleAdmit => self.sys_module_admit(process, a, b, c, machine),
-            Syscall::ProcessCreate => self.sys_process_create(process, a, b, c, machine),
             Syscall::ProcessGrant => self.sys_process_grant(process, arguments, machine),
             Syscall::ProcessStart => self.sys_process_start(process, a, [b, c], machine),
+            Syscall::ProcessCreate => self.sys_process_create(process, a, [b, c], [d, e], machine),
             Syscall::ProcessKill => self.sys_process_kill(caller, a, machine),
             Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),

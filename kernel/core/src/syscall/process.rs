@@ -4,6 +4,7 @@ use nonos_abi::{Error, Name, Rights};
 
 use super::{Arguments, Outcome, deadline};
 use crate::arena::ProcessId;
+use crate::budget::Budget;
 use crate::handle::Capability;
 use crate::kernel::{Caller, Kernel};
 use crate::lineage::NEVER;
@@ -46,13 +47,15 @@ impl Kernel {
         &mut self,
         process: ProcessId,
         module: u64,
-        priority: u64,
-        quota_pages: u64,
+        [priority, quota_pages]: [u64; 2],
+        [budget_ns, period_ns]: [u64; 2],
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let module = self.look_up(process, module, Rights::EXECUTE, machine)?;
         self.check_free_handle(process)?;
-        let id = self.create_process(Some(process), module, priority, quota_pages, machine)?;
+        let budget = Budget::new(budget_ns, period_ns)?;
+        let maker = Some(process);
+        let id = self.create_process(maker, module, priority, quota_pages, budget, machine)?;
         let made = Capability::new(Object::Process(id), Rights::ALL);
         self.retain(&made);
         self.give(process, made)

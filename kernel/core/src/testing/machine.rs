@@ -1,6 +1,7 @@
 //! A machine without hardware: address spaces are maps, frames are boxes, time is a number. It can have several CPUs, of
 //! which one runs the kernel; each has a TLB that remembers all it may.
 
+use core::cell::Cell;
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
@@ -87,6 +88,8 @@ pub struct FakeMachine {
     pub table_frames: u64,
     /// The clock.
     pub now_ns: u64,
+    /// How often the clock was read.
+    pub clock_reads: Cell<u64>,
     /// What each CPU's timer is set to.
     pub timer_ns: [Option<u64>; CPUS_MAX],
     /// How often a timer was set.
@@ -117,6 +120,7 @@ impl FakeMachine {
             next_space: 1 << 20,
             table_frames,
             now_ns: 0,
+            clock_reads: Cell::new(0),
             timer_ns: [None; CPUS_MAX],
             timer_sets: 0,
             enabled_interrupts: BTreeSet::new(),
@@ -318,6 +322,7 @@ impl Machine for FakeMachine {
     }
 
     fn now_ns(&self) -> u64 {
+        self.clock_reads.set(self.clock_reads.get() + 1);
         self.now_ns
     }
 

@@ -45,6 +45,7 @@ enum Meant {
     Address,
     Small,
     Pages,
+    Nanoseconds,
     Message,
     TwoHandles,
     NameLength,
@@ -52,7 +53,8 @@ enum Meant {
 }
 
 use Meant::{
-    Address, AnyHandle, Message, NameLength, Nothing, Of, Pages, Rights, Small, TwoHandles,
+    Address, AnyHandle, Message, NameLength, Nanoseconds, Nothing, Of, Pages, Rights, Small,
+    TwoHandles,
 };
 use ObjectKind::{
     Archive, Endpoint, Hardware, Interrupt, IoPorts, Log, Memory, Module, Notification, Power,
@@ -80,7 +82,7 @@ fn meanings(call: Syscall) -> &'static [Meant] {
         Syscall::MemoryMap => &[Of(Memory), Rights],
         Syscall::MemoryUnmap => &[Address],
         Syscall::ModuleAdmit => &[Of(Archive), Address, NameLength],
-        Syscall::ProcessCreate => &[Of(Module), Small, Pages],
+        Syscall::ProcessCreate => &[Of(Module), Small, Pages, Nanoseconds, Nanoseconds],
         Syscall::ProcessGrant => &[Of(Process), AnyHandle, Rights],
         Syscall::ProcessStart => &[Of(Process), Small, Small],
         Syscall::ProcessKill => &[Of(Process)],
@@ -257,6 +259,9 @@ impl Player {
     }
 
     fn system_call(&mut self, process: ProcessId) {
+        if self.dice.one_in(3) {
+            self.world.machine.now_ns += self.dice.below(60_000);
+        }
         let call = self.dice.pick(&self.calls);
         use Syscall::{Exit, ProcessKill, ThreadEnd};
         if matches!(call, Exit | ProcessKill | ThreadEnd) && !self.dice.one_in(12) {
@@ -321,6 +326,10 @@ impl Player {
             TwoHandles => self.two_handles(process),
             Rights => self.dice.pick(&[1, 3, 3, 31, 31, 31, 9]),
             Small => self.dice.below(24),
+            Nanoseconds => {
+                let times = [0, 0, 100_000, 500_000, 1_000_000, 10_000_000];
+                self.dice.pick(&times)
+            }
             Pages => self.dice.pick(&[10, 64, 256, u64::MAX]),
             NameLength => self.dice.pick(&[6, 6, 6, 5, 8, 7]),
             Message => {
