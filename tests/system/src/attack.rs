@@ -4,6 +4,7 @@ use crate::images;
 use crate::machine::Machine;
 use crate::paging;
 use crate::saved;
+use crate::serial::text_without_log;
 
 /// Numbers of CPUs that the tests run with.
 pub const CPUS: [u32; 3] = [1, 2, 4];
@@ -26,10 +27,11 @@ pub fn expect_repelled(cpus: u32, name: &str, expected: &[&str]) {
 /// Expects these words of an attacker, in this order, and none that say that it succeeded.
 #[track_caller]
 pub fn check_output(machine: &Machine, output: &str, expected: &[&str]) {
+    let output = text_without_log(output);
     for bad in ["ATTACK SUCCEEDED", "BROKEN"] {
         machine.check(!output.contains(bad), &format!("{bad} in:\n{output}"));
     }
-    let mut rest = output;
+    let mut rest = output.as_str();
     for words in expected {
         match rest.split_once(words) {
             Some((_, after)) => rest = after,

@@ -2,7 +2,7 @@
 //! as if nothing had been: the same processes, the same rules in every page table, a shell that answers.
 
 use system_tests::attack::{
-    CPUS, at_prompt, expect_repelled, expect_unharmed, is_tested_in, services,
+    CPUS, at_prompt, check_output, expect_repelled, expect_unharmed, is_tested_in, services,
 };
 use system_tests::images;
 use system_tests::machine::PROMPT;
@@ -96,8 +96,7 @@ fn one_attacker_after_another_leaves_the_system_unharmed() {
         let before = services(&mut machine);
         for name in TESTED {
             let output = machine.command(&format!("run {name}"));
-            machine.check(!output.contains("ATTACK SUCCEEDED"), &output);
-            machine.check_contains(&output, &format!("{name} ended"));
+            check_output(&machine, &output, &[&format!("{name} ended")]);
         }
         expect_unharmed(&mut machine, &before, "adv-");
     }
