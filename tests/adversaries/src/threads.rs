@@ -21,7 +21,7 @@ pub const ANYWHERE: u64 = u64::MAX;
 /// The highest priority of a process of these modules, which its main thread has.
 pub const PRIORITY: u64 = 8;
 
-const STACK_BYTES: usize = 16 * 1024;
+const STACK_BYTES: usize = 8 * 1024;
 
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK_BYTES]>);

@@ -108,7 +108,7 @@ fn referee_modules() -> Vec<ModuleSpec> {
         quota_pages: 1024,
         ..init
     };
-    vec![referee, module("partner")]
+    vec![referee, module("partner"), module("idler")]
 }
 
 /// What was made, or the end of the test.

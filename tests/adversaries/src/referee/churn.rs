@@ -102,21 +102,14 @@ pub fn ten_thousand(verdicts: &mut Verdicts<Log>, module: Handle) -> Result<()> 
         calls::endpoint()?,
         calls::memory(1)?,
     );
+    let idler = nonos_rt::syscall::module_admit(start::ARCHIVE, "idler")?;
     let once = |round: usize| -> Result<()> {
-        let child = partner::create(module, 8, 0, 0)?;
+        let child = partner::create(idler, 8, 0, 0)?;
         partner::grant(child, memory, Rights::ALL, NEVER)?;
         if round % 4 > 0 {
             partner::grant(child, notification, Rights::ALL, calls::clock() + MS)?;
             partner::grant(child, endpoint, Rights::ALL, NEVER)?;
-            partner::start(
-                child,
-                if round % 4 == 3 {
-                    Role::Wait
-                } else {
-                    Role::Idle
-                },
-                0,
-            )?;
+            partner::start(child, Role::Idle, 0)?;
         }
         if round % 64 == 63 {
             calls::sleep(MS / 2);
