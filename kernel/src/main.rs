@@ -58,6 +58,7 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
         watches: empty(machine, sizes.watches),
         nodes: empty(machine, sizes.nodes()),
         audit: carve(machine, sizes.audit_records, |_| AuditRecord::default()),
+        timers: empty(machine, sizes.timers),
         frames: empty(machine, sizes.frames),
         log: carve(machine, sizes.log_bytes, |_| 0),
     }

@@ -58,6 +58,8 @@ ids! {
     InterruptId,
     /// A module of the system image.
     ModuleId,
+    /// A timer.
+    TimerId,
     /// A request to be told when a process ends.
     WatchId,
 }

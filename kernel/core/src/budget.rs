@@ -12,6 +12,9 @@ use nonos_abi::Error;
 /// The shortest budget, so that switching and timers do not take more time than the process.
 const BUDGET_NS_MIN: u64 = 100_000;
 
+/// The shortest part of a budget that is shared by several threads.
+const PART_NS_MIN: u64 = 100_000;
+
 /// Less than this is not worth a switch: it counts as nothing.
 const GRAIN_NS: u64 = 10_000;
 
@@ -83,6 +86,14 @@ impl Budget {
     /// Whether enough is left to run.
     pub fn has_some(&self) -> bool {
         self.left_ns >= GRAIN_NS
+    }
+
+    /// What one of so many threads may reserve at once, so that all of them that run get some.
+    pub fn part_ns(&self, threads: u16) -> u64 {
+        match threads {
+            0 | 1 => u64::MAX,
+            threads => (self.budget_ns / (2 * u64::from(threads))).max(PART_NS_MIN),
+        }
     }
 
     /// Starts a new period if the current one is over.

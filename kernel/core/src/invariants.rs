@@ -52,6 +52,7 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     waiting(kernel)?;
     scheduling(kernel, machine)?;
     timeouts(kernel, machine)?;
+    timers(kernel)?;
     budgets(kernel)?;
     translations(kernel, machine)?;
     interrupts(kernel, machine)?;
@@ -149,6 +150,10 @@ fn is_in_use(kernel: &Kernel, derived: Derived) -> bool {
             exists && kernel.interrupts[id].signal.is_some()
         }
         Derived::Watch(id, _) => kernel.watches.id_at(id.position()).is_some(),
+        Derived::Timer(id, _) => {
+            let exists = kernel.timers.id_at(id.position()).is_some();
+            exists && kernel.timers[id].armed.is_some()
+        }
         Derived::Bound(id) => {
             let exists = kernel.threads.id_at(id.position()).is_some();
             exists && kernel.threads[id].bound.is_some()
@@ -164,7 +169,8 @@ fn arenas(kernel: &Kernel) -> Checked {
     kernel.notifications.check("notifications")?;
     kernel.interrupts.check("interrupts")?;
     kernel.modules.check("modules")?;
-    kernel.watches.check("watches")
+    kernel.watches.check("watches")?;
+    kernel.timers.check("timers")
 }
 
 /// Between events no process waits to be cleaned up, and of those that ended only the record is left.
@@ -284,6 +290,7 @@ fn exists(kernel: &Kernel, object: Object) -> bool {
         Object::Endpoint(id) => in_use(&kernel.endpoints, id),
         Object::Reply(Some(id)) => in_use(&kernel.threads, id),
         Object::Notification(id) => in_use(&kernel.notifications, id),
+        Object::Timer(id) => in_use(&kernel.timers, id),
         Object::Interrupt(id) => in_use(&kernel.interrupts, id),
         Object::Module(id) => {
             in_use(&kernel.modules, id) && matches!(kernel.modules[id].state, State::Admitted(_))
@@ -323,6 +330,7 @@ fn references(kernel: &Kernel) -> Checked {
     let mut endpoints = Counts::default();
     let mut notifications = Counts::default();
     let mut interrupts = Counts::default();
+    let mut timers = Counts::default();
     let mut modules = Counts::default();
     let mut receiving = BTreeMap::<usize, u32>::new();
 
@@ -353,6 +361,7 @@ fn references(kernel: &Kernel) -> Checked {
                     *receiving.entry(id.position()).or_default() += u32::from(reads);
                 }
                 Object::Notification(id) => notifications.add(id),
+                Object::Timer(id) => timers.add(id),
                 Object::Interrupt(id) => interrupts.add(id),
                 Object::Module(id) => modules.add(id),
                 _ => {}
@@ -376,6 +385,12 @@ fn references(kernel: &Kernel) -> Checked {
             .signal
             .into_iter()
             .for_each(|signal| notifications.add(signal.notification));
+    }
+    for (_, timer) in kernel.timers.iter() {
+        timer
+            .armed
+            .into_iter()
+            .for_each(|alarm| notifications.add(alarm.signal.notification));
     }
     for (_, watch) in kernel.watches.iter() {
         watch
@@ -405,6 +420,7 @@ fn references(kernel: &Kernel) -> Checked {
     endpoints.compare(&kernel.endpoints)?;
     notifications.compare(&kernel.notifications)?;
     interrupts.compare(&kernel.interrupts)?;
+    timers.compare(&kernel.timers)?;
     modules.compare(&kernel.modules)
 }
 
@@ -421,6 +437,7 @@ fn payers(kernel: &Kernel) -> Vec<ProcessId> {
         of(&kernel.notifications),
         of(&kernel.interrupts),
         of(&kernel.watches),
+        of(&kernel.timers),
     ]
     .concat()
 }
@@ -831,7 +848,9 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let mapping = thread.map(|id| kernel.threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&at| at != NEVER);
         let reservation = scheduler.reservation_end(cpu);
-        let due = [timeout, slice, reservation, mapping];
+        let alarm = kernel.alarms[usize::from(cpu.0)].head;
+        let alarm = alarm.and_then(|id| kernel.timers[id].deadline_ns());
+        let due = [timeout, alarm, slice, reservation, mapping];
         let due = due.into_iter().flatten().min();
         let armed = machine.timer_ns[usize::from(cpu.0)];
         // What the timer was set for can be gone: it goes off once for nothing.
@@ -902,6 +921,41 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         );
         let needs_one = matches!(thread.state, ThreadState::Sleeping | ThreadState::Throttled);
         ensure!(timed || !needs_one, "{id:?} waits for ever");
+    }
+    Ok(())
+}
+
+/// Every armed timer is on the list of its CPU, in order.
+fn timers(kernel: &Kernel) -> Checked {
+    let mut found = BTreeSet::new();
+    for (cpu, list) in all_cpus().zip(&kernel.alarms) {
+        let mut earlier = (None, None);
+        for id in list.iter(&kernel.timers) {
+            let timer = &kernel.timers[id];
+            ensure!(found.insert(id.position()), "{id:?} is on two lists");
+            ensure!(timer.cpu == cpu, "{id:?} is on the list of {cpu:?}");
+            ensure!(
+                timer.armed.is_some() && earlier.1 <= timer.deadline_ns(),
+                "timers are not in order"
+            );
+            ensure!(
+                timer.links.previous == earlier.0,
+                "{id:?} has a wrong link back"
+            );
+            earlier = (Some(id), timer.deadline_ns());
+        }
+        ensure!(list.ends_with(earlier.0), "timers have a wrong end");
+        let first = list.head.and_then(|id| kernel.timers[id].deadline_ns());
+        ensure!(
+            kernel.scheduler.alarm_ns(cpu) == first,
+            "{cpu:?} does not know its first timer"
+        );
+    }
+    for (id, timer) in kernel.timers.iter() {
+        ensure!(
+            timer.armed.is_some() == found.contains(&id.position()),
+            "{id:?} is armed and on no list, or the reverse"
+        );
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use nonos_image::archive::{self, Archive};
 
 use crate::arena::{
     Arena, EndpointId, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
-    WatchId,
+    TimerId, WatchId,
 };
 use crate::audit::{Audit, Denied};
 use crate::budget::Budget;
@@ -19,7 +19,7 @@ use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
 use crate::lineage::Lineage;
 use crate::log::Log;
-use crate::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
+use crate::machine::{AddressSpace, CPUS_MAX, CpuId, Event, Machine, UserContext};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -30,6 +30,7 @@ use crate::region::Region;
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
 use crate::thread::ThreadState;
+use crate::timer::{Alarms, Timer};
 
 /// Name of the first module.
 const INIT: &str = "init";
@@ -88,6 +89,9 @@ pub struct Kernel {
     pub(crate) interrupts: Arena<InterruptId, Interrupt>,
     pub(crate) modules: Arena<ModuleId, Module>,
     pub(crate) watches: Arena<WatchId, Watch>,
+    pub(crate) timers: Arena<TimerId, Timer>,
+    /// The armed timers of each CPU.
+    pub(crate) alarms: [Alarms; CPUS_MAX],
 
     /// What was derived from what.
     pub(crate) lineage: Lineage,
@@ -101,6 +105,13 @@ pub struct Kernel {
     pub(crate) regions_per_process: usize,
     /// Most kernel objects charged to one process.
     pub(crate) objects_per_process: u32,
+
+    /// Leaves everything to the plain path of calls.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) plain_only: bool,
+    /// How often the fast path was taken.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fast_paths: u32,
 
     pub(crate) next_process_number: u64,
     pub(crate) init: Option<ProcessId>,
@@ -150,11 +161,17 @@ impl Kernel {
             lineage: Lineage::new(arenas.nodes, shape),
             audit: Audit::new(arenas.audit),
             denied: Cell::new(Denied::NONE),
+            timers: Arena::new(arenas.timers),
+            alarms: [Alarms::EMPTY; CPUS_MAX],
             handles_per_process: arenas.slots.len() / processes,
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
             regions: arenas.regions,
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
+            #[cfg(any(test, feature = "testing"))]
+            plain_only: false,
+            #[cfg(any(test, feature = "testing"))]
+            fast_paths: 0,
             next_process_number: 1,
             init: None,
             ended: None,
@@ -224,6 +241,9 @@ impl Kernel {
     /// another CPU took away meanwhile is none.
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
         self.scheduler.enter(machine.cpu());
+        if event == Event::Syscall && self.fast_path() {
+            return;
+        }
         match event {
             Event::Syscall => self.syscall(machine),
             Event::Timer => self.timer(machine),
@@ -246,14 +266,15 @@ impl Kernel {
         }
     }
 
-    /// The timer of this CPU went off: ends the waits whose time has come, and the reservation of CPU time and the time
-    /// slice if they are over.
+    /// The timer of this CPU went off: ends the waits whose time has come, signals what is due, and ends the reservation of CPU
+    /// time and the time slice if they are over.
     fn timer(&mut self, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
         self.scheduler.timer();
         while let Some(id) = self.scheduler.due(&mut self.threads, now_ns) {
             self.end_time(id, machine);
         }
+        self.fire_timers(machine);
         self.scheduler
             .end_reservation(&mut self.threads, &mut self.processes, now_ns);
         self.scheduler.end_slice(&mut self.threads, now_ns);

@@ -5,9 +5,9 @@
 //! hardware through [`machine::Machine`] only, so all of it runs, and is tested, on a host.
 //!
 //! Where to look: `syscall` decodes and checks arguments, one file per family; then one file per kind of object
-//! (`process`, `thread`, `memory`, `endpoint`, `notification`, `interrupt`, `module`); `handle` is the way from a process
+//! (`process`, `thread`, `memory`, `endpoint`, `notification`, `timer`, `interrupt`, `module`); `handle` is the way from a process
 //! to an object; `arena` is where objects live; `frame` is physical memory, `region` is address spaces, `loader` makes
-//! programs of modules, `user` copies from and to user space; `invariants` is what must hold after every event.
+//! programs of modules, `scheduler` and `budget` are who runs where and at whose cost, `user` copies from and to user space; `invariants` is what must hold after every event.
 //!
 //! Invariants of the whole: no `unsafe`; no heap; no input from user space makes it panic; every object is charged to
 //! the process that made it; when a process has ended, nothing of it is left but a record.
@@ -21,6 +21,7 @@ mod arena;
 mod audit;
 mod budget;
 mod endpoint;
+mod fast_path;
 mod fault;
 mod frame;
 mod handle;
@@ -52,6 +53,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod timer;
 mod user;
 
 pub use arena::{Empty, Entry};
@@ -68,3 +70,4 @@ pub use process::{Process, Watch};
 pub use region::Region;
 pub use sizes::{Arenas, Sizes};
 pub use thread::Thread;
+pub use timer::Timer;

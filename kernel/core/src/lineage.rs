@@ -15,7 +15,7 @@ use core::num::NonZeroU32;
 
 use nonos_abi::Error;
 
-use crate::arena::{Empty, Id, InterruptId, ProcessId, ThreadId, WatchId};
+use crate::arena::{Empty, Id, InterruptId, ProcessId, ThreadId, TimerId, WatchId};
 
 /// Most ancestors of a node.
 pub const DEPTH_MAX: usize = 32;
@@ -89,6 +89,8 @@ pub(crate) enum Derived {
     Interrupt(InterruptId, Side),
     /// A request to be told when a process ends.
     Watch(WatchId, Side),
+    /// What a timer is set to.
+    Timer(TimerId, Side),
     /// The notification that is bound to a thread.
     Bound(ThreadId),
 }
@@ -101,6 +103,7 @@ pub(crate) struct Shape {
     pub regions_per_process: usize,
     pub interrupts: usize,
     pub watches: usize,
+    pub timers: usize,
     pub threads: usize,
 }
 
@@ -122,8 +125,12 @@ impl Shape {
         self.first_interrupt() + self.interrupts * Side::COUNT
     }
 
-    const fn first_bound(&self) -> usize {
+    const fn first_timer(&self) -> usize {
         self.first_watch() + self.watches * Side::COUNT
+    }
+
+    const fn first_bound(&self) -> usize {
+        self.first_timer() + self.timers * Side::COUNT
     }
 }
 
@@ -160,6 +167,9 @@ impl Lineage {
             Derived::Watch(id, side) => {
                 shape.first_watch() + id.position() * Side::COUNT + side as usize
             }
+            Derived::Timer(id, side) => {
+                shape.first_timer() + id.position() * Side::COUNT + side as usize
+            }
             Derived::Bound(id) => shape.first_bound() + id.position(),
         })
     }
@@ -175,6 +185,10 @@ impl Lineage {
         }
         if let Some(position) = position.checked_sub(shape.first_bound()) {
             return Some(Derived::Bound(ThreadId::at(position)?));
+        }
+        if let Some(position) = position.checked_sub(shape.first_timer()) {
+            let id = TimerId::at(position / Side::COUNT)?;
+            return Some(Derived::Timer(id, Side::at(position)));
         }
         if let Some(position) = position.checked_sub(shape.first_watch()) {
             let id = WatchId::at(position / Side::COUNT)?;
@@ -341,6 +355,7 @@ mod tests {
         regions_per_process: 5,
         interrupts: 2,
         watches: 3,
+        timers: 2,
         threads: 4,
     };
 

@@ -3,7 +3,7 @@
 use nonos_abi::ObjectKind;
 
 use crate::arena::{
-    EndpointId, Id, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId,
+    EndpointId, Id, InterruptId, MemoryId, ModuleId, NotificationId, ProcessId, ThreadId, TimerId,
 };
 
 /// An object, as a handle's slot holds it.
@@ -21,6 +21,8 @@ pub enum Object {
     Reply(Option<ThreadId>),
     /// Signal bits.
     Notification(NotificationId),
+    /// A timer.
+    Timer(TimerId),
     /// An interrupt line.
     Interrupt(InterruptId),
     /// I/O ports `first..=last`.
@@ -81,6 +83,7 @@ select! {
     Memory(MemoryId),
     Endpoint(EndpointId),
     Notification(NotificationId),
+    Timer(TimerId),
     Interrupt(InterruptId),
     Module(ModuleId),
 }
@@ -155,6 +158,7 @@ impl Object {
             Self::Endpoint(_) => ObjectKind::Endpoint,
             Self::Reply(_) => ObjectKind::Reply,
             Self::Notification(_) => ObjectKind::Notification,
+            Self::Timer(_) => ObjectKind::Timer,
             Self::Interrupt(_) => ObjectKind::Interrupt,
             Self::IoPorts { .. } => ObjectKind::IoPorts,
             Self::Module(_) => ObjectKind::Module,
@@ -178,6 +182,7 @@ impl Object {
             Self::Endpoint(id) => id.position(),
             Self::Reply(Some(id)) => id.position(),
             Self::Notification(id) => id.position(),
+            Self::Timer(id) => id.position(),
             Self::Interrupt(id) => id.position(),
             Self::IoPorts { first, .. } => first.into(),
             Self::Module(id) => id.position(),

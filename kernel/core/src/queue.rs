@@ -90,6 +90,17 @@ impl<C: Chain> List<C> {
         }
     }
 
+    /// Adds an object that is on no list before the first that comes later, on a list that is sorted.
+    pub fn insert_sorted(
+        &mut self,
+        items: &mut Items<C>,
+        id: C::Id,
+        is_later: impl Fn(&C::Item) -> bool,
+    ) {
+        let later = self.iter(items).find(|&other| is_later(&items[other]));
+        self.insert_before(items, id, later);
+    }
+
     /// Takes out an object that is on this list.
     pub fn remove(&mut self, items: &mut Items<C>, id: C::Id) {
         let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);

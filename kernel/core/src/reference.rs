@@ -23,6 +23,7 @@ impl Kernel {
                 }
             }
             Object::Notification(id) => self.notifications.retain(id),
+            Object::Timer(id) => self.timers.retain(id),
             Object::Interrupt(id) => self.interrupts.retain(id),
             Object::Module(id) => self.modules.retain(id),
             Object::Reply(_)
@@ -47,6 +48,7 @@ impl Kernel {
             Object::Endpoint(id) => self.release_endpoint(id, capability.rights, machine),
             Object::Reply(Some(thread)) => self.wake_with_error(thread, Error::PeerGone, machine),
             Object::Notification(id) => self.release_notification(id, machine),
+            Object::Timer(id) => self.release_timer(id, machine),
             Object::Interrupt(id) => self.release_interrupt(id, machine),
             Object::Module(id) => self.release_module(id, machine),
             Object::Reply(None)
@@ -70,9 +72,24 @@ impl Kernel {
         self.release_process(id);
     }
 
-    /// The thread that a reply handle would answer has ended.
+    /// The thread that a reply handle would answer does not wait any more, and does not pay for the server any more.
     pub(crate) fn orphan_reply(&mut self, server: ProcessId, slot: u16) {
+        let capability = self.slots_of(server)[usize::from(slot)].capability;
+        if let Some(Object::Reply(Some(caller))) = capability.map(|capability| capability.object) {
+            self.end_donations(server, self.threads[caller].account);
+        }
         let orphan = Capability::new(Object::Reply(None), Rights::NONE);
         self.table(server).replace(slot, orphan);
+    }
+
+    /// Has the threads of a server that work at the cost of this account work at their own.
+    fn end_donations(&mut self, server: ProcessId, account: Option<ProcessId>) {
+        let mut next = self.processes[server].threads.head;
+        while let Some(thread) = next {
+            next = self.threads[thread].siblings.next;
+            if self.threads[thread].account == account {
+                self.scheduler.end_donation(&mut self.threads, thread);
+            }
+        }
     }
 }

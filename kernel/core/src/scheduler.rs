@@ -3,7 +3,7 @@
 //! Each CPU has its own ready queues, and only that CPU chooses what runs on it, when it settles at the end of its event. Others
 //! put threads on its queues and kick it. A running thread is on no queue; every ready thread is on the queue of its
 //! priority at its CPU; bit `p` of `occupied` is set exactly when queue `p` has a thread. The timer of a CPU is armed only for what
-//! will really happen: the next thread to be woken there, or the end of the time slice when another thread of the same
+//! will really happen: the next thread to be woken there, the next timer object, the end of the time slice when another thread of the same
 //! priority is ready, or the end of the reservation.
 //!
 //! Where a thread goes that was woken is decided at the end of the event, too: to the CPU of this event if that has nothing better
@@ -46,6 +46,8 @@ struct Cpu {
     ready_count: u16,
     /// Threads to be woken by this CPU's timer.
     timeouts: Timeouts,
+    /// When the first timer object of this CPU is due.
+    alarm_ns: Option<u64>,
     running: Option<ThreadId>,
     /// Who pays for what runs here.
     account: Option<ProcessId>,
@@ -69,6 +71,7 @@ impl Cpu {
         occupied: 0,
         ready_count: 0,
         timeouts: Timeouts::EMPTY,
+        alarm_ns: None,
         running: None,
         account: None,
         reservation: None,
@@ -304,9 +307,19 @@ impl Scheduler {
     pub fn set_timeout(&mut self, threads: &mut Threads, id: ThreadId, deadline_ns: u64) {
         let timeouts = &mut self.cpus[self.here].timeouts;
         threads[id].deadline_ns = Some(deadline_ns);
-        let is_later = |&other: &ThreadId| threads[other].deadline_ns > Some(deadline_ns);
-        let later = timeouts.iter(threads).find(is_later);
-        timeouts.insert_before(threads, id, later);
+        let is_later = |other: &Thread| other.deadline_ns > Some(deadline_ns);
+        timeouts.insert_sorted(threads, id, is_later);
+    }
+
+    /// The CPU of this event.
+    pub fn cpu(&self) -> CpuId {
+        CpuId(self.here as u8)
+    }
+
+    /// When the first timer object of a CPU is due. One of another CPU can only go: its hardware timer then goes off for nothing.
+    pub fn set_alarm(&mut self, cpu: CpuId, deadline_ns: Option<u64>) {
+        self.cpus[usize::from(cpu.0)].alarm_ns = deadline_ns;
+        self.here().stale = true;
     }
 
     fn clear_timeout(&mut self, threads: &mut Threads, id: ThreadId) {
@@ -386,6 +399,22 @@ impl Scheduler {
         pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
+    /// Whether a thread that waits can go on here in place of the running one, whose account is `account`, with nothing else
+    /// to decide.
+    #[inline(always)]
+    pub fn can_hand_over(&self, account: Option<ProcessId>, thread: &Thread) -> bool {
+        let here = &self.cpus[self.here % CPUS_MAX];
+        let nothing_better = here.occupied >> (thread.priority % 32) == 0;
+        !here.stale && here.account == account && nothing_better && thread.may_run_on(self.here)
+    }
+
+    /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
+    #[inline(always)]
+    pub fn hand_over(&mut self, thread: &mut Thread, id: ThreadId) {
+        thread.cpu = CpuId(self.here as u8);
+        self.here().running = Some(id);
+    }
+
     /// Has a thread that got a call work at the cost of its caller.
     pub fn donate(&mut self, threads: &mut Threads, caller: ThreadId, server: ThreadId) {
         let account = threads[caller].account;
@@ -399,10 +428,13 @@ impl Scheduler {
     }
 
     fn set_account(&mut self, threads: &mut Threads, id: ThreadId, account: Option<ProcessId>) {
-        if threads[id].account != account {
-            threads[id].account = account;
-            // If it runs, it runs here.
-            self.here().stale = true;
+        let thread = &mut threads[id];
+        if thread.account != account {
+            thread.account = account;
+            if thread.state == ThreadState::Running {
+                let cpu = thread.cpu.0.into();
+                self.reconsider(cpu);
+            }
         }
     }
 
@@ -467,9 +499,7 @@ impl Scheduler {
         for account in [thread.account, thread.process].into_iter().flatten() {
             let process = &mut processes[account];
             let reservation = if process.budget.is_limited() {
-                // Others of its threads could run at the same time: they get their part.
-                let alone = process.thread_count == 1;
-                let most_ns = if alone { u64::MAX } else { SLICE_NS };
+                let most_ns = process.budget.part_ns(process.thread_count);
                 let Some(reservation) = process.budget.reserve(most_ns, now_ns) else {
                     continue;
                 };
@@ -486,6 +516,21 @@ impl Scheduler {
         }
         thread.account = thread.process;
         false
+    }
+
+    /// A process has got a second thread: the first does not keep all of the budget.
+    pub fn share_budget(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        process: ProcessId,
+        now_ns: u64,
+    ) {
+        let here = self.here();
+        if here.account == Some(process) && here.reservation.is_some() {
+            here.stale = true;
+            self.close_account(threads, processes, self.here, now_ns);
+        }
     }
 
     /// Has a thread that is on no queue wait until its process has CPU time again.
@@ -682,7 +727,8 @@ impl Scheduler {
         let slice = shared.then_some(here.slice_end_ns);
         let mapping = here.running.map(|id| threads[id].mapping_expires_ns);
         let mapping = mapping.filter(|&expires_ns| expires_ns != NEVER);
-        let deadline = earlier(earlier(timeout, slice), here.reservation_end_ns());
+        let object = earlier(timeout, here.alarm_ns);
+        let deadline = earlier(earlier(object, slice), here.reservation_end_ns());
         let deadline = earlier(deadline, mapping);
         if deadline != here.armed_ns {
             here.armed_ns = deadline;
@@ -768,6 +814,10 @@ impl Scheduler {
 
     pub fn slice_end_ns(&self, cpu: CpuId) -> u64 {
         self.cpus[usize::from(cpu.0)].slice_end_ns
+    }
+
+    pub fn alarm_ns(&self, cpu: CpuId) -> Option<u64> {
+        self.cpus[usize::from(cpu.0)].alarm_ns
     }
 
     pub fn account(&self, cpu: CpuId) -> Option<ProcessId> {

@@ -18,6 +18,7 @@ use crate::notification::Notification;
 use crate::process::{Process, Watch};
 use crate::region::Region;
 use crate::thread::Thread;
+use crate::timer::Timer;
 
 /// Page tables of a usual process: the top, and three levels each for program, memory objects and stack, and some more.
 const TABLES_PER_PROCESS: usize = 12;
@@ -45,6 +46,8 @@ pub struct Sizes {
     pub modules: usize,
     /// Requests to be told when a process ends.
     pub watches: usize,
+    /// Timers.
+    pub timers: usize,
     /// Frames from the first to the last usable one.
     pub frames: usize,
     /// Records of denied system calls that are kept.
@@ -69,6 +72,7 @@ impl Sizes {
             interrupts: 32,
             modules: 64,
             watches: 0,
+            timers: 0,
             frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),
             audit_records: 256,
             log_bytes: 16 * 1024,
@@ -94,6 +98,7 @@ impl Sizes {
             endpoints: processes * 4,
             notifications: processes * 4,
             watches: processes * 4,
+            timers: processes * 4,
             ..self
         }
     }
@@ -105,6 +110,7 @@ impl Sizes {
             regions_per_process: self.regions_per_process,
             interrupts: self.interrupts,
             watches: self.watches,
+            timers: self.timers,
             threads: self.threads,
         }
     }
@@ -126,6 +132,7 @@ impl Sizes {
             + self.interrupts * size_of::<Entry<Interrupt>>()
             + self.modules * size_of::<Entry<Module>>()
             + self.watches * size_of::<Entry<Watch>>()
+            + self.timers * size_of::<Entry<Timer>>()
             + self.frames * size_of::<FrameInfo>()
             + self.nodes() * size_of::<Node>()
             + self.audit_records * size_of::<AuditRecord>()
@@ -172,6 +179,8 @@ pub struct Arenas {
     pub nodes: &'static mut [Node],
     /// [`Sizes::audit_records`] records.
     pub audit: &'static mut [AuditRecord],
+    /// [`Sizes::timers`] entries.
+    pub timers: &'static mut [Entry<Timer>],
     /// [`Sizes::frames`] frames.
     pub frames: &'static mut [FrameInfo],
     /// [`Sizes::log_bytes`] bytes.
@@ -187,6 +196,7 @@ impl Arenas {
             regions_per_process: self.regions.len() / processes,
             interrupts: self.interrupts.len(),
             watches: self.watches.len(),
+            timers: self.timers.len(),
             threads: self.threads.len(),
         }
     }

@@ -131,6 +131,7 @@ impl Kernel {
         id: ProcessId,
         context: UserContext,
         priority: u8,
+        machine: &impl Machine,
     ) -> Result<ThreadId, Error> {
         self.check_object_quota(id)?;
         let space = self.processes[id].space.ok_or(Error::PeerGone)?;
@@ -155,6 +156,11 @@ impl Kernel {
         self.charge_object(id);
         self.add_thread(id, thread);
         self.threads.retain(thread);
+        if self.processes[id].thread_count == 2 {
+            let now_ns = machine.now_ns();
+            self.scheduler
+                .share_budget(&mut self.threads, &mut self.processes, id, now_ns);
+        }
         self.scheduler.wake(&mut self.threads, thread);
         Ok(thread)
     }

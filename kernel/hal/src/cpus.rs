@@ -33,7 +33,8 @@ use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
 use crate::apic::LocalApic;
 use crate::cpu;
 use crate::interrupts::{TaskState, vector};
-use crate::lock::TicketLock;
+use crate::lock::Lock;
+use crate::protection;
 use crate::stop;
 
 /// [`CpuBlock::state`]: in the kernel, or on the way to the kernel lock.
@@ -44,7 +45,7 @@ pub const USER: u8 = 1;
 pub const IDLE: u8 = 2;
 
 /// The lock that makes one CPU at a time run the kernel. The boot CPU holds it from the start.
-static LOCK: TicketLock = TicketLock::taken();
+static LOCK: Lock = Lock::taken();
 
 /// [`CpuBlock::loaded`] and [`CpuBlock::held`]: no address space. Frame 0 is never a page table.
 const NONE: u32 = 0;
@@ -233,6 +234,9 @@ impl Cpus {
 
     /// Counts one more.
     pub fn add() {
+        if protection::is_virtual() {
+            LOCK.make_unfair();
+        }
         COUNT.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -1,48 +1,82 @@
-//! The kernel lock: one CPU at a time runs the kernel. Fair, so no CPU waits for ever. Tested on the host with threads.
+//! The kernel lock: one CPU at a time runs the kernel. Tested on the host with threads.
+//!
+//! On a machine of its own the lock is fair: who has to wait draws a number, and while somebody waits nobody overtakes, so a CPU
+//! that calls the kernel all the time keeps nobody out. Under a hypervisor the CPU whose turn it is may not run at all, and all
+//! others would wait for it to be scheduled; there whoever runs takes the lock.
 
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// A ticket lock: who comes takes the next number and waits until it is served.
-pub struct TicketLock {
+/// A spin lock, with tickets for those that wait.
+pub struct Lock {
+    taken: AtomicBool,
+    /// Somebody waits whose turn it is.
+    reserved: AtomicBool,
+    /// Whether nobody overtakes those that wait.
+    fair: AtomicBool,
     next: AtomicU32,
     serving: AtomicU32,
 }
 
-impl TicketLock {
-    /// A lock that its maker holds.
+impl Lock {
+    /// A lock that its maker holds, fair.
     pub const fn taken() -> Self {
         Self {
-            next: AtomicU32::new(1),
+            taken: AtomicBool::new(true),
+            reserved: AtomicBool::new(false),
+            fair: AtomicBool::new(true),
+            next: AtomicU32::new(0),
             serving: AtomicU32::new(0),
         }
+    }
+
+    /// Lets whoever comes take the lock from now on. Called before others use it.
+    pub fn make_unfair(&self) {
+        self.fair.store(false, Ordering::Relaxed);
     }
 
     /// Takes the lock. Calls `waiting` again and again while another has it.
     #[inline(always)]
     pub fn acquire(&self, waiting: impl Fn()) {
-        let ticket = self.next.fetch_add(1, Ordering::Acquire);
-        if self.serving.load(Ordering::Acquire) != ticket {
-            self.wait(ticket, waiting);
+        if self.reserved.load(Ordering::Relaxed) || !self.try_take() {
+            self.wait(waiting);
         }
+    }
+
+    #[inline(always)]
+    fn try_take(&self) -> bool {
+        !self.taken.swap(true, Ordering::Acquire)
     }
 
     #[cold]
     #[inline(never)]
-    fn wait(&self, ticket: u32, waiting: impl Fn()) {
-        while self.serving.load(Ordering::Acquire) != ticket {
+    fn wait(&self, waiting: impl Fn()) {
+        let fair = self.fair.load(Ordering::Relaxed);
+        let mut ticket = 0;
+        if fair {
+            ticket = self.next.fetch_add(1, Ordering::Relaxed);
+            while self.serving.load(Ordering::Acquire) != ticket {
+                waiting();
+                spin_loop();
+            }
+            self.reserved.store(true, Ordering::Relaxed);
+        }
+        while self.taken.load(Ordering::Relaxed) || !self.try_take() {
             waiting();
             spin_loop();
         }
+        if fair {
+            // The next in line reserves it again.
+            self.reserved.store(false, Ordering::Relaxed);
+            self.serving
+                .store(ticket.wrapping_add(1), Ordering::Release);
+        }
     }
 
-    /// Lets the next one have the lock. Only who holds it may call this: another's call lets two in.
+    /// Lets another one have the lock. Only who holds it may call this: another's call lets two in.
     #[inline(always)]
     pub fn release(&self) {
-        // Nobody else writes it, so this needs no locked instruction.
-        let serving = self.serving.load(Ordering::Relaxed);
-        self.serving
-            .store(serving.wrapping_add(1), Ordering::Release);
+        self.taken.store(false, Ordering::Release);
     }
 }
 
@@ -52,14 +86,13 @@ mod tests {
     use std::cell::UnsafeCell;
     use std::sync::Arc;
 
-    struct Counter(UnsafeCell<u64>, TicketLock);
+    struct Counter(UnsafeCell<u64>, Lock);
     // SAFETY: the tests use the cell with the lock held.
     unsafe impl Sync for Counter {}
 
-    #[test]
-    fn one_at_a_time_has_the_lock() {
+    fn count_with(lock: Lock) {
         const ROUNDS: u64 = 20_000;
-        let counter = Arc::new(Counter(UnsafeCell::new(0), TicketLock::taken()));
+        let counter = Arc::new(Counter(UnsafeCell::new(0), lock));
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 let counter = Arc::clone(&counter);
@@ -82,14 +115,37 @@ mod tests {
     }
 
     #[test]
+    fn one_at_a_time_has_the_lock() {
+        count_with(Lock::taken());
+        let unfair = Lock::taken();
+        unfair.make_unfair();
+        count_with(unfair);
+    }
+
+    #[test]
+    fn who_comes_while_somebody_waits_draws_a_number() {
+        let lock = Lock::taken();
+        lock.release();
+        lock.reserved.store(true, Ordering::Relaxed);
+        lock.acquire(|| panic!("nobody has it"));
+        assert_eq!(lock.serving.load(Ordering::Relaxed), 1, "drew a number");
+        lock.release();
+        lock.acquire(|| panic!("nobody has it"));
+        assert_eq!(lock.serving.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn numbers_wrap_around() {
-        let lock = TicketLock {
+        let lock = Lock {
             next: AtomicU32::new(u32::MAX),
             serving: AtomicU32::new(u32::MAX),
+            ..Lock::taken()
         };
         for _ in 0..3 {
+            lock.reserved.store(true, Ordering::Relaxed);
+            lock.taken.store(false, Ordering::Relaxed);
             lock.acquire(|| panic!("nobody has it"));
-            lock.release();
         }
+        assert_eq!(lock.serving.load(Ordering::Relaxed), 2);
     }
 }

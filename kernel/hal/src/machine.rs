@@ -67,18 +67,23 @@ impl Hal {
         self.region.carve(count, init)
     }
 
-    /// Makes this CPU ready for a thread: its address space, its FPU registers. False when the thread's instruction
+    /// Makes `this` CPU ready for a thread: its address space, its FPU registers. False when the thread's instruction
     /// pointer is none of user space.
     #[inline(always)]
-    pub(crate) fn prepare(&mut self, context: &mut UserContext, space: AddressSpace) -> bool {
+    pub(crate) fn prepare(
+        &mut self,
+        this: &CpuBlock,
+        context: &mut UserContext,
+        space: AddressSpace,
+    ) -> bool {
         if context.rip >= USER_END {
             return false;
         }
         context.rflags = context.rflags & rflags::USER | rflags::FIXED | rflags::IF;
-        if !self.cpus.this.has_loaded(space) {
+        if !this.has_loaded(space) {
             self.load(space);
         }
-        if context.fpu_state != self.cpus.this.fpu_state.load(Ordering::Relaxed) {
+        if context.fpu_state != this.fpu_state.load(Ordering::Relaxed) {
             self.restore_fpu(context);
         }
         true

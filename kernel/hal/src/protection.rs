@@ -14,6 +14,7 @@ mod feature {
     pub const FXSR: Feature = Feature(1, 3, 24);
     pub const X2APIC: Feature = Feature(1, 2, 21);
     pub const TSC_DEADLINE: Feature = Feature(1, 2, 24);
+    pub const HYPERVISOR: Feature = Feature(1, 2, 31);
     pub const SMEP: Feature = Feature(7, 1, 7);
     pub const SMAP: Feature = Feature(7, 1, 20);
     pub const UMIP: Feature = Feature(7, 2, 2);
@@ -37,6 +38,11 @@ pub fn has_x2apic() -> bool {
 /// Whether the timer of the local APIC has TSC-deadline mode.
 pub fn has_tsc_deadline() -> bool {
     feature::TSC_DEADLINE.present()
+}
+
+/// Whether a hypervisor says that it is there.
+pub fn is_virtual() -> bool {
+    feature::HYPERVISOR.present()
 }
 
 /// Physical address bits of the CPU.
@@ -118,7 +124,7 @@ fn features() -> u64 {
         (Feature(1, 2, 25), cpu_features::AES),
         (feature::TSC_DEADLINE, cpu_features::TSC_DEADLINE),
         (Feature(0x8000_0007, 3, 8), cpu_features::INVARIANT_TSC),
-        (Feature(1, 2, 31), cpu_features::HYPERVISOR),
+        (feature::HYPERVISOR, cpu_features::HYPERVISOR),
     ];
     let mut bits = named
         .iter()

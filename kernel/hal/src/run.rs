@@ -54,7 +54,7 @@ fn run_all<L: Logic>(mut system: System<L>) -> ! {
     // SAFETY: this never returns, so both values live as long as the kernel; the lock was taken for this CPU at the start,
     // and the others get it by taking it.
     unsafe {
-        smp::run(&*(&raw const job), apic);
+        smp::run(&raw const job, apic);
         run_cpu::<L>(pointer.cast(), this)
     }
 }
@@ -75,7 +75,7 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
         logic.handle(event, hal);
         let (context, exit) = match logic.current(cpu) {
             Some((context, space)) => {
-                if !hal.prepare(context, space) {
+                if !hal.prepare(this, context, space) {
                     event = Hal::refused(context.rip);
                     continue;
                 }

@@ -322,9 +322,9 @@ fn say(text: core::fmt::Arguments<'_>) {
 /// Has the other CPUs run a job, as soon as they get the kernel lock.
 ///
 /// # Safety
-/// The job's function can be called with its argument on any of them with the lock held, for ever.
-pub unsafe fn run(job: &'static Job, apic: LocalApic) {
-    JOB.store(core::ptr::from_ref(job).cast_mut(), Ordering::Release);
+/// The job stays where it is. Its function can be called with its argument on any of them with the lock held, for ever.
+pub unsafe fn run(job: *const Job, apic: LocalApic) {
+    JOB.store(job.cast_mut(), Ordering::Release);
     for index in 1..Cpus::count() {
         let id = CpuBlock::of(index).apic_id.load(Ordering::Relaxed);
         apic.interrupt(id, interrupts::vector::KICK.into());

@@ -8,10 +8,13 @@
 use nonos_abi::Handle;
 
 use crate::interface::interface;
-use crate::value::{Bytes, parts};
+use crate::value::{Bytes, Lease, parts};
 
 /// In the badge of a caller: it may read what the user types. `init` sets it from the system's policy.
 pub const BADGE_INPUT: u64 = 1 << 63;
+
+/// Most bytes that [`Console::write_long`] takes at once.
+pub const LONGEST_TEXT: u64 = 4096;
 
 parts! {
     /// Size of the terminal in characters.
@@ -25,13 +28,16 @@ parts! {
 
 interface! {
     /// The console.
-    pub trait Console, version 1;
+    pub trait Console, version 2;
 
     /// Shows text.
     1 => answered write(text: Bytes) -> ();
 
     /// The same, with more to follow at once: the screen may show it later, with the next text at the latest.
     7 => answered write_part(text: Bytes) -> ();
+
+    /// The same for text of up to [`LONGEST_TEXT`] bytes, which the caller lends.
+    8 => lent write_long(text: Lease) -> ();
 
     /// Starts a new line unless the cursor stands at the beginning of one.
     2 => answered fresh_line() -> ();

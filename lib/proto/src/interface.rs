@@ -46,6 +46,12 @@ pub trait Transport {
     /// Sends a request and waits for the reply.
     fn call(&self, request: &Message) -> Result<Message, Error>;
 
+    /// The same; the receiver may read this memory until it replies.
+    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
+        let _ = (request, lent);
+        Err(Error::NotSupported)
+    }
+
     /// Closes a handle that came with a reply which is not used.
     fn close(&self, handle: Handle);
 }
@@ -67,7 +73,23 @@ pub fn reply_message<T: Value>(result: Result<T, Refusal>) -> Message {
 
 /// Sends a request and decodes its reply. A reply that does not fit is dropped, its handles closed.
 pub fn transact<T: Value>(transport: &impl Transport, request: &Message) -> Result<T, CallError> {
-    let reply = transport.call(request).map_err(CallError::Unreachable)?;
+    decode(transport, transport.call(request))
+}
+
+/// The same; the receiver may read this memory until it replies.
+pub fn transact_lending<T: Value>(
+    transport: &impl Transport,
+    request: &Message,
+    lent: &[u8],
+) -> Result<T, CallError> {
+    decode(transport, transport.call_lending(request, lent))
+}
+
+fn decode<T: Value>(
+    transport: &impl Transport,
+    reply: Result<Message, Error>,
+) -> Result<T, CallError> {
+    let reply = reply.map_err(CallError::Unreachable)?;
     let decoded = match reply.info.label() {
         0 => {
             let mut input = Unpacker::new(&reply);
@@ -92,16 +114,22 @@ pub const fn request_label(version: u8, operation: u8) -> u16 {
     (version as u16) << 8 | operation as u16
 }
 
-/// The number of a request's operation, when the request is of this version and lends nothing.
+/// The number of a request's operation, when the request is of this version.
 pub fn operation(version: u8, request: &Message) -> Result<u8, Refusal> {
     let [operation, asked] = request.info.label().to_le_bytes();
     if asked != version {
         return Err(Refusal::WrongVersion);
     }
-    if request.info.leases() != 0 {
-        return Err(Refusal::Malformed);
-    }
     Ok(operation)
+}
+
+/// Refuses a request that does not lend exactly so many ranges of memory.
+pub fn check_leases(request: &Message, leases: usize) -> Result<(), Refusal> {
+    if request.info.leases() == leases {
+        Ok(())
+    } else {
+        Err(Refusal::Malformed)
+    }
 }
 
 /// Makes the server's trait, `dispatch` and `Client` of a list of operations.
@@ -116,7 +144,8 @@ pub fn operation(version: u8, request: &Message) -> Result<u8, Refusal> {
 ///     2 => deferred wait(until: u64) -> ();
 /// }
 /// ```
-/// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can.
+/// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can. An operation that is
+/// `lent` memory has that as its only argument: bytes for the client, a [`crate::Lease`] to read them for the server.
 macro_rules! interface {
     ($(#[$outer:meta])* pub trait $server:ident, version $version:literal; $(
         $(#[$doc:meta])*
@@ -137,10 +166,7 @@ macro_rules! interface {
 
         $(const _: () = {
             use $crate::Value;
-            let words = 0 $(+ <$type as Value>::WORDS)*;
-            let handles = 0 $(+ <$type as Value>::HANDLES)*;
-            assert!(words <= nonos_abi::message::MESSAGE_WORDS);
-            assert!(handles <= nonos_abi::message::MESSAGE_HANDLES);
+            $crate::interface::fits! { $kind $($type),* }
             assert!(<$result as Value>::WORDS <= nonos_abi::message::MESSAGE_WORDS);
             assert!(<$result as Value>::HANDLES <= nonos_abi::message::MESSAGE_HANDLES);
         };)+
@@ -159,8 +185,7 @@ macro_rules! interface {
                 $($label => {
                     #[allow(unused_mut)]
                     let mut input = $crate::Unpacker::new(request);
-                    $(let $argument = <$type as $crate::Value>::unpack(&mut input)
-                        .ok_or($crate::Refusal::Malformed)?;)*
+                    $crate::interface::unpack! { $kind request input $($argument: $type),* }
                     input.end().ok_or($crate::Refusal::Malformed)?;
                     $crate::interface::answer! { $kind request server.$name(caller $(, $argument)*) }
                 })+
@@ -173,19 +198,62 @@ macro_rules! interface {
         pub struct Client<T>(pub T);
 
         impl<T: $crate::Transport> Client<T> {$(
-            $(#[$doc])*
-            pub fn $name(&self $(, $argument: $type)*) -> Result<$result, $crate::CallError> {
-                #[allow(unused_mut)]
-                let mut out = $crate::Packer::default();
-                $($crate::Value::pack(&$argument, &mut out);)*
-                $crate::transact(&self.0, &out.request(label($label)))
+            $crate::interface::client! {
+                $kind [$(#[$doc])*] label($label) $name($($argument: $type),*) -> $result
             }
         )+}
     };
 }
 
+/// The arguments of one operation fit in a message.
+macro_rules! fits {
+    (lent $type:ty) => {};
+    ($kind:ident $($type:ty),*) => {
+        let words = 0 $(+ <$type as Value>::WORDS)*;
+        let handles = 0 $(+ <$type as Value>::HANDLES)*;
+        assert!(words <= nonos_abi::message::MESSAGE_WORDS);
+        assert!(handles <= nonos_abi::message::MESSAGE_HANDLES);
+    };
+}
+
+/// The arguments of one operation, from a request.
+macro_rules! unpack {
+    (lent $request:ident $input:ident $argument:ident: $type:ty) => {
+        $crate::interface::check_leases($request, 1)?;
+        let $argument = <$type>::of($request, 0).ok_or($crate::Refusal::Malformed)?;
+    };
+    ($kind:ident $request:ident $input:ident $($argument:ident: $type:ty),*) => {
+        $crate::interface::check_leases($request, 0)?;
+        $(let $argument = <$type as $crate::Value>::unpack(&mut $input)
+            .ok_or($crate::Refusal::Malformed)?;)*
+    };
+}
+
+/// The client's method of one operation.
+macro_rules! client {
+    (lent [$(#[$doc:meta])*] label($label:literal) $name:ident($argument:ident: $type:ty) -> $result:ty) => {
+        $(#[$doc])*
+        pub fn $name(&self, $argument: &[u8]) -> Result<$result, $crate::CallError> {
+            let request = $crate::Packer::default().request(label($label));
+            $crate::transact_lending(&self.0, &request, $argument)
+        }
+    };
+    ($kind:ident [$(#[$doc:meta])*] label($label:literal) $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+        $(#[$doc])*
+        pub fn $name(&self $(, $argument: $type)*) -> Result<$result, $crate::CallError> {
+            #[allow(unused_mut)]
+            let mut out = $crate::Packer::default();
+            $($crate::Value::pack(&$argument, &mut out);)*
+            $crate::transact(&self.0, &out.request(label($label)))
+        }
+    };
+}
+
 /// The trait method of one operation.
 macro_rules! method {
+    (lent [$(#[$doc:meta])*] $name:ident($argument:ident: $type:ty) -> $result:ty) => {
+        $crate::interface::method! { answered [$(#[$doc])*] $name($argument: $type) -> $result }
+    };
     (answered [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
         $(#[$doc])*
         fn $name(&mut self, caller: $crate::Caller $(, $argument: $type)*)
@@ -199,6 +267,9 @@ macro_rules! method {
 
 /// The call of one operation's method, and what becomes of its result.
 macro_rules! answer {
+    (lent $request:ident $server:ident.$name:ident($($argument:ident),*)) => {
+        $crate::interface::answer! { answered $request $server.$name($($argument),*) }
+    };
     (answered $request:ident $server:ident.$name:ident($($argument:ident),*)) => {
         Ok(Some($crate::interface::reply_message($server.$name($($argument),*))))
     };
@@ -208,4 +279,4 @@ macro_rules! answer {
     }};
 }
 
-pub(crate) use {answer, interface, method};
+pub(crate) use {answer, client, fits, interface, method, unpack};

@@ -22,9 +22,9 @@ mod value;
 pub mod console;
 pub mod init;
 
-pub use interface::{Caller, Ticket, Transport, transact};
+pub use interface::{Caller, Ticket, Transport, transact, transact_lending};
 pub use refusal::{CallError, Refusal};
-pub use value::{Bytes, Packer, Passable, Unpacker, Value};
+pub use value::{Bytes, Lease, Packer, Passable, Unpacker, Value};
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,12 @@ extern crate std;
 use std::cell::RefCell;
 use std::vec::Vec;
 
+use nonos_abi::message::LEASE_READ;
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name};
 
 use crate::console::{self, Console, Size};
 use crate::init::{self, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
-use crate::{Bytes, CallError, Caller, Refusal, Ticket, Transport};
+use crate::{Bytes, CallError, Caller, Lease, Refusal, Ticket, Transport};
 
 /// A console that remembers.
 #[derive(Default)]
@@ -17,6 +18,7 @@ struct Recorder {
     text: Vec<u8>,
     waiting: Vec<Ticket<Bytes>>,
     watched: Option<(Handle, u64)>,
+    lent: u64,
 }
 
 impl Console for Recorder {
@@ -27,6 +29,12 @@ impl Console for Recorder {
 
     fn write_part(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
         self.write(caller, text)
+    }
+
+    fn write_long(&mut self, _: Caller, text: Lease) -> Result<(), Refusal> {
+        assert_eq!((text.reply, text.number), (Handle::new(9, 1), 0));
+        self.lent = text.length;
+        Ok(())
     }
 
     fn fresh_line(&mut self, _: Caller) -> Result<(), Refusal> {
@@ -75,6 +83,14 @@ impl<S> Direct<S> {
 }
 
 impl Transport for &Direct<Recorder> {
+    /// As the kernel does it: the length arrives, the address does not.
+    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
+        let mut request = *request;
+        request.info = request.info.lending(1);
+        request.words[6] = lent.len() as u64 | LEASE_READ;
+        self.call(&request)
+    }
+
     fn call(&self, request: &Message) -> Result<Message, Error> {
         let mut request = *request;
         request.info = request.info.with_reply(Handle::new(9, 1));
@@ -112,6 +128,8 @@ fn arguments_and_results_arrive_as_they_were_sent() {
     );
     assert_eq!(client.poll().unwrap().as_slice(), b"typed");
     assert_eq!(client.read().unwrap().as_slice(), b"later");
+    client.write_long(&[b'x'; 1000]).unwrap();
+    assert_eq!(direct.server.borrow().lent, 1000);
     assert_eq!(direct.server.borrow().text, longest);
     assert_eq!(
         direct.server.borrow().watched,
@@ -204,7 +222,7 @@ fn a_length_beyond_the_bytes_and_bytes_beyond_the_length_are_malformed() {
 
 #[test]
 fn unknown_operations_are_refused() {
-    for operation in [0, 8, u8::MAX] {
+    for operation in [0, 9, u8::MAX] {
         let request = Message {
             info: MessageInfo::new(console::label(operation), 0, 0),
             ..Message::default()
@@ -229,6 +247,13 @@ fn a_request_that_lends_memory_nobody_asked_for_is_malformed() {
     for leases in 1..8 {
         let request = Message {
             info: MessageInfo::new(console::label(6), 0, 0).lending(leases),
+            ..Message::default()
+        };
+        assert_eq!(refused(&request), Some(Refusal::Malformed), "{leases}");
+    }
+    for leases in (0..8).filter(|&leases| leases != 1) {
+        let request = Message {
+            info: MessageInfo::new(console::label(8), 0, 0).lending(leases),
             ..Message::default()
         };
         assert_eq!(refused(&request), Some(Refusal::Malformed), "{leases}");
@@ -277,6 +302,10 @@ struct Forwarder<'a>(&'a Sent);
 struct Sent(RefCell<Option<Message>>);
 
 impl Transport for &Sent {
+    fn call_lending(&self, request: &Message, _: &[u8]) -> Result<Message, Error> {
+        self.call(request)
+    }
+
     fn call(&self, request: &Message) -> Result<Message, Error> {
         self.0.replace(Some(*request));
         Err(Error::PeerGone)
@@ -299,6 +328,9 @@ impl Console for Forwarder<'_> {
     }
     fn write_part(&mut self, _: Caller, text: Bytes) -> Result<(), Refusal> {
         self.client().write_part(text).map_err(|_| FORWARDED)
+    }
+    fn write_long(&mut self, _: Caller, _: Lease) -> Result<(), Refusal> {
+        self.client().write_long(&[]).map_err(|_| FORWARDED)
     }
     fn fresh_line(&mut self, _: Caller) -> Result<(), Refusal> {
         self.client().fresh_line().map_err(|_| FORWARDED)
@@ -336,7 +368,8 @@ fn random_messages_are_refused_or_mean_exactly_what_a_client_would_send() {
             Ok(_) => {
                 let sent = sent.expect("the server was asked");
                 assert_eq!(sent.info.label(), message.info.label());
-                assert_eq!(sent.words, message.words);
+                let words = message.info.words();
+                assert_eq!(sent.words[..words], message.words[..words]);
                 let handles = message.info.handles();
                 assert_eq!(sent.handles[..handles], message.handles[..handles]);
                 understood += 1;

@@ -1,6 +1,6 @@
 //! How values travel in the words and handles of a message.
 
-use nonos_abi::message::{MESSAGE_HANDLES, MESSAGE_WORDS};
+use nonos_abi::message::{LEASE_READ, LEASE_WRITE, MESSAGE_HANDLES, MESSAGE_LEASES, MESSAGE_WORDS};
 use nonos_abi::words::Words;
 use nonos_abi::{Handle, Message, MessageInfo, Name};
 
@@ -190,6 +190,30 @@ impl Value for Passable {
 
     fn unpack(input: &mut Unpacker<'_>) -> Option<Self> {
         input.handle().map(Self)
+    }
+}
+
+/// Memory that the caller of a request lends until it is answered. Its contents are read and written through the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// The reply handle of the call.
+    pub reply: Handle,
+    /// Number of the lease in the call.
+    pub number: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Lease {
+    /// Lease `number` of a request; `None` when it lends no such.
+    pub fn of(request: &Message, number: usize) -> Option<Self> {
+        let lent = number < request.info.leases().min(MESSAGE_LEASES);
+        let length = lent.then(|| request.words[MESSAGE_WORDS - 2 - 2 * number])?;
+        Some(Self {
+            reply: request.info.reply(),
+            number: number as u64,
+            length: length & !(LEASE_READ | LEASE_WRITE),
+        })
     }
 }
 

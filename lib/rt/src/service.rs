@@ -1,8 +1,7 @@
 //! Calling and serving the interfaces of `nonos-proto`.
 
-use nonos_abi::message::{LEASE_READ, LEASE_WRITE, MESSAGE_WORDS};
 use nonos_abi::{Error, Handle, Message, MessageInfo};
-use nonos_proto::{Caller, Refusal, Ticket, Transport, Value};
+use nonos_proto::{Caller, Lease, Refusal, Ticket, Transport, Value};
 
 use crate::object::Endpoint;
 use crate::syscall;
@@ -14,53 +13,23 @@ impl Transport for Endpoint {
         syscall::call(self.handle(), request)
     }
 
+    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
+        syscall::call_lending(self.handle(), request, &mut [Lent::Read(lent)])
+    }
+
     fn close(&self, handle: Handle) {
         let _ = syscall::handle_close(handle);
     }
 }
 
-/// A call that lends memory for as long as it takes: the last words of the request describe it.
-impl Endpoint {
-    /// Sends a request and waits for the reply; the receiver may use the memory meanwhile.
-    pub fn call_lending(&self, request: &Message, lent: &mut [Lent<'_>]) -> Result<Message, Error> {
-        syscall::call_lending(self.handle(), request, lent)
-    }
+/// Copies from memory that a caller lent.
+pub fn read_lent(lease: Lease, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+    syscall::lease_read(lease.reply, lease.number, offset, out)
 }
 
-/// Memory that the caller of a request lends until it is answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Lease {
-    reply: Handle,
-    number: u64,
-    length: u64,
-}
-
-impl Lease {
-    /// Lease `number` of a request that arrived; `None` when it lends no such.
-    pub fn of(request: &Message, number: usize) -> Option<Self> {
-        let length = (number < request.info.leases())
-            .then(|| request.words.get(MESSAGE_WORDS - 2 - 2 * number))??;
-        Some(Self {
-            reply: request.info.reply(),
-            number: number as u64,
-            length: length & !(LEASE_READ | LEASE_WRITE),
-        })
-    }
-
-    /// Bytes.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Copies from it.
-    pub fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        syscall::lease_read(self.reply, self.number, offset, out)
-    }
-
-    /// Copies to it.
-    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        syscall::lease_write(self.reply, self.number, offset, bytes)
-    }
+/// Copies to memory that a caller lent.
+pub fn write_lent(lease: Lease, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    syscall::lease_write(lease.reply, lease.number, offset, bytes)
 }
 
 /// A server: what it does with requests and with signals.

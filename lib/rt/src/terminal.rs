@@ -9,11 +9,14 @@ use nonos_proto::{Bytes, CallError};
 use crate::object::{Endpoint, Notification};
 use crate::parent;
 
+/// Most bytes that are gathered: much text goes in few calls.
+const GATHERED: usize = 1024;
+
 /// A connection to the console, made anew when it broke: when the console ended or the handle was taken back. Text is gathered and sent when a message is full, at [`Terminal::flush`], and before input is read.
 #[derive(Debug)]
 pub struct Terminal {
     client: Client<Endpoint>,
-    pending: [u8; Bytes::MOST],
+    pending: [u8; GATHERED],
     length: usize,
     failure: Option<CallError>,
 }
@@ -24,7 +27,7 @@ impl Terminal {
         let client = Client(parent::connect("console")?);
         Ok(Self {
             client,
-            pending: [0; Bytes::MOST],
+            pending: [0; GATHERED],
             length: 0,
             failure: None,
         })
@@ -44,7 +47,7 @@ impl Terminal {
     /// # Errors
     /// The first failure since the last call; text was lost.
     pub fn flush(&mut self) -> Result<(), CallError> {
-        self.send(Client::write);
+        self.send(false);
         self.failure.take().map_or(Ok(()), Err)
     }
 
@@ -62,14 +65,25 @@ impl Terminal {
         }
     }
 
-    /// Sends what was gathered.
-    fn send(&mut self, write: impl Fn(&Client<Endpoint>, Bytes) -> Result<(), CallError>) {
-        if self.length == 0 {
-            return;
-        }
-        let text = Bytes::prefix_of(&self.pending[..self.length]);
+    /// Sends what was gathered. The console shows it at once unless there is more to come.
+    fn send(&mut self, more: bool) {
+        let gathered = self.pending;
+        let text = &gathered[..self.length];
         self.length = 0;
-        if let Err(error) = self.call(|client| write(client, text)) {
+        let sent = if text.len() > Bytes::MOST || more {
+            self.call(|client| client.write_long(text))
+        } else if text.is_empty() {
+            return;
+        } else {
+            self.call(|client| client.write(Bytes::prefix_of(text)))
+        };
+        // Long text is shown with the next, which may be none.
+        let shown = if text.len() > Bytes::MOST && !more {
+            sent.and_then(|()| self.call(|client| client.write(Bytes::NONE)))
+        } else {
+            sent
+        };
+        if let Err(error) = shown {
             self.failure.get_or_insert(error);
         }
     }
@@ -113,13 +127,13 @@ impl Terminal {
 impl fmt::Write for Terminal {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         while !text.is_empty() {
-            let fits = text.floor_char_boundary(Bytes::MOST - self.length);
+            let fits = text.floor_char_boundary(GATHERED - self.length);
             let (now, rest) = text.split_at(fits);
             self.pending[self.length..self.length + fits].copy_from_slice(now.as_bytes());
             self.length += fits;
             text = rest;
             if !text.is_empty() {
-                self.send(Client::write_part);
+                self.send(true);
             }
         }
         Ok(())

@@ -6,11 +6,11 @@ use console::ansi::{Action, Parser, Style};
 use console::grid::Grid;
 use console::paint::Painter;
 use console::queue::Queue;
-use nonos_proto::console::{self as interface, BADGE_INPUT, Console, Size};
-use nonos_proto::{Bytes, Caller, Refusal, Ticket};
+use nonos_proto::console::{self as interface, BADGE_INPUT, Console, LONGEST_TEXT, Size};
+use nonos_proto::{Bytes, Caller, Lease, Refusal, Ticket};
 use nonos_rt::abi::{Handle, Message};
 use nonos_rt::object::Notification;
-use nonos_rt::service::{Server, answer};
+use nonos_rt::service::{Server, answer, read_lent};
 use nonos_rt::syscall;
 
 use crate::device::ps2::Ps2;
@@ -114,7 +114,7 @@ impl<'a> Service<'a> {
     }
 
     /// Does what a client's text says.
-    fn take_text(&mut self, caller: Caller, text: Bytes, more: bool) {
+    fn take_text(&mut self, caller: Caller, text: &[u8], more: bool) {
         self.change_writer(caller.badge);
         let Self {
             parser,
@@ -122,7 +122,7 @@ impl<'a> Service<'a> {
             styled,
             ..
         } = self;
-        for &byte in text.as_slice() {
+        for &byte in text {
             parser.feed(byte, &mut |action| {
                 if let Action::Style(style) = action {
                     *styled = style != Style::Reset;
@@ -175,12 +175,27 @@ fn check_input(caller: Caller) -> Result<(), Refusal> {
 
 impl Console for Service<'_> {
     fn write(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
-        self.take_text(caller, text, false);
+        self.take_text(caller, text.as_slice(), false);
         Ok(())
     }
 
     fn write_part(&mut self, caller: Caller, text: Bytes) -> Result<(), Refusal> {
-        self.take_text(caller, text, true);
+        self.take_text(caller, text.as_slice(), true);
+        Ok(())
+    }
+
+    fn write_long(&mut self, caller: Caller, text: Lease) -> Result<(), Refusal> {
+        if text.length > LONGEST_TEXT {
+            return Err(Refusal::Full);
+        }
+        let mut part = [0; 512];
+        let mut offset = 0;
+        while offset < text.length {
+            let bytes = (text.length - offset).min(part.len() as u64) as usize;
+            read_lent(text, offset, &mut part[..bytes])?;
+            self.take_text(caller, &part[..bytes], true);
+            offset += bytes as u64;
+        }
         Ok(())
     }
 

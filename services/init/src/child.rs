@@ -9,7 +9,7 @@ use nonos_rt::abi::{Error, Name, Rights, start};
 use nonos_rt::handle::OwnedHandle;
 use nonos_rt::object::{Archive, Budget, Endpoint, Notification, Process};
 
-use crate::kept::{Kept, Thing};
+use crate::kept::{Kept, Terms, Thing};
 
 /// A process that `init` started.
 pub struct Child {
@@ -37,7 +37,7 @@ pub struct Child {
 
 impl Child {
     /// A handle to a thing, when the child may have all of `needs` now. `make` derives the handle in between, with
-    /// these rights, until this time at the latest.
+    /// the rights and until the time that it is given.
     pub fn give(
         &mut self,
         thing: Thing,
@@ -48,7 +48,7 @@ impl Child {
     ) -> Result<OwnedHandle, Refusal> {
         let until_ns = self.grants.check(needs, now_ns)?;
         self.kept
-            .give(thing, needs, rights, |rights| make(rights, until_ns))
+            .give(thing, Terms { needs, until_ns }, rights, make)
     }
 
     /// A handle to this process for whoever asked for it.

@@ -6,6 +6,7 @@
 use nonos_proto::Refusal;
 use nonos_rt::abi::{Error, Name, Rights};
 use nonos_rt::handle::OwnedHandle;
+use nonos_rt::syscall;
 
 /// What a process can be given. Nothing of it is given twice through two handles in between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,11 +45,34 @@ const MOST: usize = 16;
 /// The rights of a handle in between, beside those that its receiver gets.
 const BETWEEN: Rights = Rights::GRANT.or(Rights::REVOKE);
 
-/// A handle in between, and the needs that it stands for.
+/// A handle in between, the needs that it stands for, and until when it works (0: for good).
 struct Entry {
     thing: Thing,
     needs: u64,
+    until_ns: u64,
     handle: OwnedHandle,
+}
+
+impl Entry {
+    /// Takes back what is derived from it. What has expired works no more, as all below it, and revoking it would be
+    /// denied.
+    fn revoke(&self) -> Result<(), Error> {
+        let expired = self.until_ns != 0 && self.until_ns <= syscall::clock_ns();
+        if expired {
+            Ok(())
+        } else {
+            self.handle.revoke()
+        }
+    }
+}
+
+/// Until when a process may have something, and what that stands for.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// Needs: bits of [`nonos_rt::abi::info::needs`].
+    pub needs: u64,
+    /// Time of the end, 0 for none.
+    pub until_ns: u64,
 }
 
 /// The handles in between of one process.
@@ -61,13 +85,13 @@ impl Kept {
     }
 
     /// A handle for the process, with these rights and GRANT, which it takes to leave by message and which stays behind.
-    /// `make` derives the handle in between, with the rights that it is given, when there is none yet.
+    /// `make` derives the handle in between when there is none yet, with the rights and until the time that it is given.
     pub fn give(
         &mut self,
         thing: Thing,
-        needs: u64,
+        terms: Terms,
         rights: Rights,
-        make: impl FnOnce(Rights) -> Result<OwnedHandle, Refusal>,
+        make: impl FnOnce(Rights, u64) -> Result<OwnedHandle, Refusal>,
     ) -> Result<OwnedHandle, Refusal> {
         let is_it = |entry: &Option<Entry>| entry.as_ref().is_some_and(|e| e.thing == thing);
         let found = self.0.iter().position(is_it);
@@ -77,8 +101,9 @@ impl Kept {
             Some(entry) => entry,
             None => entry.insert(Entry {
                 thing,
-                needs,
-                handle: make(rights.or(BETWEEN))?,
+                needs: terms.needs,
+                until_ns: terms.until_ns,
+                handle: make(rights.or(BETWEEN), terms.until_ns)?,
             }),
         };
         Ok(entry.handle.copy(rights.or(Rights::GRANT), 0)?)
@@ -102,13 +127,12 @@ impl Kept {
         let mut outcome = Ok(());
         for slot in &mut self.0 {
             if let Some(entry) = slot.take_if(|entry| what(entry)) {
-                match entry.handle.revoke() {
-                    // One that has expired has nothing below it that works.
-                    Ok(()) | Err(Error::Expired | Error::Revoked) => {}
-                    Err(error) => {
-                        *slot = Some(entry);
-                        outcome = Err(error);
-                    }
+                // It may have expired since.
+                if let Err(error) = entry.revoke()
+                    && error != Error::Expired
+                {
+                    *slot = Some(entry);
+                    outcome = Err(error);
                 }
             }
         }

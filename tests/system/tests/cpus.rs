@@ -3,23 +3,22 @@
 use system_tests::canary::Canary;
 use system_tests::images;
 use system_tests::machine::Machine;
+use system_tests::saved;
 use system_tests::shell::row;
 use xtask::qemu::MachineConfig;
 
-/// Boots from power-on to the prompt.
+/// A machine at the prompt.
 #[track_caller]
-fn boot(cpus: u32) -> Machine {
-    let mut machine = Machine::start(MachineConfig {
+fn machine(cpus: u32) -> Machine {
+    saved::at_prompt(&MachineConfig {
         cpus,
         ..images::with_adversaries().machine_without_tpm()
-    });
-    machine.expect_prompt();
-    machine
+    })
 }
 
 #[track_caller]
 fn expect_processors(cpus: u32) {
-    let mut machine = boot(cpus);
+    let mut machine = machine(cpus);
     let status = machine.command("status");
     let found = row(&status, "CPUs").unwrap_or("nothing");
     machine.check(
@@ -48,7 +47,7 @@ fn eight_processors_run() {
 
 #[test]
 fn busy_programs_on_other_processors_can_be_ended() {
-    let mut machine = boot(4);
+    let mut machine = machine(4);
     for _ in 0..6 {
         machine.command("run adv-spin &");
     }
@@ -68,7 +67,7 @@ fn busy_programs_on_other_processors_can_be_ended() {
 
 #[test]
 fn memory_is_wiped_while_other_processors_are_busy() {
-    let mut machine = boot(4);
+    let mut machine = machine(4);
     for _ in 0..3 {
         machine.command("run adv-spin &");
     }

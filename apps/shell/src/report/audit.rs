@@ -14,7 +14,7 @@ const NAME: usize = 14;
 pub fn denials_heading(out: &mut impl Write) -> fmt::Result {
     writeln!(
         out,
-        "{HEADING}{:>8} {:>5} {:<NAME$} {:<13} {:<20} OBJECT{RESET}",
+        "{HEADING}{:<8} {:>5} {:<NAME$} {:<13} {:<20} OBJECT{RESET}",
         "TIME", "PID", "NAME", "WHY", "SYSTEM CALL"
     )
 }

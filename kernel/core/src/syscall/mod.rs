@@ -13,6 +13,7 @@ mod process;
 mod system;
 mod thread;
 mod time;
+mod timer;
 
 use nonos_abi::{Error, Syscall};
 
@@ -114,6 +115,8 @@ impl Kernel {
             Syscall::NotificationSignal => self.sys_notification_signal(process, a, b, machine),
             Syscall::NotificationWait => self.sys_notification_wait(caller, a, machine),
             Syscall::NotificationBind => self.sys_notification_bind(caller, a, machine),
+            Syscall::TimerCreate => self.sys_timer_create(process),
+            Syscall::TimerSet => self.sys_timer_set(process, arguments, machine),
             Syscall::EndpointCreate => self.sys_endpoint_create(process),
             Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c, d, machine),
 
@@ -144,7 +147,7 @@ impl Kernel {
             Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),
 
-            Syscall::ThreadCreate => self.sys_thread_create(process, a, b, c, d),
+            Syscall::ThreadCreate => self.sys_thread_create(process, a, b, c, d, machine),
             Syscall::ThreadSchedule => self.sys_thread_schedule(process, a, b, c, machine),
             Syscall::ThreadEnd => self.sys_thread_end(caller, a, machine),
 
@@ -160,7 +163,6 @@ impl Kernel {
             Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
             Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),
             Syscall::PowerOff => self.sys_power_off(process, a, b, machine),
-            Syscall::TimerCreate | Syscall::TimerSet => Err(Error::NotSupported),
         }
     }
 }

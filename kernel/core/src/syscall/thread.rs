@@ -19,6 +19,7 @@ impl Kernel {
         stack_pointer: u64,
         argument: u64,
         priority: u64,
+        machine: &impl Machine,
     ) -> Result<Outcome, Error> {
         self.check_free_handle(process)?;
         if entry >= USER_END {
@@ -31,7 +32,7 @@ impl Kernel {
             ..UserContext::new()
         };
         let priority = self.allowed_priority(process, priority);
-        let id = self.create_thread(process, context, priority)?;
+        let id = self.create_thread(process, context, priority, machine)?;
         self.give(process, Capability::new(Object::Thread(id), Rights::ALL))
     }
 

@@ -523,6 +523,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
         watches: entries(sizes.watches),
         nodes: filled(sizes.nodes()),
         audit: Vec::leak(std::vec![Default::default(); sizes.audit_records]),
+        timers: entries(sizes.timers),
         frames: filled(sizes.frames),
         log: Vec::leak(std::vec![0; sizes.log_bytes]),
     }

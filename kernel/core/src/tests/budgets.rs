@@ -100,16 +100,29 @@ fn a_throttled_thread_goes_on_when_another_gives_time_back() {
     let mut world = World::with_cpus(2);
     let (worker, _) = limited(&mut world, 10 * MS, 100 * MS);
     let first = world.thread(worker);
-    // It has all of the budget reserved for itself.
     let (second, _) = world.spawn(worker, u64::MAX);
+    world.begin_as(second, Syscall::Sleep, &[8 * MS]);
     leave_alone(&mut world);
-    world.advance(MS);
+    // The first one has reserved the rest of the budget until 10 ms.
+    world.advance(8 * MS + MS / 2);
     assert_eq!(world.kernel.threads[second].state, ThreadState::Throttled);
     world.begin_as(first, Syscall::Sleep, &[50 * MS]);
     assert_eq!(world.kernel.threads[second].state, ThreadState::Running);
     world.advance(20 * MS);
     assert_eq!(cpu_ns(&world, worker), 10 * MS);
     assert_eq!(world.kernel.threads[second].state, ThreadState::Throttled);
+}
+
+#[test]
+fn all_threads_of_a_process_get_a_part_of_its_budget() {
+    let mut world = World::with_cpus(4);
+    let (worker, _) = limited(&mut world, 10 * MS, 100 * MS);
+    let more = [(); 2].map(|()| world.spawn(worker, u64::MAX).0);
+    leave_alone(&mut world);
+    for thread in more.into_iter().chain([world.thread(worker)]) {
+        let state = world.kernel.threads[thread].state;
+        assert_eq!(state, ThreadState::Running);
+    }
 }
 
 #[test]
@@ -315,4 +328,22 @@ fn a_process_with_throttled_threads_can_be_ended() {
         world.value(init, Syscall::HandleClose, &[handle]);
     }
     assert_eq!(world.kernel.threads.used(), 1);
+}
+
+#[test]
+fn a_server_whose_caller_was_revoked_works_at_its_own_cost() {
+    let mut world = World::with_cpus(2);
+    let (client, _) = limited(&mut world, 50 * MS, 100 * MS);
+    let (server, _, shared) = server_for(&mut world, client, [0, 0]);
+    let all = nonos_abi::Rights::ALL.bits();
+    let copy = world.value(client, Syscall::HandleCopy, &[shared, all]);
+    let (thread, _) = world.spawn(client, u64::MAX);
+    world.begin_as(thread, Syscall::Call, &[copy, 0]);
+    let working = world.thread(server);
+    assert_eq!(world.kernel.threads[working].account, Some(client));
+    world
+        .call(client, Syscall::HandleRevoke, &[shared])
+        .unwrap();
+    assert_eq!(world.result_of(thread), Err(Error::Revoked));
+    assert_eq!(world.kernel.threads[working].account, Some(server));
 }

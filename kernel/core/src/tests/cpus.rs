@@ -92,7 +92,7 @@ fn a_thread_that_is_preempted_moves_to_an_idle_cpu() {
 }
 
 #[test]
-fn a_call_stays_on_the_cpu_of_its_caller() {
+fn a_call_and_its_answer_stay_on_the_cpu_of_the_caller() {
     let mut world = World::with_cpus(4);
     let init = world.init();
     let (server, _) = world.start_worker();
@@ -102,6 +102,12 @@ fn a_call_stays_on_the_cpu_of_its_caller() {
     assert_eq!(running(&world), [Some(init), None, None, None]);
     world.begin(init, Syscall::Call, &[endpoint, 0]);
     assert_eq!(running(&world), [Some(server), None, None, None]);
+    let reply: u64 = nonos_abi::MessageInfo(world.context(server).rsi)
+        .reply()
+        .raw()
+        .into();
+    world.begin(server, Syscall::ReplyReceive, &[shared | reply << 32, 0]);
+    assert_eq!(running(&world), [Some(init), None, None, None]);
 }
 
 #[test]

@@ -841,3 +841,38 @@ fn what_a_thread_is_bound_to_goes_with_the_handle() {
     family.value(init, Syscall::NotificationSignal, &[bell, 1]);
     assert!(family.world.is_blocked(first), "no longer bound");
 }
+
+#[test]
+fn a_timer_goes_with_either_handle_and_with_their_time() {
+    for revoke_timer in [true, false] {
+        let mut family = Family::default();
+        let Family { init, first, .. } = family;
+        let timer = family.value(init, Syscall::TimerCreate, &[]);
+        let bell = family.value(init, Syscall::NotificationCreate, &[]);
+        let [mine, my_bell] = [timer, bell].map(|handle| family.world.share(init, handle, first));
+        family.value(first, Syscall::TimerSet, &[mine, my_bell, 1, 5000, 0]);
+        family.revoke(init, if revoke_timer { timer } else { bell });
+        family.world.begin(init, Syscall::NotificationWait, &[bell]);
+        family.world.advance(10_000);
+        assert!(family.world.is_blocked(init));
+    }
+    let mut family = Family::default();
+    let Family { init, first, .. } = family;
+    let timer = family.value(init, Syscall::TimerCreate, &[]);
+    let bell = family.value(init, Syscall::NotificationCreate, &[]);
+    let brief = family.value(init, Syscall::HandleCopy, &[bell, ALL, 250_000]);
+    let [mine, my_bell] = [timer, brief].map(|handle| family.world.share(init, handle, first));
+    family.value(
+        first,
+        Syscall::TimerSet,
+        &[mine, my_bell, 1, 100_000, 100_000],
+    );
+    for _ in 0..2 {
+        family.world.begin(init, Syscall::NotificationWait, &[bell]);
+        family.world.advance(100_000);
+        assert!(!family.world.is_blocked(init));
+    }
+    family.world.begin(init, Syscall::NotificationWait, &[bell]);
+    family.world.advance(1_000_000);
+    assert!(family.world.is_blocked(init), "the handle has expired");
+}

@@ -4,6 +4,7 @@
 mod budgets;
 mod calls;
 mod cpus;
+mod fast_path;
 mod handles;
 mod hardware;
 mod lineage;
@@ -16,3 +17,4 @@ mod random;
 mod scheduling;
 mod system;
 mod threads;
+mod timers;

@@ -46,6 +46,8 @@ enum Meant {
     Small,
     Pages,
     Nanoseconds,
+    /// A time in the next few milliseconds, or one that has passed, or none.
+    Soon,
     Message,
     TwoHandles,
     NameLength,
@@ -53,12 +55,12 @@ enum Meant {
 }
 
 use Meant::{
-    Address, AnyHandle, Message, NameLength, Nanoseconds, Nothing, Of, Pages, Rights, Small,
+    Address, AnyHandle, Message, NameLength, Nanoseconds, Nothing, Of, Pages, Rights, Small, Soon,
     TwoHandles,
 };
 use ObjectKind::{
     Archive, Endpoint, Hardware, Interrupt, IoPorts, Log, Memory, Module, Notification, Power,
-    Process, SystemInfo, Thread,
+    Process, SystemInfo, Thread, Timer,
 };
 
 /// What the argument registers of a call are meant to be, from the first on.
@@ -66,7 +68,8 @@ fn meanings(call: Syscall) -> &'static [Meant] {
     match call {
         Syscall::Null | Syscall::Yield | Syscall::ClockRead => &[],
         Syscall::EndpointCreate | Syscall::NotificationCreate => &[],
-        Syscall::Sleep | Syscall::Exit | Syscall::MemoryCreate => &[Small],
+        Syscall::Sleep => &[Soon],
+        Syscall::Exit | Syscall::MemoryCreate => &[Small],
         Syscall::HandleClose | Syscall::HandleInfo => &[AnyHandle],
         Syscall::HandleCopy => &[AnyHandle, Rights],
         Syscall::HandleRevoke => &[AnyHandle],
@@ -74,7 +77,7 @@ fn meanings(call: Syscall) -> &'static [Meant] {
             &[Of(ObjectKind::Reply), Small, Small, Address, Small]
         }
         Syscall::TimerCreate => &[],
-        Syscall::TimerSet => &[Of(ObjectKind::Timer), Of(Notification), Small, Small, Small],
+        Syscall::TimerSet => &[Of(Timer), Of(Notification), Small, Soon, Nanoseconds],
         Syscall::AuditRead => &[Of(ObjectKind::Audit), Small, Address, Small],
         Syscall::ThreadCreate => &[Address, Address, Small, Small],
         Syscall::ThreadSchedule => &[Of(Thread), Small, Small],
@@ -244,9 +247,12 @@ impl Player {
         let now_ns = self.world.machine.now_ns;
         let due = self.world.next_timer();
         match due.filter(|&(due, _)| due < now_ns + A_DAY_NS) {
-            Some((due, _)) => self.world.advance(due.saturating_sub(now_ns)),
-            // All wait for each other, or for a day that will not come: end one, as an operator would.
-            None => {
+            Some((due, _)) if !self.dice.one_in(8) => {
+                self.world.advance(due.saturating_sub(now_ns));
+            }
+            // All wait for each other, or for a day that will not come, while a timer perhaps signals in vain: end one, as an
+            // operator would.
+            _ => {
                 let processes = self.world.kernel.processes.iter();
                 let alive: Vec<_> = processes
                     .filter(|(_, process)| process.exit.is_none())
@@ -329,6 +335,10 @@ impl Player {
             Nanoseconds => {
                 let times = [0, 0, 100_000, 500_000, 1_000_000, 10_000_000];
                 self.dice.pick(&times)
+            }
+            Soon => {
+                let soon = self.world.machine.now_ns + self.dice.below(3_000_000);
+                self.dice.pick(&[soon, soon, 0, 1])
             }
             Pages => self.dice.pick(&[10, 64, 256, u64::MAX]),
             NameLength => self.dice.pick(&[6, 6, 6, 5, 8, 7]),

@@ -16,6 +16,7 @@ const NOT_GRANTED: CallError = CallError::Refused(Refusal::NotGranted);
 fn main() -> u64 {
     let mut terminal = console();
     let shell = Name::new("adv-null").unwrap_or_default();
+    let need = Name::new("power").unwrap_or_default();
     let asked = [
         ("system information", parent::system_info().err()),
         ("kernel layout", parent::kernel_layout().err()),
@@ -24,7 +25,13 @@ fn main() -> u64 {
         ("the serial port", parent::serial().err()),
         ("the PS/2 controller", parent::ps2().err()),
         ("the frame buffer", parent::screen().err()),
+        ("the record of denials", parent::audit().err()),
         ("running a module", parent::spawn(shell).err()),
+        ("to end a process", parent::kill(2).err()),
+        ("to allow itself more", parent::allow(2, need, 0).err()),
+        ("to take from others", parent::revoke(2, need).err()),
+        ("what the system runs", parent::service(0).err()),
+        ("what others may have", parent::needs(2).err()),
         ("to be the console", parent::serve("console").err()),
         ("what the user types", terminal.poll().err()),
         ("to wait for what the user types", terminal.read().err()),
