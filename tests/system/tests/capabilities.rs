@@ -249,6 +249,8 @@ parts! {
         "held: yielding brings no more than the budget",
         "held: making threads brings no more than the budget",
         "held: sleeping for an instant brings no more than the budget",
+    ];
+    the_children_of_a_process_with_a_budget_take_no_more_than_it: "budget theft by children" => [
         "held: having a child without a limit leaves the others theirs",
     ];
 }

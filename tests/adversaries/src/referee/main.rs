@@ -38,7 +38,7 @@ impl Output for Log {
 /// A part: with the module of the partners.
 type Part = fn(&mut Verdicts<Log>, Handle) -> Result<()>;
 
-const PARTS: [(&str, Part); 17] = [
+const PARTS: [(&str, Part); 18] = [
     ("grants", delegation::grants),
     ("records", delegation::records),
     ("foreign handles", delegation::foreign),
@@ -53,6 +53,7 @@ const PARTS: [(&str, Part); 17] = [
     ("expired mappings", revocation::outlived),
     ("running everywhere", scheduling::everywhere),
     ("budget theft", scheduling::theft),
+    ("budget theft by children", scheduling::theft_by_children),
     ("threads ended while they run", churn::threads_ended),
     ("processes killed while they run", churn::killed_running),
     ("ten thousand processes", churn::ten_thousand),

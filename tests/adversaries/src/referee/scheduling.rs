@@ -55,14 +55,24 @@ const WINDOW: u64 = 500 * MS;
 
 /// A process with a budget tries to use more, at the cost of one with a lower priority.
 pub fn theft(verdicts: &mut Verdicts<Log>, module: Handle) -> Result<()> {
-    let cpus = read::<CpuStatus>(Topic::Cpu, 0)?.cpus;
-    for (what, role) in [
+    let ways = [
         ("spinning on all CPUs", Role::Spin),
         ("yielding", Role::Yield),
         ("making threads", Role::Threads),
         ("sleeping for an instant", Role::Sleep),
-        ("having a child without a limit", Role::Parent),
-    ] {
+    ];
+    thieves(verdicts, module, &ways)
+}
+
+/// It has others use what it may not.
+pub fn theft_by_children(verdicts: &mut Verdicts<Log>, module: Handle) -> Result<()> {
+    let ways = [("having a child without a limit", Role::Parent)];
+    thieves(verdicts, module, &ways)
+}
+
+fn thieves(verdicts: &mut Verdicts<Log>, module: Handle, ways: &[(&str, Role)]) -> Result<()> {
+    let cpus = read::<CpuStatus>(Topic::Cpu, 0)?.cpus;
+    for &(what, role) in ways {
         let victim = Partner::limited(module, 2, 0, 0)?;
         victim.start(Role::Spin, 0)?;
         let thief = Partner::limited(module, 8, BUDGET, PERIOD)?;
