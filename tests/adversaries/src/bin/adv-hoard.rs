@@ -73,16 +73,14 @@ fn main() -> u64 {
         close(again)
     });
     // All at once, and kept.
+    let root = verdicts.works("a notification to copy", calls::notification());
+    let root = root.unwrap_or(Handle::NONE);
     let kept = [
-        hoard(&mut verdicts, "threads, kept", &mut park),
         hoard(&mut verdicts, "memories, kept", &mut || calls::memory(1)),
-        verdicts
-            .works("a notification to copy", calls::notification())
-            .map_or(0, |root| {
-                hoard(&mut verdicts, "handles, kept", &mut || {
-                    copy(root, Rights::ALL, NEVER)
-                })
-            }),
+        hoard(&mut verdicts, "threads, kept", &mut park),
+        hoard(&mut verdicts, "handles, kept", &mut || {
+            copy(root, Rights::ALL, NEVER)
+        }),
     ];
     let code = verdicts.finish();
     let mut terminal = adversaries::console();
