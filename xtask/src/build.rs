@@ -46,8 +46,9 @@ const ELF: [&str; 5] = [
     "-Clink-arg=--build-id=none",
 ];
 
-/// The kernel's fault reports follow frame pointers to name the callers.
-const KERNEL_ONLY: [&str; 1] = ["-Cforce-frame-pointers=yes"];
+/// The kernel's reports follow frame pointers to name the callers; that says where without a source location for each check
+/// of a bound or a sum, which would take a seventh of the kernel.
+const KERNEL_ONLY: [&str; 2] = ["-Cforce-frame-pointers=yes", "-Zlocation-detail=none"];
 
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];

@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn time_used_past_the_end_of_a_period_is_taken_from_the_new_one() {
+        let mut budget = Budget::new(10 * MS, 100 * MS).unwrap();
+        let until_end = budget.reserve(u64::MAX, 95 * MS).unwrap();
+        budget.give_back(until_end, 8 * MS, 103 * MS);
+        let next = budget.reserve(u64::MAX, 103 * MS);
+        assert_eq!(next.map(|r| r.ns), Some(7 * MS));
+    }
+
+    #[test]
     fn budgets_are_at_most_their_period_and_not_absurdly_short() {
         for (budget, period) in [(1, 1), (MS, 0), (2 * MS, MS), (99_999, MS), (u64::MAX, 1)] {
             assert!(Budget::new(budget, period).is_err(), "{budget} in {period}");

@@ -568,7 +568,8 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
                 Access::ReadExecute => drop(executable.insert(mapping.frame)),
             }
         }
-        for region in kernel.regions_of(id) {
+        let regions = kernel.regions_of(id).iter();
+        for region in regions.filter(|region| region.backing != Backing::Revoked) {
             let expected = region_frames(kernel, region.backing);
             let pages = (region.address..region.end()).step_by(PAGE_BYTES);
             for (at, address) in pages.enumerate() {
@@ -588,6 +589,7 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
                         mapping.map(|mapping| mapping.frame) == expected.get(at).copied()
                             && access != Access::ReadExecute
                     }
+                    Backing::Revoked => false,
                 };
                 ensure!(
                     right,
@@ -633,7 +635,7 @@ fn region_frames(kernel: &Kernel, backing: Backing) -> Vec<FrameNumber> {
     };
     match backing {
         Backing::Memory(id) => frames_of(id),
-        Backing::Image | Backing::Stack => Vec::new(),
+        Backing::Image | Backing::Stack | Backing::Revoked => Vec::new(),
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) enum Backing {
     Stack,
     /// A memory object, held by a reference.
     Memory(MemoryId),
+    /// What was a memory object until the handle was revoked or expired that it was mapped through: nothing is mapped, and
+    /// nothing else will be until the program says that it knows, with `MemoryUnmap`.
+    Revoked,
 }
 
 impl Empty for Region {
@@ -117,6 +120,10 @@ impl Kernel {
         regions[at] = region;
         self.processes[process].regions += 1;
         number
+    }
+
+    fn region_mut(&mut self, process: ProcessId, at: usize) -> &mut Region {
+        &mut self.regions[process.position() * self.regions_per_process + at]
     }
 
     fn remove_region(&mut self, process: ProcessId, at: usize) {
@@ -207,7 +214,7 @@ impl Kernel {
         }
     }
 
-    /// Unmaps the memory object at an address.
+    /// Unmaps the memory object at an address, or frees the address of one that was revoked.
     pub(crate) fn unmap_memory(
         &mut self,
         process: ProcessId,
@@ -216,10 +223,15 @@ impl Kernel {
     ) -> Result<(), Error> {
         let mut regions = self.regions_of(process).iter();
         let at = regions.position(|region| region.address == address);
-        self.unmap_region(process, at.ok_or(Error::BadAddress)?, machine)
+        let at = at.ok_or(Error::BadAddress)?;
+        if self.regions_of(process)[at].backing != Backing::Revoked {
+            self.unmap_region(process, at, machine)?;
+        }
+        self.remove_region(process, at);
+        Ok(())
     }
 
-    /// Unmaps the memory object at a position in the order.
+    /// Unmaps the memory object at a position in the order. Its address stays taken.
     fn unmap_region(
         &mut self,
         process: ProcessId,
@@ -241,7 +253,9 @@ impl Kernel {
         unmap_pages(space, address, pages, machine);
         machine.shootdown(space);
         self.charge_tables(process, before, machine);
-        self.remove_region(process, at);
+        let region = self.region_mut(process, at);
+        region.backing = Backing::Revoked;
+        region.expires_ns = NEVER;
         let node = self.lineage.node(Derived::Region(process, number));
         self.lineage.unlink(node);
         self.note_expiry(process);

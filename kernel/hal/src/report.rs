@@ -101,9 +101,6 @@ impl Report {
             "\nnonos: the kernel stopped: {}\n  on CPU {cpu}\n",
             info.message()
         )?;
-        if let Some(location) = info.location() {
-            writeln!(self, "  at {location}")?;
-        }
         self.callers(frame_pointer())
     }
 

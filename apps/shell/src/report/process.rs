@@ -121,12 +121,12 @@ impl fmt::Display for Validity<'_> {
     }
 }
 
-/// The needs that there are: bits of [`needs`].
+/// The needs that there are: bits of [`mod@needs`].
 pub fn all_needs(out: &mut impl Write, all: u64) -> fmt::Result {
     words(out, "there are", set_bits(all, &needs::NAMES))
 }
 
-/// What a process asks for and may have: bits of [`needs`].
+/// What a process asks for and may have: bits of [`mod@needs`].
 pub fn needs(out: &mut impl Write, asked: u64, granted: u64) -> fmt::Result {
     words(out, "may have", set_bits(granted, &needs::NAMES))?;
     match asked & !granted {

@@ -73,7 +73,6 @@ impl World {
     pub fn new(options: WorldOptions) -> Self {
         let mut world = Self::without_init(options);
         world.start_init();
-        world.deliver_kicks();
         world
     }
 
@@ -85,6 +84,7 @@ impl World {
             .expect("init starts");
         self.leave_kernel();
         self.check();
+        self.deliver_kicks();
     }
 
     /// A machine with so many CPUs on which the kernel has started `init`.

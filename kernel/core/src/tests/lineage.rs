@@ -284,6 +284,27 @@ fn mappings_go_with_the_handle_they_were_made_through() {
 }
 
 #[test]
+fn the_address_of_a_revoked_mapping_is_not_used_again_before_the_program_says_that_it_knows() {
+    let mut family = Family::default();
+    let Family { init, first, .. } = family;
+    let root = family.value(init, Syscall::MemoryCreate, &[1]);
+    let lent = family.world.share(init, root, first);
+    let address = family.value(first, Syscall::MemoryMap, &[lent, READ_WRITE]);
+    family.revoke(init, root);
+    let own = family.value(first, Syscall::MemoryCreate, &[1]);
+    let others: Vec<_> = (0..8)
+        .map(|_| family.value(first, Syscall::MemoryMap, &[own, READ]))
+        .collect();
+    assert!(!others.contains(&address));
+    assert_eq!(family.error(first, Syscall::MemoryUnmap, &[address]), None);
+    assert_eq!(
+        family.error(first, Syscall::MemoryUnmap, &[address]),
+        Some(Error::BadAddress)
+    );
+    assert!(others.iter().all(|&other| family.is_mapped(first, other)));
+}
+
+#[test]
 fn threads_that_wait_through_a_revoked_handle_are_told() {
     let mut family = Family::default();
     let Family {

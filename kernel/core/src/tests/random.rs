@@ -235,8 +235,8 @@ impl Player {
                 self.world.kernel.frames.available(),
                 self.world.kernel.frames.total()
             );
-            self.world.start_init();
             self.world.holds_kicks = false;
+            self.world.start_init();
             self.introduce_workers();
             self.world.holds_kicks = true;
             return;
