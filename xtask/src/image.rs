@@ -23,7 +23,7 @@ pub struct ImageSpec {
     pub security_version: u64,
     /// Whether the modules of `system.toml` are in it.
     pub system_modules: bool,
-    /// Modules beside those of `system.toml`.
+    /// Modules beside those of `system.toml`, or in place of the one with the same name.
     pub extra_modules: Vec<ModuleSpec>,
     /// Where the files go.
     pub out_dir: PathBuf,
@@ -78,7 +78,9 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
     let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
     let mut modules = spec.extra_modules.clone();
     if spec.system_modules {
-        modules.splice(..0, modules::of_system(builder.root())?);
+        let mut of_system = modules::of_system(builder.root())?;
+        of_system.retain(|module| modules.iter().all(|extra| extra.name != module.name));
+        modules.splice(..0, of_system);
     }
     let programs = Programs::build(&builder, modules)?;
     assemble(spec, &keys, &boot_loader, &programs)

@@ -3,8 +3,15 @@
 //! - An attack that must end the process ([`must_end!`]) prints `ATTACK SUCCEEDED: …` and exits with 1 when it still runs.
 //! - An attack that must be denied prints `denied: …` and exits with 0, or the same line as above and 1.
 //!
+//! - An attacker that tries many things says of each what came of it ([`verdict`]).
+//!
 //! Attackers get the console's output and nothing else.
 #![no_std]
+
+pub mod calls;
+pub mod roles;
+pub mod threads;
+pub mod verdict;
 
 use core::arch::asm;
 use core::fmt::{Arguments, Write};

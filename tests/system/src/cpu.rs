@@ -87,6 +87,13 @@ pub const EFER_NAMES: [(u32, &str); 7] = [
 ];
 
 impl Registers {
+    /// Reads the monitor's text about all CPUs; `None` when a register of one is missing in it.
+    pub fn parse_all(text: &str) -> Option<Vec<Self>> {
+        let mut parts = text.split("CPU#");
+        parts.next();
+        parts.map(Self::parse).collect()
+    }
+
     /// Reads the monitor's text; `None` when a register is missing in it.
     pub fn parse(text: &str) -> Option<Self> {
         Some(Self {
@@ -139,5 +146,8 @@ EFER=0000000000000d01\r
         assert_eq!(registers.gdt_base, 0xffff_ffff_8030_0000);
         assert_eq!(registers.idt_base, 0xffff_ffff_8030_1000);
         assert_eq!(Registers::parse("RIP=0"), None);
+        let both = format!("\r\n{text}\r\n{}", text.replace("CPU#0", "CPU#1"));
+        assert_eq!(Registers::parse_all(&both), Some(vec![registers; 2]));
+        assert_eq!(Registers::parse_all("CPU#0 RIP=0"), None);
     }
 }

@@ -48,13 +48,19 @@ pub struct Image {
 /// The system of this checkout.
 pub fn system() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
-    IMAGE.get_or_init(|| build("system", false))
+    IMAGE.get_or_init(|| build("system", Vec::new()))
 }
 
 /// The system and the adversaries (`tests/adversaries`).
 pub fn with_adversaries() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
-    IMAGE.get_or_init(|| build("adversaries", true))
+    IMAGE.get_or_init(|| build("adversaries", adversary_modules()))
+}
+
+/// The system with the referee in place of `init` (`tests/adversaries/src/referee`).
+pub fn with_referee() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| build("referee", referee_modules()))
 }
 
 /// Keys that the boot loader, the image and the firmware of the tests do not know.
@@ -63,12 +69,12 @@ pub fn unknown_keys() -> &'static Keys {
     KEYS.get_or_init(|| made("the keys", Keys::at(&folder().join("unknown-keys"))))
 }
 
-fn build(name: &str, adversaries: bool) -> Image {
+fn build(name: &str, extra_modules: Vec<ModuleSpec>) -> Image {
     let _lock = lock("images");
-    let mut spec = ImageSpec::new(folder().join(name));
-    if adversaries {
-        spec.extra_modules = adversary_modules();
-    }
+    let spec = ImageSpec {
+        extra_modules,
+        ..ImageSpec::new(folder().join(name))
+    };
     let files = made("the image", xtask::image::build_image(&spec));
     Image {
         files,
@@ -85,6 +91,24 @@ fn adversary_modules() -> Vec<ModuleSpec> {
     names
         .map(|name| made("the manifest of the adversaries", module(name)))
         .collect()
+}
+
+/// The referee, with the manifest of `init` but for its quota, and its partners, with that of the adversaries.
+fn referee_modules() -> Vec<ModuleSpec> {
+    let module = |name| {
+        let module = ModuleSpec::of_package("adversaries", name);
+        made("the manifest of the adversaries", module)
+    };
+    let init = made(
+        "the manifest of init",
+        ModuleSpec::of_package("init", "init"),
+    );
+    let referee = ModuleSpec {
+        program: module("referee").program,
+        quota_pages: 1024,
+        ..init
+    };
+    vec![referee, module("partner"), module("idler")]
 }
 
 /// What was made, or the end of the test.
@@ -104,6 +128,14 @@ impl Image {
         MachineConfig {
             tpm: TpmKind::None,
             ..self.machine()
+        }
+    }
+
+    /// The same with this many CPUs.
+    pub fn machine_with_cpus(&self, cpus: u32) -> MachineConfig {
+        MachineConfig {
+            cpus,
+            ..self.machine_without_tpm()
         }
     }
 

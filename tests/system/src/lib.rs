@@ -4,12 +4,14 @@
 //! the serial line, the screen, the monitor, guest memory. A tool that is missing fails them, none is skipped.
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod canary;
 pub mod cpu;
 pub mod images;
 pub mod machine;
 pub mod paging;
 pub mod qmp;
+pub mod referee;
 pub mod saved;
 pub mod scratch;
 pub mod screen;

@@ -167,7 +167,8 @@ impl Machine {
     pub fn fail(&self, what: &str) -> ! {
         let log = fs::read_to_string(self.scratch.file("qemu.log")).unwrap_or_default();
         panic!(
-            "{what}\n--- end of the serial transcript ---\n{}\n--- QEMU ---\n{log}",
+            "{what}\n--- end of the serial transcript, {} CPUs ---\n{}\n--- QEMU ---\n{log}",
+            self.config.cpus,
             self.serial.tail()
         );
     }
@@ -199,6 +200,20 @@ impl Machine {
     /// Everything the machine said.
     pub fn transcript(&self) -> String {
         self.serial.transcript()
+    }
+
+    /// What the machine said after what was waited for.
+    pub fn pending(&self) -> String {
+        self.serial.pending()
+    }
+
+    /// Waits until the serial line says nothing new for a while: for the lines after one that says that all is over.
+    pub fn wait_for_quiet(&mut self) {
+        let mut said = usize::MAX;
+        while said != self.serial.transcript().len() {
+            said = self.serial.transcript().len();
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// Waits for a text on the serial line, after what was waited for before; returns what came before it.
@@ -321,6 +336,15 @@ impl Machine {
         let result = self.qmp.human("info registers");
         let text = self.answered(result);
         Registers::parse(&text)
+            .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
+    }
+
+    /// Registers of every CPU, now.
+    #[track_caller]
+    pub fn registers_of_all(&mut self) -> Vec<Registers> {
+        let result = self.qmp.human("info registers -a");
+        let text = self.answered(result);
+        Registers::parse_all(&text)
             .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
     }
 

@@ -89,7 +89,7 @@ fn saved(
 
 /// Saved machines that no test asked for lately: those of images that exist no more. A running test has its file open.
 fn forget_old(folder: &Path) {
-    const KEPT: usize = 12;
+    const KEPT: usize = 20;
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<_> = files
         .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))

@@ -1,77 +1,18 @@
 //! Attackers in user space: each ends in a denial or in the end of its own process, and the system goes on
 //! as if nothing had been: the same processes, the same rules in every page table, a shell that answers.
 
+use system_tests::attack::{
+    CPUS, at_prompt, check_output, expect_repelled, expect_unharmed, is_tested_in, services,
+};
 use system_tests::images;
-use system_tests::machine::{Machine, PROMPT};
-use system_tests::paging;
-use system_tests::saved;
-
-fn at_prompt() -> Machine {
-    saved::at_prompt(&images::with_adversaries().machine_without_tpm())
-}
-
-/// Runs an attacker in front and expects these words of it, in this order, and that nothing else is worse than before.
-#[track_caller]
-fn expect_repelled(name: &str, expected: &[&str]) {
-    let mut machine = at_prompt();
-    let before = services(&mut machine);
-    let output = machine.command(&format!("run {name}"));
-    machine.check(!output.contains("ATTACK SUCCEEDED"), "the attack succeeded");
-    let mut rest = output.as_str();
-    for words in expected {
-        match rest.split_once(words) {
-            Some((_, after)) => rest = after,
-            None => machine.fail(&format!("expected {words:?} in:\n{output}")),
-        }
-    }
-    expect_unharmed(&mut machine, &before, name);
-}
-
-/// Expects the same services as before, no attacker, and page tables that keep the rules.
-#[track_caller]
-fn expect_unharmed(machine: &mut Machine, before: &[String], attacker: &str) {
-    let after = services(machine);
-    machine.check_equal(after.as_slice(), before, "the system's processes");
-    let processes = machine.command("ps");
-    machine.check(
-        !processes.contains(attacker),
-        "the attacker still has a process",
-    );
-    machine.stop();
-    let dump = machine.dump_memory();
-    let spaces = machine.address_spaces(&dump);
-    for mappings in &spaces {
-        let found = paging::violations(mappings);
-        machine.check(found.is_empty(), &found.join("\n"));
-    }
-    let found = paging::writable_aliases_of_code(&spaces.concat());
-    machine.check(found.is_empty(), &found.join("\n"));
-}
-
-/// Number and name of each service's process: one that was ended and started again has another number.
-fn services(machine: &mut Machine) -> Vec<String> {
-    let processes = machine.command("ps");
-    let lines = processes.lines().map(|line| {
-        line.split_whitespace()
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ")
-    });
-    lines
-        .filter(|line| {
-            ["init", "console", "shell"]
-                .iter()
-                .any(|name| line.ends_with(name))
-        })
-        .collect()
-}
+use system_tests::machine::PROMPT;
 
 macro_rules! attackers {
     ($($test:ident: $module:literal => [$($words:literal),+];)+) => {
         $(
             #[test]
             fn $test() {
-                expect_repelled($module, &[$($words),+]);
+                expect_repelled(1, $module, &[$($words),+]);
             }
         )+
 
@@ -124,7 +65,7 @@ attackers! {
 
 #[test]
 fn a_program_that_never_calls_the_kernel_starves_nobody_and_can_be_ended() {
-    let mut machine = at_prompt();
+    let mut machine = at_prompt(1);
     let before = services(&mut machine);
     machine.send("run adv-spin\r");
     machine.expect("spinning");
@@ -150,23 +91,27 @@ fn a_program_that_never_calls_the_kernel_starves_nobody_and_can_be_ended() {
 
 #[test]
 fn one_attacker_after_another_leaves_the_system_unharmed() {
-    let mut machine = at_prompt();
-    let before = services(&mut machine);
-    for name in TESTED {
-        let output = machine.command(&format!("run {name}"));
-        machine.check_contains(&output, &format!("{name} ended"));
+    for cpus in CPUS {
+        let mut machine = at_prompt(cpus);
+        let before = services(&mut machine);
+        for name in TESTED {
+            let output = machine.command(&format!("run {name}"));
+            check_output(&machine, &output, &[&format!("{name} ended")]);
+        }
+        expect_unharmed(&mut machine, &before, "adv-");
     }
-    expect_unharmed(&mut machine, &before, "adv-");
 }
 
 #[test]
 fn every_attacker_has_its_test() {
     let attackers = images::with_adversaries().modules("adv-");
     assert!(!attackers.is_empty(), "the image has no attackers");
-    let tested_elsewhere = ["adv-spin"];
-    let known = |name: &&String| {
-        TESTED.contains(&name.as_str()) || tested_elsewhere.contains(&name.as_str())
-    };
+    let elsewhere = [
+        include_str!("capabilities.rs"),
+        include_str!("scheduling.rs"),
+    ];
+    let tested_here = |name: &str| TESTED.contains(&name) || name == "adv-spin";
+    let known = |name: &&String| tested_here(name) || is_tested_in(&elsewhere, name);
     let untested: Vec<_> = attackers.iter().filter(|name| !known(name)).collect();
     assert!(untested.is_empty(), "no test for {untested:?}");
 }

@@ -562,6 +562,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
     clear(arenas.interrupts);
     clear(arenas.modules);
     clear(arenas.watches);
+    clear(arenas.timers);
     clear(arenas.nodes);
     clear(arenas.frames);
     arenas.audit.fill(Default::default());

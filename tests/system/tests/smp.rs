@@ -1,0 +1,83 @@
+//! Machines with several processors, seen from outside.
+
+use system_tests::attack::{CPUS, at_prompt};
+use system_tests::cpu;
+use system_tests::images;
+use system_tests::machine::Machine;
+use system_tests::saved;
+
+#[test]
+fn every_processor_has_the_same_protections_and_tables() {
+    for cpus in CPUS {
+        let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
+        let all = machine.registers_of_all();
+        machine.check_equal(all.len(), cpus as usize, "processors");
+        let first = all[0];
+        for (number, registers) in all.iter().enumerate() {
+            let same = |what: &str, found: u64, expected: u64| {
+                let what = format!("{what} of processor {number} of {cpus}");
+                machine.check_equal(format!("{found:#x}"), format!("{expected:#x}"), &what);
+            };
+            // Task-switched is the kernel's for the floating-point registers, and each processor's own.
+            const TS: u64 = 1 << 3;
+            same("CR0", registers.cr0 | TS, first.cr0 | TS);
+            same("CR4", registers.cr4, first.cr4);
+            same("EFER", registers.efer, first.efer);
+            let protected = cpu::CR4_SMEP | cpu::CR4_SMAP | cpu::CR4_UMIP;
+            same("SMEP, SMAP and UMIP", registers.cr4 & protected, protected);
+            let paging = cpu::CR0_PE | cpu::CR0_PG | cpu::CR0_WP;
+            same("PE, PG and WP", registers.cr0 & paging, paging);
+            let efer = cpu::EFER_NXE | cpu::EFER_LMA;
+            same("NXE and LMA", registers.efer & efer, efer);
+        }
+    }
+}
+
+#[test]
+fn every_processor_has_a_stack_and_descriptor_table_of_its_own() {
+    for cpus in CPUS {
+        let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
+        let all = at_rest(&mut machine);
+        let mut stacks: Vec<u64> = all.iter().map(|registers| registers.rsp >> 12).collect();
+        let mut tables: Vec<u64> = all.iter().map(|registers| registers.gdt_base).collect();
+        for values in [&mut stacks, &mut tables] {
+            values.sort_unstable();
+            values.dedup();
+            machine.check_equal(values.len(), cpus as usize, "different values");
+        }
+    }
+}
+
+/// Registers of all processors at a moment when each is in the kernel: it idles there.
+fn at_rest(machine: &mut Machine) -> Vec<cpu::Registers> {
+    let mut found = Vec::new();
+    machine.wait_until("all processors in the kernel", |machine| {
+        machine.stop();
+        found = machine.registers_of_all();
+        machine.go_on();
+        found.iter().all(|registers| registers.cpl == 0)
+    });
+    found
+}
+
+#[test]
+fn a_restored_machine_goes_on_with_all_its_processors() {
+    for cpus in CPUS {
+        for _ in 0..2 {
+            let mut machine = at_prompt(cpus);
+            let output = machine.command("run adv-revoke-race");
+            machine.check_contains(&output, &format!("uses on {cpus} CPUs"));
+            let output = machine.command("uptime");
+            machine.check_contains(&output, "up ");
+        }
+    }
+}
+
+#[test]
+fn the_status_counts_the_processors() {
+    for cpus in CPUS {
+        let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
+        let status = machine.command("status");
+        machine.check_contains(&status, &format!("{cpus} running"));
+    }
+}
