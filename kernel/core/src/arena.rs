@@ -155,6 +155,14 @@ impl<I: Id, T: Empty> Arena<I, T> {
         entry.references
     }
 
+    /// Two different objects, to change both.
+    #[inline(always)]
+    pub fn pair_mut(&mut self, one: I, other: I) -> Option<(&mut T, &mut T)> {
+        let positions = [one.position(), other.position()];
+        let [one, other] = self.entries.get_disjoint_mut(positions).ok()?;
+        Some((&mut one.value, &mut other.value))
+    }
+
     /// References to an object.
     pub fn references(&self, id: I) -> u32 {
         self.entries[id.position()].references

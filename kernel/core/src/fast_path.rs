@@ -9,14 +9,14 @@
 
 use nonos_abi::{Handle, MessageInfo, Rights, Syscall};
 
-use crate::arena::{EndpointId, ProcessId, ThreadId};
-use crate::handle::Capability;
+use crate::arena::{Id, ProcessId, ThreadId};
+use crate::handle::{Capability, Slot};
 use crate::kernel::Kernel;
-use crate::lineage::{NEVER, NodeId};
+use crate::lineage::NEVER;
 use crate::machine::UserContext;
 use crate::object::Object;
 use crate::scheduler::SLICE_NS;
-use crate::thread::ThreadState;
+use crate::thread::{Thread, ThreadState};
 
 /// What a message may have to go this way: words and a label.
 const PLAIN_BITS: u64 = 0xFFFF_000F;
@@ -35,151 +35,119 @@ impl Kernel {
         if self.plain_only {
             return false;
         }
-        match self.threads[thread].context.rax {
+        let done = match self.threads[thread].context.rax {
             CALL => self.fast_call(thread).is_some(),
             REPLY_RECEIVE => self.fast_reply_receive(thread).is_some(),
             _ => false,
+        };
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.fast_paths += u32::from(done);
         }
+        done
     }
 
-    fn fast_call(&mut self, caller: ThreadId) -> Option<()> {
-        let thread = &self.threads[caller];
-        let account = thread.account;
-        let info = plain_message(thread.context.rsi)?;
-        let raw = thread.context.rdi;
-        let (endpoint, badge, node) = self.fast_slot(thread.process?, raw, Rights::WRITE)?;
+    #[inline(always)]
+    fn fast_call(&mut self, id: ThreadId) -> Option<()> {
+        let caller = &self.threads[id];
+        let info = plain_message(caller.context.rsi)?;
+        let (process, raw, account) = (caller.process?, caller.context.rdi, caller.account);
+        let through = valid_slot(self.slot_of(process, raw)?, Rights::WRITE)?;
+        let Object::Endpoint(endpoint) = through.object else {
+            return None;
+        };
+        let badge = through.badge;
         let receiver = self.endpoints[endpoint].receivers.head?;
         let server = &self.threads[receiver];
         let to = server.process?;
-        let ready = server.deadline_ns.is_none()
-            && server.mapping_expires_ns == NEVER
-            && self.processes[to].table.has_free_reply();
-        if !ready || !self.scheduler.can_hand_over(account, server) {
+        if !waits_plainly(server) || !self.scheduler.can_hand_over(account, server) {
             return None;
         }
+        let reply = self.fill_reply_slot(to, id)?;
 
-        let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
-        let reply = self.table(to).insert(reply, NEVER).ok()?;
+        let node = self
+            .lineage
+            .slot(process, Handle::from_raw(raw as u32).index());
         self.endpoints[endpoint]
             .receivers
             .remove(&mut self.threads, receiver);
-        let thread = &mut self.threads[caller];
-        thread.badge = badge;
-        thread.through = Some(node);
-        thread.state = ThreadState::AwaitingReply {
+        let (caller, server) = self.threads.pair_mut(id, receiver)?;
+        caller.badge = badge;
+        caller.through = Some(node);
+        caller.state = ThreadState::AwaitingReply {
             server: to,
             slot: reply.index(),
         };
-        let from = words(&thread.context);
-        let info = info.with_reply(reply);
-        self.hand_over(receiver, account, badge, info, from);
+        server.context.rdi = badge;
+        server.context.rsi = info.with_reply(reply).0;
+        hand_over(caller, server, info, account);
+        self.scheduler.hand_over(server, receiver);
         Some(())
     }
 
-    fn fast_reply_receive(&mut self, server: ThreadId) -> Option<()> {
-        let thread = &self.threads[server];
-        let process = thread.process?;
-        let info = plain_message(thread.context.rsi)?;
-        let handles = thread.context.rdi;
-        let from = words(&thread.context);
-        if let Some(bound) = thread.bound
+    #[inline(always)]
+    fn fast_reply_receive(&mut self, id: ThreadId) -> Option<()> {
+        let server = &self.threads[id];
+        let info = plain_message(server.context.rsi)?;
+        let (process, handles) = (server.process?, server.context.rdi);
+        if let Some(bound) = server.bound
             && self.notifications[bound].bits != 0
         {
             return None;
         }
         let raw = handles & u64::from(u32::MAX);
-        let (endpoint, _, node) = self.fast_slot(process, raw, Rights::READ)?;
-        if self.endpoints[endpoint].callers.head.is_some() {
+        let through = valid_slot(self.slot_of(process, raw)?, Rights::READ)?;
+        let Object::Endpoint(endpoint) = through.object else {
             return None;
-        }
-        let reply = Handle::from_raw((handles >> 32) as u32);
-        let slot = self.slots_of(process).get(usize::from(reply.index()))?;
-        let Object::Reply(Some(caller)) = slot.capability?.object else {
+        };
+        let reply = valid_slot(self.slot_of(process, handles >> 32)?, Rights::NONE)?;
+        let Object::Reply(Some(caller)) = reply.object else {
             return None;
         };
         let client = &self.threads[caller];
         let account = client.account;
-        let ready = slot.generation == reply.generation()
-            && client.deadline_ns.is_none()
-            && client.mapping_expires_ns == NEVER;
-        if !ready || !self.scheduler.can_hand_over(account, client) {
+        if self.endpoints[endpoint].callers.head.is_some()
+            || !waits_plainly(client)
+            || !self.scheduler.can_hand_over(account, client)
+        {
             return None;
         }
+        self.empty_reply_slot(process, Handle::from_raw((handles >> 32) as u32).index())?;
 
-        self.table(process).take(reply.index());
-        let thread = &mut self.threads[server];
-        thread.account = Some(process);
-        thread.through = Some(node);
-        thread.state = ThreadState::Receiving(endpoint);
+        let node = self
+            .lineage
+            .slot(process, Handle::from_raw(raw as u32).index());
         self.endpoints[endpoint]
             .receivers
-            .push_back(&mut self.threads, server);
-        self.hand_over(caller, account, 0, info, from);
+            .push_back(&mut self.threads, id);
+        let (server, client) = self.threads.pair_mut(id, caller)?;
+        server.account = Some(process);
+        server.through = Some(node);
+        server.state = ThreadState::Receiving(endpoint);
+        client.context.rdi = 0;
+        client.context.rsi = info.0;
+        hand_over(server, client, info, account);
+        self.scheduler.hand_over(client, caller);
         Some(())
     }
 
-    /// The endpoint that a handle names, its badge and its place in the lineage, when it works now and for ever.
+    /// Makes the handle that answers a call; `None` when the server's table has no room for it.
     #[inline(always)]
-    fn fast_slot(
-        &self,
-        process: ProcessId,
-        raw: u64,
-        rights: Rights,
-    ) -> Option<(EndpointId, u64, NodeId)> {
-        let handle = Handle::from_raw(raw as u32);
-        let index = handle.index();
-        let slot = self.slots_of(process).get(usize::from(index))?;
-        let capability = slot.capability.as_ref()?;
-        let Object::Endpoint(endpoint) = capability.object else {
-            return None;
-        };
-        let valid = u64::from(Handle::new(index, slot.generation).raw()) == raw
-            && slot.deadline_ns == NEVER
-            && capability.rights.contains(rights);
-        valid.then(|| {
-            (
-                endpoint,
-                capability.badge,
-                self.lineage.slot(process, index),
-            )
-        })
+    fn fill_reply_slot(&mut self, server: ProcessId, caller: ThreadId) -> Option<Handle> {
+        let first = server.position() * self.handles_per_process;
+        let table = &mut self.processes[server].table;
+        let index = table.first_free_reply()?;
+        let slot = self.slots.get_mut(first + usize::from(index))?;
+        let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
+        Some(table.fill_first_reply(slot, index, reply))
     }
 
-    /// Has a thread that waited go on here, in place of the running one, with a message.
     #[inline(always)]
-    fn hand_over(
-        &mut self,
-        to: ThreadId,
-        account: Option<ProcessId>,
-        sender: u64,
-        info: MessageInfo,
-        words: [u64; 8],
-    ) {
-        let thread = &mut self.threads[to];
-        thread.account = account;
-        thread.slice_ns = SLICE_NS;
-        thread.state = ThreadState::Running;
-        let context = &mut thread.context;
-        context.rax = 0;
-        context.rdi = sender;
-        context.rsi = info.0;
-        context.rbx = 0;
-        context.rbp = 0;
-        let count = info.words();
-        let word = |at: usize| if at < count { words[at] } else { 0 };
-        context.rdx = word(0);
-        context.r10 = word(1);
-        context.r8 = word(2);
-        context.r9 = word(3);
-        context.r12 = word(4);
-        context.r13 = word(5);
-        context.r14 = word(6);
-        context.r15 = word(7);
-        self.scheduler.hand_over(thread, to);
-        #[cfg(any(test, feature = "testing"))]
-        {
-            self.fast_paths += 1;
-        }
+    fn empty_reply_slot(&mut self, server: ProcessId, index: u16) -> Option<()> {
+        let first = server.position() * self.handles_per_process;
+        let slot = self.slots.get_mut(first + usize::from(index))?;
+        self.processes[server].table.empty_reply(slot, index);
+        Some(())
     }
 }
 
@@ -190,7 +158,52 @@ fn plain_message(info: u64) -> Option<MessageInfo> {
     plain.then_some(MessageInfo(info))
 }
 
+/// What a slot holds, when it works now and for ever and has the rights.
 #[inline(always)]
-fn words(context: &UserContext) -> [u64; 8] {
-    crate::message::raw_words(context)
+fn valid_slot(slot: &Slot, rights: Rights) -> Option<&Capability> {
+    let capability = slot.capability.as_ref()?;
+    let valid = slot.deadline_ns == NEVER && capability.rights.contains(rights);
+    valid.then_some(capability)
+}
+
+/// Whether nothing but an answer or a call ends a thread's wait, and it can go on at once.
+#[inline(always)]
+fn waits_plainly(thread: &Thread) -> bool {
+    thread.deadline_ns.is_none() && thread.mapping_expires_ns == NEVER
+}
+
+/// Has a thread that waited go on with the words of a message, at the cost of `account`.
+#[inline(always)]
+fn hand_over(from: &Thread, to: &mut Thread, info: MessageInfo, account: Option<ProcessId>) {
+    to.account = account;
+    to.slice_ns = SLICE_NS;
+    to.state = ThreadState::Running;
+    to.context.rax = 0;
+    to.context.rbx = 0;
+    to.context.rbp = 0;
+    copy_words(&from.context, &mut to.context, info.words());
+}
+
+/// Copies the words of a message; those beyond the count become zero.
+#[inline(always)]
+fn copy_words(from: &UserContext, to: &mut UserContext, count: usize) {
+    let word = |at: usize, word: u64| if at < count { word } else { 0 };
+    to.rdx = from.rdx;
+    to.r10 = from.r10;
+    to.r8 = from.r8;
+    to.r9 = from.r9;
+    to.r12 = from.r12;
+    to.r13 = from.r13;
+    to.r14 = from.r14;
+    to.r15 = from.r15;
+    if count < 8 {
+        to.rdx = word(0, to.rdx);
+        to.r10 = word(1, to.r10);
+        to.r8 = word(2, to.r8);
+        to.r9 = word(3, to.r9);
+        to.r12 = word(4, to.r12);
+        to.r13 = word(5, to.r13);
+        to.r14 = word(6, to.r14);
+        to.r15 = 0;
+    }
 }

@@ -9,7 +9,7 @@
 //! Checks at every use, in this order: the handle exists, its kind, not revoked, not expired, its rights. What was revoked stays in
 //! its slot as [`Object::Revoked`] until its holder closes it.
 
-use nonos_abi::{Error, Handle, Rights};
+use nonos_abi::{Error, Handle, ObjectKind, Rights};
 
 use crate::arena::{Empty, Id, ProcessId};
 use crate::kernel::Kernel;
@@ -103,6 +103,31 @@ impl TableState {
     pub fn has_free_reply(self) -> bool {
         self.free_reply != NO_SLOT
     }
+
+    /// The slot that takes the next reply handle.
+    #[inline(always)]
+    pub fn first_free_reply(self) -> Option<u16> {
+        (self.free_reply != NO_SLOT).then_some(self.free_reply)
+    }
+
+    /// Fills the slot of [`Self::first_free_reply`].
+    #[inline(always)]
+    pub fn fill_first_reply(&mut self, slot: &mut Slot, index: u16, reply: Capability) -> Handle {
+        self.free_reply = slot.next_free;
+        self.used += 1;
+        slot.capability = Some(reply);
+        slot.deadline_ns = NEVER;
+        Handle::new(index, slot.generation)
+    }
+
+    /// Empties the slot of a reply handle.
+    #[inline(always)]
+    pub fn empty_reply(&mut self, slot: &mut Slot, index: u16) {
+        slot.capability = None;
+        slot.generation = (slot.generation + 1) & Handle::LAST_GENERATION;
+        slot.next_free = core::mem::replace(&mut self.free_reply, index);
+        self.used -= 1;
+    }
 }
 
 /// The table of one process.
@@ -134,24 +159,21 @@ impl Table<'_> {
 
     /// Puts a capability into a free slot; reply capabilities into a reply slot.
     pub fn insert(&mut self, capability: Capability, deadline_ns: u64) -> Result<Handle, Error> {
-        let is_reply = matches!(capability.object, Object::Reply(_));
-        let list = if is_reply {
-            &mut self.state.free_reply
-        } else {
-            &mut self.state.free
-        };
-        let index = *list;
+        if matches!(capability.object, Object::Reply(_)) {
+            let index = self.state.first_free_reply().ok_or(Error::OutOfHandles)?;
+            let slot = &mut self.slots[usize::from(index)];
+            return Ok(self.state.fill_first_reply(slot, index, capability));
+        }
+        let index = self.state.free;
         if index == NO_SLOT {
             return Err(Error::OutOfHandles);
         }
         let slot = &mut self.slots[usize::from(index)];
-        *list = slot.next_free;
+        self.state.free = slot.next_free;
+        self.state.free_count -= 1;
+        self.state.used += 1;
         slot.capability = Some(capability);
         slot.deadline_ns = deadline_ns;
-        self.state.used += 1;
-        if !is_reply {
-            self.state.free_count -= 1;
-        }
         Ok(Handle::new(index, slot.generation))
     }
 
@@ -159,12 +181,14 @@ impl Table<'_> {
     pub fn take(&mut self, index: u16) -> Option<Capability> {
         let first_reply = self.first_reply();
         let slot = self.slots.get_mut(usize::from(index))?;
-        let capability = slot.capability.take()?;
-        self.state.used -= 1;
+        let capability = slot.capability?;
         if usize::from(index) >= first_reply {
-            slot.generation = (slot.generation + 1) & Handle::LAST_GENERATION;
-            slot.next_free = core::mem::replace(&mut self.state.free_reply, index);
-        } else if slot.generation < Handle::LAST_GENERATION {
+            self.state.empty_reply(slot, index);
+            return Some(capability);
+        }
+        slot.capability = None;
+        self.state.used -= 1;
+        if slot.generation < Handle::LAST_GENERATION {
             slot.generation += 1;
             slot.next_free = core::mem::replace(&mut self.state.free, index);
             self.state.free_count += 1;
@@ -213,25 +237,46 @@ impl Kernel {
         slots.get_mut(usize::from(index))
     }
 
+    /// The slot of a handle that came in a register, if it exists.
+    #[inline(always)]
+    pub(crate) fn slot_of(&self, process: ProcessId, raw: u64) -> Option<&Slot> {
+        let index = Handle::from_raw(raw as u32).index();
+        if usize::from(index) >= self.handles_per_process {
+            return None;
+        }
+        let start = process.position() * self.handles_per_process;
+        let slot = self.slots.get(start + usize::from(index))?;
+        let current = Handle::new(index, slot.generation).raw();
+        (u64::from(current) == raw).then_some(slot)
+    }
+
     /// Checks that a handle that came in a register exists, and nothing else.
     #[inline]
     pub(crate) fn find(&self, process: ProcessId, raw: u64) -> Result<Found, Error> {
-        let handle = Handle::from_raw(raw as u32);
-        let slot = self.slots_of(process).get(usize::from(handle.index()));
-        let current = |slot: &&Slot| Handle::new(handle.index(), slot.generation).raw();
-        let slot = slot.filter(|slot| u64::from(current(slot)) == raw);
-        match slot {
+        match self.slot_of(process, raw) {
             Some(&Slot {
                 capability: Some(capability),
                 deadline_ns,
                 ..
-            }) => Ok(Found {
-                handle,
-                node: self.lineage.slot(process, handle.index()),
-                capability,
-                deadline_ns,
-            }),
+            }) => Ok(self.found(process, raw, capability, deadline_ns)),
             _ => Err(self.deny(raw, None, Error::NoHandle)),
+        }
+    }
+
+    #[inline(always)]
+    fn found(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        capability: Capability,
+        deadline_ns: u64,
+    ) -> Found {
+        let handle = Handle::from_raw(raw as u32);
+        Found {
+            handle,
+            node: self.lineage.slot(process, handle.index()),
+            capability,
+            deadline_ns,
         }
     }
 
@@ -244,17 +289,19 @@ impl Kernel {
         machine: &impl Machine,
     ) -> Result<Found, Error> {
         let found = self.find(process, raw)?;
-        let object = found.capability.object;
-        if let Object::Revoked(_) = object {
-            return Err(self.deny(raw, Some(object), Error::Revoked));
-        }
-        self.check_use(&found, raw, rights, machine)?;
+        self.check_use(
+            process,
+            raw,
+            found.capability.object.kind(),
+            rights,
+            machine,
+        )?;
         Ok(found)
     }
 
     /// Checks a handle that came in a register: it exists, its object is of the right kind, it was not revoked, has not expired,
     /// and has the rights.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn look_up_found<T: Select>(
         &self,
         process: ProcessId,
@@ -262,23 +309,13 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<(T, Found), Error> {
-        let found = self.find(process, raw)?;
-        let object = found.capability.object;
-        let Some(selected) = T::select(object) else {
-            let revoked = object == Object::Revoked(T::KIND);
-            let error = if revoked {
-                Error::Revoked
-            } else {
-                Error::WrongKind
-            };
-            return Err(self.deny(raw, Some(object), error));
-        };
-        self.check_use(&found, raw, rights, machine)?;
-        Ok((selected, found))
+        let object = self.look_up(process, raw, rights, machine)?;
+        Ok((object, self.find(process, raw)?))
     }
 
-    /// The same, for those who need the object only.
-    #[inline]
+    /// The same, for those who need the object only. The usual case in a few instructions: whatever is wrong with the handle,
+    /// or could be, [`Self::check_use`] finds.
+    #[inline(always)]
     pub(crate) fn look_up<T: Select>(
         &self,
         process: ProcessId,
@@ -286,31 +323,64 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<T, Error> {
-        let (object, _) = self.look_up_found(process, raw, rights, machine)?;
-        Ok(object)
+        if let Some(slot) = self.slot_of(process, raw)
+            && let Some(capability) = &slot.capability
+            && let Some(object) = T::select(capability.object)
+        {
+            let valid = slot.deadline_ns == NEVER && capability.rights.contains(rights);
+            if !valid {
+                self.check_use(process, raw, T::KIND, rights, machine)?;
+            }
+            return Ok(object);
+        }
+        Err(self.refuse(process, raw, T::KIND))
     }
 
-    #[inline]
+    /// Why a handle does not name an object of a kind.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, process: ProcessId, raw: u64, kind: ObjectKind) -> Error {
+        match self.find(process, raw) {
+            Err(error) => error,
+            Ok(found) => {
+                let object = found.capability.object;
+                let revoked = object == Object::Revoked(kind);
+                let error = if revoked {
+                    Error::Revoked
+                } else {
+                    Error::WrongKind
+                };
+                self.deny(raw, Some(object), error)
+            }
+        }
+    }
+
+    /// Checks a handle that names an object of this kind, or did before it was revoked.
+    #[inline(never)]
     fn check_use(
         &self,
-        found: &Found,
+        process: ProcessId,
         raw: u64,
+        kind: ObjectKind,
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<(), Error> {
+        let found = self.find(process, raw)?;
         let Capability {
             object,
             rights: held,
             ..
         } = found.capability;
-        if found.deadline_ns != NEVER && machine.now_ns() >= found.deadline_ns {
-            return Err(self.deny(raw, Some(object), Error::Expired));
-        }
-        if held.contains(rights) {
-            Ok(())
+        let error = if object == Object::Revoked(kind) {
+            Error::Revoked
+        } else if found.deadline_ns != NEVER && machine.now_ns() >= found.deadline_ns {
+            Error::Expired
+        } else if !held.contains(rights) {
+            Error::MissingRight
         } else {
-            Err(self.deny(raw, Some(object), Error::MissingRight))
-        }
+            return Ok(());
+        };
+        Err(self.deny(raw, Some(object), error))
     }
 
     /// Puts a capability that was derived from nothing into a table; its object has the reference already.
