@@ -158,9 +158,14 @@ impl<I: Id, T: Empty> Arena<I, T> {
     /// Two different objects, to change both.
     #[inline(always)]
     pub fn pair_mut(&mut self, one: I, other: I) -> Option<(&mut T, &mut T)> {
-        let positions = [one.position(), other.position()];
-        let [one, other] = self.entries.get_disjoint_mut(positions).ok()?;
-        Some((&mut one.value, &mut other.value))
+        let (one, other) = (one.position(), other.position());
+        let (low, high) = self.entries.split_at_mut_checked(one.max(other))?;
+        let (low, high) = (low.get_mut(one.min(other))?, high.first_mut()?);
+        if one < other {
+            Some((&mut low.value, &mut high.value))
+        } else {
+            Some((&mut high.value, &mut low.value))
+        }
     }
 
     /// References to an object.

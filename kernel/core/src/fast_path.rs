@@ -9,10 +9,10 @@
 
 use nonos_abi::{Handle, MessageInfo, Rights, Syscall};
 
-use crate::arena::{Id, ProcessId, ThreadId};
+use crate::arena::{ProcessId, ThreadId};
 use crate::handle::{Capability, Slot};
 use crate::kernel::Kernel;
-use crate::lineage::NEVER;
+use crate::lineage::{NEVER, NodeId};
 use crate::machine::UserContext;
 use crate::object::Object;
 use crate::scheduler::SLICE_NS;
@@ -51,8 +51,9 @@ impl Kernel {
     fn fast_call(&mut self, id: ThreadId) -> Option<()> {
         let caller = &self.threads[id];
         let info = plain_message(caller.context.rsi)?;
-        let (process, raw, account) = (caller.process?, caller.context.rdi, caller.account);
-        let through = valid_slot(self.slot_of(process, raw)?, Rights::WRITE)?;
+        let (raw, account) = (caller.context.rdi, caller.account);
+        let position = self.position(caller, raw)?;
+        let through = valid_slot(self.slots.get(position)?, raw, Rights::WRITE)?;
         let Object::Endpoint(endpoint) = through.object else {
             return None;
         };
@@ -63,17 +64,19 @@ impl Kernel {
         if !waits_plainly(server) || !self.scheduler.can_hand_over(account, server) {
             return None;
         }
-        let reply = self.fill_reply_slot(to, id)?;
+        let first = server.first_slot as usize;
+        let table = &mut self.processes[to].table;
+        let index = table.first_free_reply()?;
+        let slot = self.slots.get_mut(first + usize::from(index))?;
+        let reply = Capability::new(Object::Reply(Some(id)), Rights::NONE);
+        let reply = table.fill_first_reply(slot, index, reply);
 
-        let node = self
-            .lineage
-            .slot(process, Handle::from_raw(raw as u32).index());
         self.endpoints[endpoint]
             .receivers
-            .remove(&mut self.threads, receiver);
+            .remove_first(&mut self.threads, receiver);
         let (caller, server) = self.threads.pair_mut(id, receiver)?;
         caller.badge = badge;
-        caller.through = Some(node);
+        caller.through = Some(NodeId::at(position as u32));
         caller.state = ThreadState::AwaitingReply {
             server: to,
             slot: reply.index(),
@@ -90,17 +93,19 @@ impl Kernel {
         let server = &self.threads[id];
         let info = plain_message(server.context.rsi)?;
         let (process, handles) = (server.process?, server.context.rdi);
+        let (raw, reply_raw) = (handles & u64::from(u32::MAX), handles >> 32);
         if let Some(bound) = server.bound
             && self.notifications[bound].bits != 0
         {
             return None;
         }
-        let raw = handles & u64::from(u32::MAX);
-        let through = valid_slot(self.slot_of(process, raw)?, Rights::READ)?;
+        let position = self.position(server, raw)?;
+        let through = valid_slot(self.slots.get(position)?, raw, Rights::READ)?;
         let Object::Endpoint(endpoint) = through.object else {
             return None;
         };
-        let reply = valid_slot(self.slot_of(process, handles >> 32)?, Rights::NONE)?;
+        let reply_position = self.position(server, reply_raw)?;
+        let reply = valid_slot(self.slots.get(reply_position)?, reply_raw, Rights::NONE)?;
         let Object::Reply(Some(caller)) = reply.object else {
             return None;
         };
@@ -112,17 +117,16 @@ impl Kernel {
         {
             return None;
         }
-        self.empty_reply_slot(process, Handle::from_raw((handles >> 32) as u32).index())?;
+        let index = Handle::from_raw(reply_raw as u32).index();
+        let slot = self.slots.get_mut(reply_position)?;
+        self.processes[process].table.empty_reply(slot, index);
 
-        let node = self
-            .lineage
-            .slot(process, Handle::from_raw(raw as u32).index());
         self.endpoints[endpoint]
             .receivers
             .push_back(&mut self.threads, id);
         let (server, client) = self.threads.pair_mut(id, caller)?;
         server.account = Some(process);
-        server.through = Some(node);
+        server.through = Some(NodeId::at(position as u32));
         server.state = ThreadState::Receiving(endpoint);
         client.context.rdi = 0;
         client.context.rsi = info.0;
@@ -131,23 +135,12 @@ impl Kernel {
         Some(())
     }
 
-    /// Makes the handle that answers a call; `None` when the server's table has no room for it.
+    /// Where among all slots a handle's is, if the table is long enough.
     #[inline(always)]
-    fn fill_reply_slot(&mut self, server: ProcessId, caller: ThreadId) -> Option<Handle> {
-        let first = server.position() * self.handles_per_process;
-        let table = &mut self.processes[server].table;
-        let index = table.first_free_reply()?;
-        let slot = self.slots.get_mut(first + usize::from(index))?;
-        let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
-        Some(table.fill_first_reply(slot, index, reply))
-    }
-
-    #[inline(always)]
-    fn empty_reply_slot(&mut self, server: ProcessId, index: u16) -> Option<()> {
-        let first = server.position() * self.handles_per_process;
-        let slot = self.slots.get_mut(first + usize::from(index))?;
-        self.processes[server].table.empty_reply(slot, index);
-        Some(())
+    fn position(&self, thread: &Thread, raw: u64) -> Option<usize> {
+        let index = usize::from(Handle::from_raw(raw as u32).index());
+        let position = (thread.first_slot as usize).wrapping_add(index);
+        (index < self.handles_per_process).then_some(position)
     }
 }
 
@@ -158,11 +151,14 @@ fn plain_message(info: u64) -> Option<MessageInfo> {
     plain.then_some(MessageInfo(info))
 }
 
-/// What a slot holds, when it works now and for ever and has the rights.
+/// What the slot of a handle holds, when the handle exists, works now and for ever, and has the rights.
 #[inline(always)]
-fn valid_slot(slot: &Slot, rights: Rights) -> Option<&Capability> {
+fn valid_slot(slot: &Slot, raw: u64, rights: Rights) -> Option<&Capability> {
     let capability = slot.capability.as_ref()?;
-    let valid = slot.deadline_ns == NEVER && capability.rights.contains(rights);
+    let index = Handle::from_raw(raw as u32).index();
+    let valid = u64::from(Handle::new(index, slot.generation).raw()) == raw
+        && slot.deadline_ns == NEVER
+        && capability.rights.contains(rights);
     valid.then_some(capability)
 }
 

@@ -237,6 +237,11 @@ impl Kernel {
         slots.get_mut(usize::from(index))
     }
 
+    /// Where the handle table of a process starts among all slots.
+    pub(crate) fn first_slot(&self, process: ProcessId) -> u32 {
+        (process.position() * self.handles_per_process) as u32
+    }
+
     /// The slot of a handle that came in a register, if it exists.
     #[inline(always)]
     pub(crate) fn slot_of(&self, process: ProcessId, raw: u64) -> Option<&Slot> {
@@ -309,12 +314,12 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<(T, Found), Error> {
-        let object = self.look_up(process, raw, rights, machine)?;
-        Ok((object, self.find(process, raw)?))
+        let (object, slot, capability) = self.checked_slot(process, raw, rights, machine)?;
+        let found = self.found(process, raw, *capability, slot.deadline_ns);
+        Ok((object, found))
     }
 
-    /// The same, for those who need the object only. The usual case in a few instructions: whatever is wrong with the handle,
-    /// or could be, [`Self::check_use`] finds.
+    /// The same, for those who need the object only.
     #[inline(always)]
     pub(crate) fn look_up<T: Select>(
         &self,
@@ -323,6 +328,20 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<T, Error> {
+        let (object, _, _) = self.checked_slot(process, raw, rights, machine)?;
+        Ok(object)
+    }
+
+    /// The usual case in a few instructions: whatever is wrong with the handle, or could be, [`Self::check_use`] and
+    /// [`Self::refuse`] find.
+    #[inline(always)]
+    fn checked_slot<T: Select>(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        rights: Rights,
+        machine: &impl Machine,
+    ) -> Result<(T, &Slot, &Capability), Error> {
         if let Some(slot) = self.slot_of(process, raw)
             && let Some(capability) = &slot.capability
             && let Some(object) = T::select(capability.object)
@@ -331,7 +350,7 @@ impl Kernel {
             if !valid {
                 self.check_use(process, raw, T::KIND, rights, machine)?;
             }
-            return Ok(object);
+            return Ok((object, slot, capability));
         }
         Err(self.refuse(process, raw, T::KIND))
     }

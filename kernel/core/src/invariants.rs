@@ -146,6 +146,8 @@ fn mapping_deadlines(kernel: &Kernel) -> Checked {
         let deadlines = kernel.regions_of(id).iter().map(|region| region.expires_ns);
         let first = deadlines.min().unwrap_or(NEVER);
         for thread in kernel.threads_of(id) {
+            let right = kernel.threads[thread].first_slot == kernel.first_slot(id);
+            ensure!(right, "{thread:?} has another's handle table");
             let known = kernel.threads[thread].mapping_expires_ns;
             ensure!(known == first, "{thread:?} knows {known}, not {first}");
         }

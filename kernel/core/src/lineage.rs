@@ -29,9 +29,10 @@ pub(crate) const NEVER: u64 = u64::MAX;
 pub struct NodeId(NonZeroU32);
 
 impl NodeId {
-    fn at(position: usize) -> Option<Self> {
-        let number = u32::try_from(position).ok()?.checked_add(1)?;
-        NonZeroU32::new(number).map(Self)
+    /// The node at a position. There are fewer than 2^32.
+    #[inline(always)]
+    pub(crate) fn at(position: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(position))
     }
 
     pub(crate) fn position(self) -> usize {
@@ -146,7 +147,7 @@ impl Lineage {
         Self { nodes, shape }
     }
 
-    /// The node of a slot.
+    /// The node of a slot: the nodes of all slots come first, in the order of the slots.
     #[inline(always)]
     pub fn slot(&self, process: ProcessId, index: u16) -> NodeId {
         node(process.position() * self.shape.handles_per_process + usize::from(index))
@@ -337,10 +338,9 @@ impl Lineage {
     }
 }
 
-/// The node at a position. There are fewer than 2^32.
 #[inline(always)]
 fn node(position: usize) -> NodeId {
-    NodeId::at(position).unwrap_or(NodeId(NonZeroU32::MAX))
+    NodeId::at(position as u32)
 }
 
 #[cfg(any(test, feature = "testing"))]

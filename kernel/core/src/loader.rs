@@ -90,6 +90,7 @@ impl Kernel {
             process: Some(id),
             account: Some(id),
             space,
+            first_slot: self.first_slot(id),
             priority: self.processes[id].priority,
             ..Thread::EMPTY
         };

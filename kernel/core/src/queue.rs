@@ -114,6 +114,17 @@ impl<C: Chain> List<C> {
         }
     }
 
+    /// Takes out the first object, which is this.
+    #[inline(always)]
+    pub fn remove_first(&mut self, items: &mut Items<C>, id: C::Id) {
+        let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);
+        self.head = links.next;
+        match links.next {
+            Some(next) => C::links(&mut items[next]).previous = None,
+            None => self.tail = None,
+        }
+    }
+
     /// Takes out the first object.
     pub fn pop_front(&mut self, items: &mut Items<C>) -> Option<C::Id> {
         let id = self.head?;

@@ -21,6 +21,8 @@ pub struct Thread {
     pub(crate) process: Option<ProcessId>,
     pub(crate) siblings: Links<ThreadId>,
     pub(crate) space: AddressSpace,
+    /// Where the handle table of its process starts among all slots.
+    pub(crate) first_slot: u32,
     pub(crate) state: ThreadState,
     pub(crate) links: Links<ThreadId>,
     /// The CPU it runs on or is ready at, or where it ran last.
@@ -84,6 +86,7 @@ impl Empty for Thread {
         process: None,
         siblings: Links::NONE,
         space: AddressSpace(FrameNumber(0)),
+        first_slot: 0,
         state: ThreadState::New,
         links: Links::NONE,
         cpu: CpuId(0),
@@ -145,6 +148,7 @@ impl Kernel {
             process: Some(id),
             account: Some(id),
             space,
+            first_slot: self.first_slot(id),
             priority,
             mapping_expires_ns: self.first_mapping_expiry(id),
             ..Thread::EMPTY
