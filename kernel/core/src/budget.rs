@@ -32,6 +32,8 @@ pub(crate) struct Budget {
     reserved_ns: u64,
     /// Used too much, to be taken from the next periods.
     overdrawn_ns: u64,
+    /// Of the budget, what processes have that this one made.
+    lent_ns: u64,
 }
 
 /// CPU time that one CPU may use.
@@ -51,6 +53,7 @@ impl Budget {
         left_ns: 0,
         reserved_ns: 0,
         overdrawn_ns: 0,
+        lent_ns: 0,
     };
 
     /// So much CPU time in each period; a budget of 0 is no limit.
@@ -78,6 +81,32 @@ impl Budget {
         self.budget_ns != 0
     }
 
+    /// Gives a part to a process that this one makes: what has a limit cannot make anything without one. The part counts from
+    /// the next period on.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` when there is a limit and the part has none or another period, or takes too much.
+    pub fn lend(&mut self, part: &mut Self) -> Result<(), Error> {
+        if !self.is_limited() {
+            return Ok(());
+        }
+        let own_ns = (self.budget_ns - self.lent_ns).checked_sub(part.budget_ns);
+        let enough = own_ns.is_some_and(|own_ns| own_ns >= BUDGET_NS_MIN);
+        if !part.is_limited() || part.period_ns != self.period_ns || !enough {
+            return Err(Error::QuotaExceeded);
+        }
+        self.lent_ns += part.budget_ns;
+        (part.start_ns, part.left_ns) = (self.start_ns, 0);
+        Ok(())
+    }
+
+    /// Takes a part back whose process has ended; it counts from the next period on.
+    pub fn take_back(&mut self, part: &Self) {
+        if self.is_limited() {
+            self.lent_ns -= part.budget_ns;
+        }
+    }
+
     /// When there is time again.
     pub fn period_end_ns(&self) -> u64 {
         self.start_ns.saturating_add(self.period_ns)
@@ -102,8 +131,9 @@ impl Budget {
             return;
         }
         self.start_ns = now_ns - now_ns % self.period_ns;
-        self.left_ns = self.budget_ns.saturating_sub(self.overdrawn_ns);
-        self.overdrawn_ns = self.overdrawn_ns.saturating_sub(self.budget_ns);
+        let own_ns = self.budget_ns - self.lent_ns;
+        self.left_ns = own_ns.saturating_sub(self.overdrawn_ns);
+        self.overdrawn_ns = self.overdrawn_ns.saturating_sub(own_ns);
         // Reservations of the last period cannot be given back any more.
         self.reserved_ns = 0;
     }
@@ -211,6 +241,41 @@ mod tests {
         budget.give_back(until_end, 8 * MS, 103 * MS);
         let next = budget.reserve(u64::MAX, 103 * MS);
         assert_eq!(next.map(|r| r.ns), Some(7 * MS));
+    }
+
+    #[test]
+    fn what_is_lent_to_children_is_missing_from_the_next_period_on_until_they_end() {
+        let mut budget = Budget::new(10 * MS, 100 * MS).unwrap();
+        let mut child = Budget::new(4 * MS, 100 * MS).unwrap();
+        budget.lend(&mut child).unwrap();
+        assert_eq!(child.reserve(u64::MAX, MS), None);
+        let mut left = |now_ns| budget.reserve(u64::MAX, now_ns).map(|r| r.ns);
+        assert_eq!(left(MS), Some(10 * MS));
+        assert_eq!(left(100 * MS), Some(6 * MS));
+        assert_eq!(
+            child.reserve(u64::MAX, 100 * MS).map(|r| r.ns),
+            Some(4 * MS)
+        );
+        budget.take_back(&child);
+        let mut left = |now_ns| budget.reserve(u64::MAX, now_ns).map(|r| r.ns);
+        assert_eq!(left(200 * MS), Some(10 * MS));
+    }
+
+    #[test]
+    fn a_limited_process_lends_only_a_part_with_the_same_period() {
+        let limited = Budget::new(10 * MS, 100 * MS).unwrap();
+        let parts = [
+            Budget::UNLIMITED,
+            Budget::new(MS, 50 * MS).unwrap(),
+            Budget::new(10 * MS, 100 * MS).unwrap(),
+            Budget::new(10 * MS - 1, 100 * MS).unwrap(),
+        ];
+        for mut part in parts {
+            let refused = limited.clone().lend(&mut part);
+            assert_eq!(refused, Err(Error::QuotaExceeded), "{part:?}");
+        }
+        let mut unlimited = Budget::UNLIMITED;
+        assert_eq!(unlimited.lend(&mut Budget::UNLIMITED.clone()), Ok(()));
     }
 
     #[test]

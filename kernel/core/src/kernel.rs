@@ -258,11 +258,12 @@ impl Kernel {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
-        while self
-            .scheduler
-            .settle(&mut self.threads, &mut self.processes, machine)
-        {
-            self.unmap_expired(machine);
+        loop {
+            self.scheduler
+                .settle(&mut self.threads, &mut self.processes, machine);
+            if !self.unmap_expired(machine) {
+                return;
+            }
         }
     }
 

@@ -39,8 +39,10 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<ProcessId, Error> {
         let manifest = self.modules[module].admitted()?.manifest;
+        let mut budget = budget;
         if let Some(creator) = creator {
             self.check_object_quota(creator)?;
+            self.processes[creator].budget.lend(&mut budget)?;
         }
         let process = Process {
             number: self.next_process_number,
@@ -53,10 +55,12 @@ impl Kernel {
             memory_base: random_memory_base(&mut self.random),
             ..Process::EMPTY
         };
-        let id = self
-            .processes
-            .insert(process, creator)
-            .ok_or(Error::OutOfObjects)?;
+        let Some(id) = self.processes.insert(process, creator) else {
+            if let Some(creator) = creator {
+                self.processes[creator].budget.take_back(&budget);
+            }
+            return Err(Error::OutOfObjects);
+        };
         self.next_process_number += 1;
         if let Some(creator) = creator {
             self.charge_object(creator);

@@ -290,6 +290,10 @@ impl Kernel {
             return;
         }
         self.processes[id].exit = Some(exit);
+        if let Some(creator) = self.processes.payer(id) {
+            let part = self.processes[id].budget;
+            self.processes[creator].budget.take_back(&part);
+        }
         self.processes[id].next_ended = self.ended.replace(id);
         while let Some(thread) = self.processes[id].threads.head {
             self.end_thread(thread, machine);

@@ -277,16 +277,21 @@ impl Kernel {
         }
     }
 
-    /// Unmaps, before a thread runs, what its process mapped through handles that have expired.
+    /// Unmaps, before a thread runs, what its process mapped through handles that have expired; says whether there was something.
     #[inline]
-    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) {
-        if let Some(Caller { thread, process }) = self.caller()
-            && self.threads[thread].mapping_expires_ns != NEVER
-        {
-            self.unmap_expired_of(process, machine);
+    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) -> bool {
+        let Some(Caller { thread, process }) = self.caller() else {
+            return false;
+        };
+        let expires_ns = self.threads[thread].mapping_expires_ns;
+        if expires_ns == NEVER || machine.now_ns() < expires_ns {
+            return false;
         }
+        self.unmap_expired_of(process, machine);
+        true
     }
 
+    #[cold]
     fn unmap_expired_of(&mut self, process: ProcessId, machine: &mut impl Machine) {
         let now_ns = machine.now_ns();
         let expired = |region: &Region| region.expires_ns <= now_ns;

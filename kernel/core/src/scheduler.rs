@@ -567,19 +567,16 @@ impl Scheduler {
     }
 
     /// Decides what this CPU runs, when something changed, arms its timer and kicks the CPUs that have something to decide.
-    /// Says whether there was something to decide.
     #[inline(always)]
     pub fn settle(
         &mut self,
         threads: &mut Threads,
         processes: &mut Processes,
         machine: &mut impl Machine,
-    ) -> bool {
-        let stale = self.here().stale;
-        if stale {
+    ) {
+        if self.here().stale {
             self.decide(threads, processes, machine);
         }
-        stale
     }
 
     fn decide(

@@ -30,7 +30,9 @@ const BRIEF_NS: u64 = 200_000;
 const LIMIT_NS: u64 = 280_000 * MS;
 
 /// What pointers may name: the kernel reads and writes it.
-static BUFFER: Buffer<2048> = Buffer::new();
+static BUFFER: Buffer<12288> = Buffer::new();
+/// Addresses from the start of it on that are used, bytes: the kernel may write 64 KiB behind each.
+const USED_BYTES: u64 = 16 * 1024;
 static MADE: [AtomicU64; threads::MOST] = [const { AtomicU64::new(0) }; threads::MOST];
 /// Handles of the threads.
 static KEPT: [AtomicU32; threads::MOST] = [const { AtomicU32::new(0) }; threads::MOST];
@@ -290,8 +292,8 @@ fn brief(random: &mut Random, handle: u64) -> Option<Handle> {
 fn message(random: &mut Random, own: &[Handle; 32], number: u64) {
     let mut words = core::array::from_fn(|_| argument(random, own));
     if random.below(2) == 0 {
-        words[7] = BUFFER.address() + random.below(BUFFER.bytes());
-        words[6] = random.below(BUFFER.bytes() * 2) | LEASE_READ | LEASE_WRITE;
+        words[7] = BUFFER.address() + random.below(USED_BYTES);
+        words[6] = random.below(2 * USED_BYTES) | LEASE_READ | LEASE_WRITE;
     }
     let message = Message {
         info: MessageInfo(match random.below(4) {
@@ -331,7 +333,7 @@ fn argument(random: &mut Random, own: &[Handle; 32]) -> u64 {
         2 => u64::MAX - random.below(4096),
         3 => (1 << 47) - 8 + random.below(16),
         4 => USER_END - random.below(64),
-        5 => BUFFER.address() + random.below(BUFFER.bytes()),
+        5 => BUFFER.address() + random.below(USED_BYTES),
         6 => main as *const () as u64,
         7 => random.below(64) << Handle::INDEX_BITS | random.below(256),
         8 => 1 << random.below(64),
