@@ -14,7 +14,7 @@
 //! - A CPU in state `USER` or `IDLE` has interrupts off for the few instructions that lead there and on from then on.
 //!   So it takes the IPI, its entry code stores the registers, and it sets `state` to `KERNEL` before it asks for the
 //!   lock. Exceptions and system calls lead the same way.
-//! - A CPU in state `KERNEL` that does not hold the lock is on its way to [`CPU::lock`] with interrupts off, and waits there
+//! - A CPU in state `KERNEL` that does not hold the lock is on its way to [`CpuBlock::lock`] with interrupts off, and waits there
 //!   until the lock is released. While it waits it does what `drop_space` asks for.
 //!
 //! The kernel never uses user translations (SMAP, and no mapping of its own in the lower half), so a CPU in state

@@ -2,7 +2,7 @@
 //!
 //! `Hal` implements [`nonos_kernel_core::machine::Machine`] and adds entering user space. From the boot
 //! loader control comes to `_start` in `entry.s`, then to `start.rs`, which checks the hand-over, sets the CPU
-//! up, starts the other CPUs and calls the function named with [`entry!`], which ends with [`Hal::run`].
+//! up, starts the other CPUs and calls the function named with [`entry!`], which ends with `Hal::run`.
 //!
 //! Soundness: whatever safe code asks of a `Hal`, the kernel's memory stays the kernel's.
 //!

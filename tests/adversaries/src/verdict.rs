@@ -139,8 +139,11 @@ impl<O: Output> Verdicts<O> {
     }
 }
 
+/// A part of an attack, which says what became of it.
+pub type Part = fn(&mut Verdicts<Terminal>) -> Result<()>;
+
 /// Runs parts of an attack with verdicts on the console; returns the exit code.
-pub fn parts(parts: &[(&str, fn(&mut Verdicts<Terminal>) -> Result<()>)]) -> u64 {
+pub fn parts(parts: &[(&str, Part)]) -> u64 {
     let mut verdicts = Verdicts::new(crate::console());
     for (what, body) in parts {
         verdicts.part(what, body);

@@ -8,7 +8,7 @@ use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
 use crate::machine::Event;
-use crate::testing::World;
+use crate::testing::{World, WorldOptions};
 
 /// xorshift64*: the same sequence everywhere.
 struct Dice(u64);
@@ -36,7 +36,7 @@ struct Game {
 
 impl Game {
     fn new(plain_only: bool) -> Self {
-        let mut world = World::default();
+        let mut world = World::new(WorldOptions::default());
         world.checked = false;
         world.kernel.plain_only = plain_only;
         let init = world.init();
