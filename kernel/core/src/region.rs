@@ -365,19 +365,21 @@ pub(crate) fn map_pages(
     caching: Caching,
     machine: &mut impl Machine,
 ) -> Result<(), Error> {
-    for (address, frame) in (address..).step_by(PAGE_BYTES).zip(frames) {
+    let mut address = address;
+    for frame in frames {
         let page = UserPage::new(address).ok_or(Error::BadAddress)?;
         machine
             .map(space, page, frame, access, caching)
             .map_err(|_| Error::OutOfMemory)?;
+        address += PAGE;
     }
     Ok(())
 }
 
 /// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
-    for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
-        if let Some(page) = UserPage::new(address) {
+    for number in 0..u64::from(pages) {
+        if let Some(page) = UserPage::new(address + number * PAGE) {
             machine.unmap(space, page);
         }
     }
