@@ -897,7 +897,8 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         let alarm = kernel.alarms[usize::from(cpu.0)].head;
         let alarm = alarm.and_then(|id| kernel.timers[id].deadline_ns());
         let due = [timeout, alarm, slice, reservation, mapping];
-        let due = due.into_iter().flatten().min();
+        // The end of time never comes.
+        let due = due.into_iter().flatten().min().filter(|&at| at != NEVER);
         let armed = machine.timer_ns[usize::from(cpu.0)];
         // What the timer was set for can be gone: it goes off once for nothing.
         let early = armed.is_some_and(|at| due.is_none_or(|due| at < due));

@@ -58,6 +58,7 @@ impl<C: Chain> List<C> {
     };
 
     /// Adds an object that is on no list at the end.
+    #[inline]
     pub fn push_back(&mut self, items: &mut Items<C>, id: C::Id) {
         *C::links(&mut items[id]) = Links {
             previous: self.tail,
@@ -126,9 +127,14 @@ impl<C: Chain> List<C> {
     }
 
     /// Takes out the first object.
+    #[inline]
     pub fn pop_front(&mut self, items: &mut Items<C>) -> Option<C::Id> {
         let id = self.head?;
-        self.remove(items, id);
+        self.head = core::mem::replace(C::links(&mut items[id]), Links::NONE).next;
+        match self.head {
+            Some(next) => C::links(&mut items[next]).previous = None,
+            None => self.tail = None,
+        }
         Some(id)
     }
 

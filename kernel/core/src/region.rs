@@ -108,16 +108,18 @@ impl Kernel {
 
     /// Adds a region at its place in the order, and gives it a number. There is a free one.
     pub(crate) fn insert_region(&mut self, process: ProcessId, region: Region) -> u8 {
-        let regions = self.regions_of(process);
-        let is_free = |&number: &u8| regions.iter().all(|region| region.number != number);
-        let number = (0..=u8::MAX).find(is_free).unwrap_or(u8::MAX);
-        let region = Region { number, ..region };
+        let number = free_number(self.regions_of(process));
         let start = process.position() * self.regions_per_process;
         let count = usize::from(self.processes[process].regions);
         let regions = &mut self.regions[start..start + count + 1];
-        let at = regions[..count].partition_point(|other| other.address < region.address);
-        regions.copy_within(at..count, at + 1);
-        regions[at] = region;
+        let mut at = count;
+        while let Some(before) = at.checked_sub(1)
+            && regions[before].address > region.address
+        {
+            regions[at] = regions[before];
+            at = before;
+        }
+        regions[at] = Region { number, ..region };
         self.processes[process].regions += 1;
         number
     }
@@ -129,7 +131,10 @@ impl Kernel {
     fn remove_region(&mut self, process: ProcessId, at: usize) {
         let start = process.position() * self.regions_per_process;
         let count = usize::from(self.processes[process].regions);
-        self.regions[start + at..start + count].rotate_left(1);
+        let regions = &mut self.regions[start..start + count];
+        for at in at + 1..count {
+            regions[at - 1] = regions[at];
+        }
         self.processes[process].regions -= 1;
     }
 
@@ -178,7 +183,6 @@ impl Kernel {
         self.charge_tables(process, before, machine);
         if let Err(error) = mapped {
             unmap_pages(space, address, pages, machine);
-            machine.shootdown(space);
             return Err(error);
         }
         self.memories.retain(memory);
@@ -189,7 +193,9 @@ impl Kernel {
         let number = self.insert_region(process, region);
         let node = self.lineage.node(Derived::Region(process, number));
         self.lineage.link(node, through.node);
-        self.note_expiry(process);
+        if through.deadline_ns != NEVER {
+            self.note_expiry(process);
+        }
         Ok(address)
     }
 
@@ -244,21 +250,22 @@ impl Kernel {
             pages,
             backing: Backing::Memory(memory),
             number,
-            ..
+            expires_ns,
         } = self.regions_of(process)[at]
         else {
             return Err(Error::BadAddress);
         };
         let before = machine.table_frames().0;
         unmap_pages(space, address, pages, machine);
-        machine.shootdown(space);
         self.charge_tables(process, before, machine);
         let region = self.region_mut(process, at);
         region.backing = Backing::Revoked;
         region.expires_ns = NEVER;
         let node = self.lineage.node(Derived::Region(process, number));
         self.lineage.unlink(node);
-        self.note_expiry(process);
+        if expires_ns != NEVER {
+            self.note_expiry(process);
+        }
         self.release_memory(memory, machine);
         Ok(())
     }
@@ -337,6 +344,17 @@ impl Kernel {
     }
 }
 
+/// The lowest number that no region has.
+fn free_number(regions: &[Region]) -> u8 {
+    let low = |region: &Region| 1_u64.checked_shl(region.number.into()).unwrap_or(0);
+    let taken = regions.iter().fold(0, |taken, region| taken | low(region));
+    if taken != u64::MAX {
+        return taken.trailing_ones() as u8;
+    }
+    let is_free = |&number: &u8| regions.iter().all(|region| region.number != number);
+    (0..=u8::MAX).find(is_free).unwrap_or(u8::MAX)
+}
+
 /// Most page tables that mapping so many pages in a row can take (SDM vol. 3, 4.5: 512 entries each).
 fn table_pages_max(pages: u32) -> u64 {
     let levels_above = 4;
@@ -352,19 +370,21 @@ pub(crate) fn map_pages(
     caching: Caching,
     machine: &mut impl Machine,
 ) -> Result<(), Error> {
-    for (address, frame) in (address..).step_by(PAGE_BYTES).zip(frames) {
+    let mut address = address;
+    for frame in frames {
         let page = UserPage::new(address).ok_or(Error::BadAddress)?;
         machine
             .map(space, page, frame, access, caching)
             .map_err(|_| Error::OutOfMemory)?;
+        address += PAGE;
     }
     Ok(())
 }
 
 /// Unmaps what is mapped of these pages, on all CPUs.
 fn unmap_pages(space: AddressSpace, address: u64, pages: u32, machine: &mut impl Machine) {
-    for address in (address..).step_by(PAGE_BYTES).take(pages as usize) {
-        if let Some(page) = UserPage::new(address) {
+    for number in 0..u64::from(pages) {
+        if let Some(page) = UserPage::new(address + number * PAGE) {
             machine.unmap(space, page);
         }
     }

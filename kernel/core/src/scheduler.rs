@@ -57,8 +57,8 @@ struct Cpu {
     since_ns: u64,
     /// When the running thread has used its slice; 0 when the next one starts a new slice in any case.
     slice_end_ns: u64,
-    /// What the timer is set to.
-    armed_ns: Option<u64>,
+    /// What the timer is set to, or [`NEVER`].
+    armed_ns: u64,
     /// Whether there is something to decide.
     stale: bool,
     /// Whether it was kicked and did not enter the kernel since.
@@ -77,7 +77,7 @@ impl Cpu {
         reservation: None,
         since_ns: 0,
         slice_end_ns: 0,
-        armed_ns: None,
+        armed_ns: NEVER,
         stale: false,
         kicked: false,
     };
@@ -93,6 +93,13 @@ impl Cpu {
         let running = self.running.map_or(0, |id| level(&threads[id]));
         running.max(u32::BITS - self.occupied.leading_zeros())
     }
+}
+
+/// Where a thread is put on a queue.
+#[derive(Clone, Copy)]
+enum End {
+    Front,
+    Back,
 }
 
 /// The level of a CPU that runs this thread.
@@ -167,7 +174,7 @@ impl Scheduler {
             self.clear_timeout(threads, id);
         }
         if self.count == 1 {
-            return self.enqueue(threads, id, self.here, Queue::push_back);
+            return self.enqueue(threads, id, self.here, End::Back);
         }
         threads[id].state = ThreadState::Woken;
         self.woken.push_back(threads, id);
@@ -175,10 +182,11 @@ impl Scheduler {
     }
 
     /// Puts the threads that were woken in this event on the queues of CPUs.
+    #[inline(never)]
     fn place_woken(&mut self, threads: &mut Threads) {
         while let Some(id) = self.woken.pop_front(threads) {
             let cpu = self.place(threads, id);
-            self.enqueue(threads, id, cpu, Queue::push_back);
+            self.enqueue(threads, id, cpu, End::Back);
         }
     }
 
@@ -205,21 +213,20 @@ impl Scheduler {
         }
     }
 
-    fn enqueue(
-        &mut self,
-        threads: &mut Threads,
-        id: ThreadId,
-        cpu: usize,
-        push: fn(&mut Queue, &mut Threads, ThreadId),
-    ) {
+    fn enqueue(&mut self, threads: &mut Threads, id: ThreadId, cpu: usize, end: End) {
+        let cpu = cpu % CPUS_MAX;
         let thread = &mut threads[id];
         thread.state = ThreadState::Ready;
         thread.cpu = CpuId(cpu as u8);
         let priority = thread.priority;
         let target = &mut self.cpus[cpu];
-        target.occupied |= 1 << priority;
+        target.occupied |= 1 << (priority % 32);
         target.ready_count += 1;
-        push(&mut target.ready[usize::from(priority)], threads, id);
+        let queue = &mut target.ready[usize::from(priority) % PRIORITIES];
+        match end {
+            End::Back => queue.push_back(threads, id),
+            End::Front => queue.push_front(threads, id),
+        }
         // An equal matters, too: it ends the time slice of the one that runs.
         let running = target.running.map(|id| threads[id].priority);
         if running.is_none_or(|running| running <= priority) {
@@ -235,7 +242,9 @@ impl Scheduler {
     }
 
     /// Has a CPU decide anew what it runs.
+    #[inline(always)]
     fn reconsider(&mut self, cpu: usize) {
+        let cpu = cpu % CPUS_MAX;
         self.cpus[cpu].stale = true;
         if cpu != self.here && !self.cpus[cpu].kicked {
             self.kicks |= 1 << cpu;
@@ -259,21 +268,16 @@ impl Scheduler {
         threads[id].priority = priority;
         threads[id].affinity = affinity;
         match state {
-            ThreadState::Ready => self.put_back(threads, id, Queue::push_back),
+            ThreadState::Ready => self.put_back(threads, id, End::Back),
             ThreadState::Running => self.reconsider(threads[id].cpu.0.into()),
             _ => {}
         }
     }
 
     /// Puts a thread that is on no queue where it runs soonest, with what is left of its slice.
-    fn put_back(
-        &mut self,
-        threads: &mut Threads,
-        id: ThreadId,
-        push: fn(&mut Queue, &mut Threads, ThreadId),
-    ) {
+    fn put_back(&mut self, threads: &mut Threads, id: ThreadId, end: End) {
         let cpu = self.place(threads, id);
-        self.enqueue(threads, id, cpu, push);
+        self.enqueue(threads, id, cpu, end);
     }
 
     /// Stops the running thread. The caller puts it on the queue that fits `state`.
@@ -369,9 +373,11 @@ impl Scheduler {
         self.here().stale = true;
     }
 
+    #[inline]
     fn dequeue(&mut self, threads: &mut Threads, id: ThreadId) {
-        let priority = usize::from(threads[id].priority);
-        let cpu = &mut self.cpus[usize::from(threads[id].cpu.0)];
+        let thread = &threads[id];
+        let priority = usize::from(thread.priority) % PRIORITIES;
+        let cpu = &mut self.cpus[usize::from(thread.cpu.0) % CPUS_MAX];
         cpu.ready_count -= 1;
         cpu.ready[priority].remove(threads, id);
         if cpu.ready[priority].head.is_none() {
@@ -382,7 +388,7 @@ impl Scheduler {
     /// The timer went off.
     pub fn timer(&mut self) {
         let here = self.here();
-        here.armed_ns = None;
+        here.armed_ns = NEVER;
         here.stale = true;
     }
 
@@ -470,7 +476,7 @@ impl Scheduler {
         cpu: usize,
         now_ns: u64,
     ) {
-        let cpu = &mut self.cpus[cpu];
+        let cpu = &mut self.cpus[cpu % CPUS_MAX];
         let Some(account) = cpu.account.take() else {
             return;
         };
@@ -479,16 +485,43 @@ impl Scheduler {
         process.cpu_ns = process.cpu_ns.saturating_add(used_ns);
         if let Some(reservation) = cpu.reservation.take() {
             process.budget.give_back(reservation, used_ns, now_ns);
-            if process.budget.has_some() {
-                while let Some(id) = process.throttled.pop_front(threads) {
-                    self.wake(threads, id);
-                }
+            self.wake_throttled(threads, process);
+        }
+    }
+
+    /// Wakes the threads that wait for a process's CPU time, if there is some.
+    #[inline(never)]
+    fn wake_throttled(&mut self, threads: &mut Threads, process: &mut Process) {
+        if process.budget.has_some() {
+            while let Some(id) = process.throttled.pop_front(threads) {
+                self.wake(threads, id);
             }
         }
     }
 
     /// Opens the account of a thread on this CPU, or its own process's when that cannot pay. `false` when that cannot, either.
+    #[inline]
     fn open_account(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        id: ThreadId,
+        now_ns: u64,
+    ) -> bool {
+        if let Some(account) = threads[id].account
+            && !processes[account].budget.is_limited()
+        {
+            let here = self.here();
+            here.account = Some(account);
+            here.reservation = None;
+            here.since_ns = now_ns;
+            return true;
+        }
+        self.open_limited_account(threads, processes, id, now_ns)
+    }
+
+    #[inline(never)]
+    fn open_limited_account(
         &mut self,
         threads: &mut Threads,
         processes: &mut Processes,
@@ -586,7 +619,9 @@ impl Scheduler {
         machine: &mut impl Machine,
     ) {
         let mut clock = Clock::new(machine);
-        self.place_woken(threads);
+        if self.woken.head.is_some() {
+            self.place_woken(threads);
+        }
         if let Some(id) = self.running() {
             self.check_running(threads, processes, id, &mut clock);
         }
@@ -598,7 +633,9 @@ impl Scheduler {
         }
         self.arm(threads, machine);
         self.here().stale = false;
-        self.send_kicks(machine);
+        if self.kicks != 0 {
+            self.send_kicks(machine);
+        }
     }
 
     /// Takes the running thread off the CPU when nobody can pay for it, or when it is not the one to run any more.
@@ -633,11 +670,11 @@ impl Scheduler {
         match here.slice_end_ns.saturating_sub(now_ns) {
             0 => {
                 threads[id].slice_ns = SLICE_NS;
-                self.put_back(threads, id, Queue::push_back);
+                self.put_back(threads, id, End::Back);
             }
             left => {
                 threads[id].slice_ns = left;
-                self.put_back(threads, id, Queue::push_front);
+                self.put_back(threads, id, End::Front);
             }
         }
     }
@@ -653,7 +690,10 @@ impl Scheduler {
             let here = self.here();
             let own = here.occupied.checked_ilog2();
             let own = own.and_then(|highest| here.ready[highest as usize].head);
-            let next = own.or_else(|| self.find_elsewhere(threads));
+            let next = match own {
+                None if self.count > 1 => self.find_elsewhere(threads),
+                own => own,
+            };
             let account = next.and_then(|id| threads[id].account);
             let here = self.here();
             if here.account.is_some() && here.account != account {
@@ -716,20 +756,23 @@ impl Scheduler {
 
     fn arm(&mut self, threads: &Threads, machine: &mut impl Machine) {
         let here = self.here();
-        let timeout = here.timeouts.head.and_then(|id| threads[id].deadline_ns);
-        let shared = here
-            .running
-            .filter(|&id| here.occupied >> threads[id].priority & 1 != 0)
-            .is_some();
-        let slice = shared.then_some(here.slice_end_ns);
-        let mapping = here.running.map(|id| threads[id].mapping_expires_ns);
-        let mapping = mapping.filter(|&expires_ns| expires_ns != NEVER);
-        let object = earlier(timeout, here.alarm_ns);
-        let deadline = earlier(earlier(object, slice), here.reservation_end_ns());
-        let deadline = earlier(deadline, mapping);
-        if deadline != here.armed_ns {
-            here.armed_ns = deadline;
-            machine.set_timer(deadline);
+        let mut first_ns = here.alarm_ns.unwrap_or(NEVER);
+        if let Some(id) = here.timeouts.head {
+            first_ns = first_ns.min(threads[id].deadline_ns.unwrap_or(NEVER));
+        }
+        if let Some(id) = here.running {
+            let thread = &threads[id];
+            first_ns = first_ns.min(thread.mapping_expires_ns);
+            if here.occupied >> (thread.priority % 32) & 1 != 0 {
+                first_ns = first_ns.min(here.slice_end_ns);
+            }
+        }
+        if let Some(end_ns) = here.reservation_end_ns() {
+            first_ns = first_ns.min(end_ns);
+        }
+        if first_ns != here.armed_ns {
+            here.armed_ns = first_ns;
+            machine.set_timer((first_ns != NEVER).then_some(first_ns));
         }
     }
 
@@ -762,14 +805,6 @@ impl<'a, M: Machine> Clock<'a, M> {
 
     fn was_read(&self) -> bool {
         self.now_ns.is_some()
-    }
-}
-
-/// The earlier of two deadlines.
-fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        _ => one.or(other),
     }
 }
 

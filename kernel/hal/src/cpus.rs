@@ -265,7 +265,15 @@ impl Cpus {
 
     /// Has all other CPUs forget the translations of an address space before they use it again, and waits until none is
     /// in user space with it.
+    #[inline(always)]
     pub fn forget(&self, space: AddressSpace) {
+        if Self::count() > 1 {
+            self.forget_elsewhere(space);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_elsewhere(&self, space: AddressSpace) {
         let mut stopped = [false; CPUS_MAX];
         for other in self.others().filter(|other| other.has_loaded(space)) {
             other.loaded.store(NONE, Ordering::Relaxed);

@@ -3,8 +3,8 @@
 //! [`enter_user`] reads like a function call that returns when user space enters the kernel. The CPU's kernel
 //! stack stays where it is; the entry stubs store the user's registers in the context and return from the call.
 
-use core::arch::global_asm;
-use core::mem::{offset_of, size_of};
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
 
 use nonos_kernel_core::machine::UserContext;
 
@@ -26,7 +26,6 @@ pub const SYSCALL: u64 = 256;
 
 /// Why a stay in user space or a wait ended.
 #[derive(Clone, Copy)]
-#[repr(C)]
 pub struct Exit {
     /// Vector, or [`SYSCALL`].
     pub vector: u64,
@@ -35,8 +34,8 @@ pub struct Exit {
 }
 
 unsafe extern "C" {
-    fn nonos_enter_user(context: *mut UserContext) -> Exit;
-    fn nonos_idle() -> Exit;
+    fn nonos_enter_user();
+    fn nonos_idle();
     fn nonos_on_stack(argument: u64, stack_top: u64, function: extern "C" fn(u64) -> !) -> !;
     fn nonos_syscall();
     fn nonos_cpu_start();
@@ -83,7 +82,32 @@ global_asm!(
 // FXSAVE wants 16 bytes (SDM vol. 1, 10.5.1).
 const _: () =
     assert!(offset_of!(UserContext, fpu).is_multiple_of(16) && align_of::<UserContext>() >= 16);
-const _: () = assert!(size_of::<Exit>() == 16);
+
+/// Calls one of the two functions of `entry.s` that end with an entry into the kernel. They keep `rbx`, `rbp` and `rsp` only: the
+/// loop that calls them has little to keep.
+macro_rules! leave {
+    ($function:path, $context:expr) => {{
+        let (vector, error);
+        asm!(
+            "call {function}",
+            function = sym $function,
+            inlateout("rdi") $context => _,
+            out("rax") vector,
+            out("rdx") error,
+            out("rcx") _,
+            out("rsi") _,
+            out("r8") _,
+            out("r9") _,
+            out("r10") _,
+            out("r11") _,
+            out("r12") _,
+            out("r13") _,
+            out("r14") _,
+            out("r15") _,
+        );
+        Exit { vector, error }
+    }};
+}
 
 /// Runs a thread until user space enters the kernel.
 ///
@@ -91,19 +115,20 @@ const _: () = assert!(size_of::<Exit>() == 16);
 /// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, its FPU
 /// state is in the registers, `rip` is below `USER_END`, and `rflags` holds nothing that user space must not set. Nobody
 /// else touches the context, which stays where it is, until this returns.
-#[inline]
+#[inline(always)]
 pub unsafe fn enter_user(context: *mut UserContext) -> Exit {
-    // SAFETY: the caller upholds what `entry.s` needs.
-    unsafe { nonos_enter_user(context) }
+    // SAFETY: the caller upholds what `entry.s` needs. The kernel is built without FPU registers.
+    unsafe { leave!(nonos_enter_user, context) }
 }
 
 /// Waits for an interrupt, with interrupts on.
 ///
 /// # Safety
 /// As for [`enter_user`], but for the thread.
+#[inline(always)]
 pub unsafe fn idle() -> Exit {
     // SAFETY: the caller upholds what `entry.s` needs.
-    unsafe { nonos_idle() }
+    unsafe { leave!(nonos_idle, 0_u64) }
 }
 
 /// Goes on in `function` on another stack, for good.

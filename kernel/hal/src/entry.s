@@ -40,16 +40,12 @@ nonos_cpu_start:
 .size nonos_cpu_start, . - nonos_cpu_start
 
 // nonos_enter_user(rdi: context) -> (rax: vector or SYSCALL, rdx: error code)
+// Called directly and only by entry.rs. Of the registers it keeps rbx, rbp and rsp, as nonos_idle does.
 .globl nonos_enter_user
 .type nonos_enter_user, @function
 nonos_enter_user:
-    endbr64
     push rbx
     push rbp
-    push r12
-    push r13
-    push r14
-    push r15
     mov gs:[{kernel_rsp}], rsp
     mov gs:[{context}], rdi
     mov rcx, [rdi + {rip}]
@@ -106,13 +102,8 @@ nonos_enter_user:
 .globl nonos_idle
 .type nonos_idle, @function
 nonos_idle:
-    endbr64
     push rbx
     push rbp
-    push r12
-    push r13
-    push r14
-    push r15
     mov gs:[{kernel_rsp}], rsp
 1:
     sti
@@ -150,10 +141,6 @@ nonos_syscall:
     fxsave64 [rsp + {fpu}]
     mov eax, {syscall}
     mov rsp, gs:[{kernel_rsp}]
-    pop r15
-    pop r14
-    pop r13
-    pop r12
     pop rbp
     pop rbx
     ret
@@ -203,10 +190,6 @@ nonos_interrupted:
     mov rsp, gs:[{kernel_rsp}]
     push {clear_flags}
     popfq
-    pop r15
-    pop r14
-    pop r13
-    pop r12
     pop rbp
     pop rbx
     ret

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use nonos_abi::boot::BootInfo;
 use nonos_abi::info::CpuStatus;
-use nonos_abi::{PAGE_BYTES, USER_END};
+use nonos_abi::{PAGE_BYTES, Syscall, USER_END};
 use nonos_kernel_core::machine::{
     Access, AddressSpace, Caching, CpuId, Event, Fault, FrameNumber, Machine, MapError, PortWidth,
     PowerAction, UserContext, UserPage,
@@ -76,10 +76,9 @@ impl Hal {
         context: &mut UserContext,
         space: AddressSpace,
     ) -> bool {
-        if context.rip >= USER_END {
+        if !Self::make_enterable(context) {
             return false;
         }
-        context.rflags = context.rflags & rflags::USER | rflags::FIXED | rflags::IF;
         if !this.has_loaded(space) {
             self.load(space);
         }
@@ -87,6 +86,21 @@ impl Hal {
             self.restore_fpu(context);
         }
         true
+    }
+
+    /// Takes from the flags what user space must not set. False when the instruction pointer is none of user space.
+    #[inline(always)]
+    fn make_enterable(context: &mut UserContext) -> bool {
+        context.rflags = context.rflags & rflags::USER | rflags::FIXED | rflags::IF;
+        context.rip < USER_END
+    }
+
+    /// Whether a system call is the one that does nothing, and its thread can go on at once, as `prepare` would have it. Its
+    /// number is also what it returns.
+    #[inline(always)]
+    pub(crate) fn is_null_call(context: &mut UserContext) -> bool {
+        const { assert!(Syscall::Null as u64 == 0) };
+        context.rax == Syscall::Null as u64 && Self::make_enterable(context)
     }
 
     /// What a thread did whose instruction pointer is none of user space.

@@ -107,6 +107,7 @@ impl Region {
     }
 
     /// Index of a frame in the region.
+    #[inline(always)]
     fn index(&self, frame: FrameNumber) -> Option<usize> {
         let index = frame.0.wrapping_sub(self.first);
         (index < self.frames).then_some(index as usize)
@@ -183,7 +184,7 @@ impl Region {
     }
 
     /// Reads an entry of a process's table.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, table: FrameNumber, entry: usize) -> Entry {
         let table = self.table(self.checked(table));
         // SAFETY: `checked` says the frame is a table; the index is below 512. Volatile: the CPU sets bits.
@@ -193,16 +194,21 @@ impl Region {
     /// Writes an entry of a process's table and counts it.
     pub fn write(&mut self, table: FrameNumber, entry: usize, value: Entry) {
         let index = self.checked(table);
-        let old = self.read(table, entry);
-        self.marks[index] += u16::from(value.is_present());
-        self.marks[index] -= u16::from(old.is_present());
+        // SAFETY: `checked` says the frame is a table; the index is below 512.
+        let place = unsafe { self.table(index).add(entry % ENTRIES) };
         // SAFETY: as in `read`. What the entry maps is the caller's business: `spaces.rs` maps only frames of
         // user space and tables made here.
-        unsafe {
-            self.table(index)
-                .add(entry % ENTRIES)
-                .write_volatile(value.0)
-        };
+        let old = Entry(unsafe { place.read_volatile() });
+        if value.is_present() != old.is_present() {
+            let used = &mut self.marks[index];
+            *used = if value.is_present() {
+                *used + 1
+            } else {
+                *used - 1
+            };
+        }
+        // SAFETY: as above.
+        unsafe { place.write_volatile(value.0) };
     }
 
     /// Reads an entry of a boot page table or another table of the kernel's half; `None` outside the region.
@@ -231,21 +237,27 @@ impl Region {
         };
     }
 
-    #[inline]
+    #[inline(always)]
     fn checked(&self, table: FrameNumber) -> usize {
-        let index = self.index(table).unwrap_or(usize::MAX);
-        assert!(
-            self.marks
-                .get(index)
-                .is_some_and(|&mark| mark != mark::OTHER),
-            "not a page table"
-        );
-        index
+        let index = table.0.wrapping_sub(self.first) as usize;
+        // There is a mark for each frame of the region.
+        match self.marks.get(index) {
+            Some(&mark) if mark != mark::OTHER => index,
+            _ => no_page_table(),
+        }
     }
 
+    #[inline(always)]
     fn table(&self, index: usize) -> *mut u64 {
-        (self.base + index as u64 * PAGE) as *mut u64
+        // No overflow: the region is mapped.
+        (self.base.wrapping_add(index as u64 * PAGE)) as *mut u64
     }
+}
+
+#[cold]
+#[inline(never)]
+fn no_page_table() -> ! {
+    panic!("not a page table")
 }
 
 #[cfg(test)]

@@ -11,6 +11,14 @@
 //! read before they are used (acquire).
 //!
 //! The context stays where it is: it lies in memory carved for good.
+//!
+//! # A system call without the lock
+//!
+//! `Null` asks nothing of the logic, so the CPU goes straight back to user space. Its state says "user space" all the while, and
+//! that is as good as true: the context is still its own; the kernel's code uses no translation of user space, nor does it change the
+//! address space or the FPU registers that were loaded for the thread; and interrupts are off for these few instructions as for those
+//! of every way out, so whoever waits for this CPU sent an interrupt that comes right after the return and leads to the lock. Only
+//! what `syscall` stored anew is checked again: the instruction pointer and the flags.
 
 use core::ptr;
 
@@ -81,8 +89,16 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
                 }
                 let context: *mut UserContext = context;
                 this.unlock(cpus::USER);
-                // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-                (context, unsafe { entry::enter_user(context) })
+                let exit = loop {
+                    // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+                    let exit = unsafe { entry::enter_user(context) };
+                    // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
+                    if exit.vector != entry::SYSCALL || !Hal::is_null_call(unsafe { &mut *context })
+                    {
+                        break exit;
+                    }
+                };
+                (context, exit)
             }
             None => {
                 this.unlock(cpus::IDLE);

@@ -82,18 +82,11 @@ pub fn map(
 ) -> Result<(), MapError> {
     check(region, space);
     let address = page.address();
-    let (mut table, mut level) = descend(region, space, address);
-    if level == 1 && region.read(table, index(address, 1)).is_present() {
+    let (mut table, level) = descend(region, space, address);
+    if level > 1 {
+        table = create_tables(region, table, level, address)?;
+    } else if region.read(table, index(address, 1)).is_present() {
         return Err(MapError::Mapped);
-    }
-    if region.table_frames().0 < u64::from(level - 1) {
-        return Err(MapError::OutOfTables);
-    }
-    while level > 1 {
-        let lower = region.table_create().ok_or(MapError::OutOfTables)?;
-        region.write(table, index(address, level), Entry::user_table(lower));
-        table = lower;
-        level -= 1;
     }
     region.write(
         table,
@@ -101,6 +94,25 @@ pub fn map(
         Entry::user_page(frame, access, caching),
     );
     Ok(())
+}
+
+/// Makes the tables below the one of `level` on the way to an address; returns the lowest.
+#[inline(never)]
+fn create_tables(
+    region: &mut Region,
+    mut table: FrameNumber,
+    level: u32,
+    address: u64,
+) -> Result<FrameNumber, MapError> {
+    if region.table_frames().0 < u64::from(level - 1) {
+        return Err(MapError::OutOfTables);
+    }
+    for level in (2..=level).rev() {
+        let lower = region.table_create().ok_or(MapError::OutOfTables)?;
+        region.write(table, index(address, level), Entry::user_table(lower));
+        table = lower;
+    }
+    Ok(table)
 }
 
 /// Unmaps a page and frees tables that are empty then, after `before_free`, which has every CPU forget that they were
@@ -113,34 +125,47 @@ pub fn unmap(
 ) -> Option<FrameNumber> {
     check(region, space);
     let address = page.address();
-    let mut path = [space.0; LEVELS as usize];
-    for level in (1..LEVELS).rev() {
-        let entry = region.read(path[level as usize], index(address, level + 1));
-        if !entry.is_present() {
-            return None;
-        }
-        path[level as usize - 1] = entry.frame();
+    let third = present(region, space.0, index(address, 4))?;
+    let second = present(region, third, index(address, 3))?;
+    let first = present(region, second, index(address, 2))?;
+    let frame = present(region, first, index(address, 1))?;
+    region.write(first, index(address, 1), Entry::EMPTY);
+    if region.used_entries(first) == 0 {
+        unmap_tables(region, space, [first, second, third], address, before_free);
     }
-    let entry = region.read(path[0], index(address, 1));
-    if !entry.is_present() {
-        return None;
-    }
+    Some(frame)
+}
+
+/// Unmaps and frees the lowest of the tables on the way to an address, which is empty, and those that are empty then.
+#[inline(never)]
+fn unmap_tables(
+    region: &mut Region,
+    space: AddressSpace,
+    path: [FrameNumber; LEVELS as usize - 1],
+    address: u64,
+    before_free: impl FnOnce(),
+) {
+    let [_, second, third] = path;
     let mut empty = 0;
-    for (level, &table) in (1..).zip(&path) {
+    // The top-level table always holds the entry of the kernel's half, so it stays.
+    for (level, table) in (2..).zip([second, third, space.0]) {
         region.write(table, index(address, level), Entry::EMPTY);
-        // The top-level table always holds the entry of the kernel's half, so it stays.
+        empty += 1;
         if region.used_entries(table) > 0 {
             break;
         }
-        empty += 1;
     }
-    if empty > 0 {
-        before_free();
-        path[..empty]
-            .iter()
-            .for_each(|&table| region.table_free(table));
-    }
-    Some(entry.frame())
+    before_free();
+    path[..empty]
+        .iter()
+        .for_each(|&table| region.table_free(table));
+}
+
+/// What an entry refers to, if it is present.
+#[inline(always)]
+fn present(region: &Region, table: FrameNumber, entry: usize) -> Option<FrameNumber> {
+    let entry = region.read(table, entry);
+    entry.is_present().then(|| entry.frame())
 }
 
 /// The frame a page is mapped to, and how.
@@ -160,16 +185,16 @@ pub fn translate(
 
 /// The lowest table on the way to an address, and its level.
 fn descend(region: &Region, space: AddressSpace, address: u64) -> (FrameNumber, u32) {
-    let (mut table, mut level) = (space.0, LEVELS);
-    while level > 1 {
-        let entry = region.read(table, index(address, level));
-        if !entry.is_present() {
-            break;
-        }
-        table = entry.frame();
-        level -= 1;
-    }
-    (table, level)
+    let Some(third) = present(region, space.0, index(address, 4)) else {
+        return (space.0, 4);
+    };
+    let Some(second) = present(region, third, index(address, 3)) else {
+        return (third, 3);
+    };
+    let Some(first) = present(region, second, index(address, 2)) else {
+        return (second, 2);
+    };
+    (first, 1)
 }
 
 fn check(region: &Region, space: AddressSpace) {
