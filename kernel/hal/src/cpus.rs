@@ -13,7 +13,8 @@
 //!   become [`KERNEL`], and nobody can miss a CPU that is about to enter user space.
 //! - A CPU in state `USER` or `IDLE` has interrupts off for the few instructions that lead there and on from then on.
 //!   So it takes the IPI, its entry code stores the registers, and it sets `state` to `KERNEL` before it asks for the
-//!   lock. Exceptions and system calls lead the same way.
+//!   lock. Exceptions and system calls lead the same way, but for the null call: its CPU goes back to user space with its state
+//!   as it is (`run.rs`), and takes the IPI there.
 //! - A CPU in state `KERNEL` that does not hold the lock is on its way to [`CpuBlock::lock`] with interrupts off, and waits there
 //!   until the lock is released. While it waits it does what `drop_space` asks for.
 //!
