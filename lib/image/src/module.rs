@@ -221,12 +221,13 @@ mod tests {
                 found: 1
             }
         );
+        let first_unknown = 136 * 8 + needs::NAMES.len();
         for (at, value, field) in [
             (16, b'/', "name"),
             (80, 0, "version"),
             (120, 32, "priority"),
             (121, 1, "priority"),
-            (137, 8, "set of needs"),
+            (first_unknown / 8, 1 << (first_unknown % 8), "set of needs"),
             (143, 0x80, "set of needs"),
         ] {
             assert_eq!(
