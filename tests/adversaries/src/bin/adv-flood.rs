@@ -31,7 +31,7 @@ fn floods() -> Result<usize> {
     let cpus = threads::cpus();
     let bodies: [fn(u64); 4] = [call, signal, copies, wander];
     let mut count = 1;
-    for index in 0..(2 * cpus).max(4).min(threads::MOST) {
+    for index in 0..(2 * cpus).clamp(4, threads::MOST) {
         let job = Job::Run(bodies[index % bodies.len()], calls::word(notification));
         let thread = threads::start(index, job)?;
         // The last of each four goes where it likes.
