@@ -1,7 +1,7 @@
 //! Makes many system calls with random arguments, the same at every run.
 //!
-//! Left out is only what would end or block this program by its own wish: `Exit`, ending itself, waiting for
-//! what nobody sends, and closing the handles that it reports through.
+//! Left out is only what would end or block this program by its own wish: `Exit`, ending itself, a thread that starts
+//! anywhere, waiting for what nobody sends, and closing the handles that it reports through.
 #![no_std]
 #![no_main]
 
@@ -55,7 +55,7 @@ fn main() -> u64 {
 fn make(number: u64, mut arguments: [u64; 6], random: &mut Random) -> Option<bool> {
     let far = Handle::new((OWN_SLOTS + random.below(4096 - OWN_SLOTS)) as u16, 0);
     match Syscall::from_raw(number) {
-        Some(Syscall::Exit) => return None,
+        Some(Syscall::Exit | Syscall::ThreadCreate | Syscall::ThreadEnd) => return None,
         Some(Syscall::ProcessKill) => arguments[0] = far.raw().into(),
         Some(Syscall::HandleClose) if arguments[0] & 0xFFF < KEPT_SLOTS => return None,
         Some(Syscall::Sleep) => arguments[0] = random.below(1000),
