@@ -145,9 +145,10 @@ impl Thread {
         self.outcome()
     }
 
-    /// Lets it get as far as it comes: for a job that is to block.
+    /// Lets it get as far as it comes: for a job that is to block. Long, as on a busy host the machine's other CPUs can stand
+    /// still for a while.
     pub fn settle(&self) {
-        calls::sleep(5 * MS);
+        calls::sleep(100 * MS);
     }
 
     /// Has it run on one CPU.
