@@ -106,7 +106,7 @@ pub fn ten_thousand(verdicts: &mut Verdicts<Log>, module: Handle) -> Result<()> 
     let once = |round: usize| -> Result<()> {
         let child = partner::create(idler, 8, 0, 0)?;
         partner::grant(child, memory, Rights::ALL, NEVER)?;
-        if round % 4 > 0 {
+        if !round.is_multiple_of(4) {
             partner::grant(child, notification, Rights::ALL, calls::clock() + MS)?;
             partner::grant(child, endpoint, Rights::ALL, NEVER)?;
             partner::start(child, Role::Idle, 0)?;

@@ -140,9 +140,9 @@ pub fn leases(verdicts: &mut Verdicts<Log>, _: Handle) -> Result<()> {
         }
         let _ = caller.wait();
         // And as the server's own buffer.
-        let mut message = message;
-        message.words[7] = OWN.address();
-        let caller = threads::start(0, Job::Call(endpoint, message))?;
+        let mut own = message;
+        own.words[7] = OWN.address();
+        let caller = threads::start(0, Job::Call(endpoint, own))?;
         let arrived = calls::receive_at_most(endpoint, 500 * MS)?;
         let reply = arrived.message.info.reply();
         let result = calls::lease(call, reply, [0, 0, address, 64]);
