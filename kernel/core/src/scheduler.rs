@@ -697,11 +697,10 @@ impl Scheduler {
             let account = next.and_then(|id| threads[id].account);
             let here = self.here();
             if here.account.is_some() && here.account != account {
+                // What is given back can wake threads, which may be more important.
                 self.close_account(threads, processes, self.here, clock.now_ns());
-                if self.woken.head.is_some() {
-                    self.place_woken(threads);
-                    continue;
-                }
+                self.place_woken(threads);
+                continue;
             }
             let Some(id) = next else { return };
             self.dequeue(threads, id);
