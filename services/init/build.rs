@@ -1,5 +1,7 @@
 //! Turns `system.toml` into the policy table of `init`.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::{env, fs};
 

@@ -5,14 +5,14 @@
 //! headings.
 
 use std::fmt::Write;
-use std::fs;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use nonos_abi::syscall::HandleNeed;
 use nonos_abi::words::Words;
 use nonos_abi::{Error, Name, ObjectKind, Rights, Syscall};
 use syn::{Attribute, Expr, Fields, Item, ItemConst, ItemEnum, ItemStruct, Lit, Meta, Type};
 
+use crate::page::Page;
 use crate::paths;
 
 /// Arguments and results in register order.
@@ -35,28 +35,12 @@ const SECTIONS: [(&str, &str); 4] = [
     ("rights", "rights"),
 ];
 
-const PAGE: &str = "docs/abi.md";
-
-/// Writes the page.
-///
-/// # Errors
-/// When the source of `abi/` cannot be read or has something this does not know.
-pub fn write() -> Result<()> {
-    fs::write(paths::root().join(PAGE), page()?).with_context(|| format!("write {PAGE}"))
-}
-
-/// Whether the page is what the source says.
-///
-/// # Errors
-/// When it is not.
-pub fn check() -> Result<()> {
-    let found = fs::read_to_string(paths::root().join(PAGE)).unwrap_or_default();
-    ensure!(
-        found == page()?,
-        "{PAGE} is not what abi/ says: `cargo xtask abi` writes it"
-    );
-    Ok(())
-}
+/// The page.
+pub const PAGE: Page = Page {
+    file: "docs/abi.md",
+    command: "cargo xtask abi",
+    text: page,
+};
 
 fn page() -> Result<String> {
     let mut page = String::from("# System interface\n\n");

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::build::{BOOT_LOADER, Builder, KERNEL, Target, Tree};
 use crate::keys::{Keys, Signer};
 use crate::process::{find_program, progress, run};
-use crate::{abi, fuzz, modules, packages, paths};
+use crate::{abi, audit, fuzz, modules, packages, paths};
 
 /// The documentation is for those who read the code, so it shows private items and may link to them.
 const RUSTDOC_FLAGS: &str = "-Dwarnings -Arustdoc::private-intra-doc-links";
@@ -20,9 +20,10 @@ type Check = fn() -> Result<()>;
 /// # Errors
 /// When a check fails or a tool is missing.
 pub fn all() -> Result<()> {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("format", format),
-        ("docs/abi.md", abi::check),
+        ("docs/abi.md", || abi::PAGE.check()),
+        ("unsafe code", audit::check),
         ("lints, host", lint_host),
         ("lints, system", lint_system),
         ("dependencies", dependencies),

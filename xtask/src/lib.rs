@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abi;
+pub mod audit;
 pub mod bench;
 pub mod build;
 pub mod check;
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod modules;
 pub mod mutants;
 pub mod packages;
+pub mod page;
 pub mod paths;
 pub mod process;
 pub mod qemu;

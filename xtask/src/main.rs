@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::size::Sizes;
-use xtask::{abi, bench, check, fuzz, mutants, packages, paths, process, run, test};
+use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test};
 
 /// Build, sign, run, test and measure NØNOS
 #[derive(Parser)]
@@ -44,6 +44,8 @@ enum Task {
     Check,
     /// Write docs/abi.md from the doc comments of abi/
     Abi,
+    /// Write docs/unsafe.md: all that is unsafe, and why it is sound
+    Audit,
     /// Make random system calls on the host, with all invariants checked after each
     Random {
         /// This many
@@ -97,7 +99,8 @@ fn execute(task: Task) -> Result<()> {
         }
         Task::Bench(options) => bench::run(&options),
         Task::Check => check::all(),
-        Task::Abi => abi::write(),
+        Task::Abi => abi::PAGE.write(),
+        Task::Audit => audit::write(),
         Task::Random { calls } => process::run(&mut fuzz::random_calls(calls)),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),
         Task::Mutants { files } => mutants::run_on(&files),

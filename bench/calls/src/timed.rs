@@ -28,6 +28,7 @@ pub struct Timed {
     after: u64,
 }
 
+// SAFETY: the assembly below defines them.
 unsafe extern "C" {
     /// Loads the registers, makes the system call between two readings, stores the registers and the readings.
     fn nonos_bench_call(timed: &mut Timed);
@@ -35,6 +36,7 @@ unsafe extern "C" {
     fn nonos_bench_nothing(timed: &mut Timed);
 }
 
+// SAFETY: both keep the registers that a function must keep, and write nothing but `timed` and their own stack.
 global_asm!(
     ".macro timed name, call:vararg",
     ".pushsection .text.\\name, \"ax\", @progbits",

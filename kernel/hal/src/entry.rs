@@ -33,6 +33,7 @@ pub struct Exit {
     pub error: u64,
 }
 
+// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, and two tables of this size.
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
@@ -43,6 +44,7 @@ unsafe extern "C" {
     static nonos_idt: [[u64; 2]; VECTORS];
 }
 
+// SAFETY: it holds the invariants at the top of `entry.s`; offsets of fields and addresses of functions are the compiler's.
 global_asm!(
     include_str!("entry.s"),
     start = sym crate::start::start,

@@ -77,6 +77,7 @@ pub use run::Logic;
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
+        // SAFETY: the name is the project's own, and a second use of the macro does not link.
         #[unsafe(no_mangle)]
         fn nonos_kernel_main(machine: $crate::Hal) -> ! {
             let main: fn($crate::Hal) -> ! = $main;

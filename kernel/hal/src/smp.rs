@@ -74,6 +74,7 @@ struct StartupData {
 /// Where [`StartupData`] lies in the page.
 const DATA: usize = 0x100;
 
+// SAFETY: no CPU runs it here, where it is constant data; the copy in its own page finds all it needs at the offsets given here.
 global_asm!(
     include_str!("startup.s"),
     data = const DATA,
@@ -90,6 +91,7 @@ global_asm!(
     efer_number = const Msr::Efer as u32,
 );
 
+// SAFETY: `startup.s` defines them, as marks in constant data; nothing is read through them but bytes between first and last.
 unsafe extern "C" {
     static nonos_startup: [u8; 0];
     static nonos_startup_long: [u8; 0];

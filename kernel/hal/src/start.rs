@@ -18,6 +18,7 @@ use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
 use crate::{audit, cpu, interrupts, protection, stop};
 
+// SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
     /// The kernel's main function, defined with [`crate::entry!`].
     fn nonos_kernel_main(machine: Hal) -> !;

@@ -37,6 +37,7 @@ macro_rules! entry {
             $crate::start::run($main)
         }
 
+        // SAFETY: the kernel starts a process here with a stack, and `__start` finds it aligned as functions expect it.
         core::arch::global_asm!(
             ".pushsection .text._start, \"ax\", @progbits",
             ".global _start",

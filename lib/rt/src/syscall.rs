@@ -444,12 +444,14 @@ struct IpcRegisters {
     rbp: u64,
 }
 
+// SAFETY: the assembly below defines it.
 unsafe extern "C" {
     /// Loads the registers, makes system call `number`, stores the registers; returns `rax`.
     fn nonos_rt_ipc(number: u64, registers: &mut IpcRegisters) -> u64;
 }
 
 // `rbx` and `rbp` cannot be operands of `asm!`, hence a function of its own.
+// SAFETY: keeps the registers that a function must keep, and writes nothing but `registers` and its own stack.
 global_asm!(
     ".pushsection .text.nonos_rt_ipc, \"ax\", @progbits",
     ".type nonos_rt_ipc, @function",

@@ -20,12 +20,14 @@ struct Begin {
     stack: u64,
 }
 
+// SAFETY: the assembly below defines it.
 unsafe extern "C" {
     /// Where threads start, with the address of a [`Begin`] in `rdi`, which is the top of the stack, too.
     fn nonos_rt_thread();
 }
 
 // Unmapping the stack and ending the thread must be done without a stack, hence assembly.
+// SAFETY: a thread begins here with a stack of its own, which nothing uses any more when `run` has returned its address.
 global_asm!(
     ".pushsection .text.nonos_rt_thread, \"ax\", @progbits",
     ".type nonos_rt_thread, @function",

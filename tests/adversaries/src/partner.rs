@@ -12,6 +12,7 @@ use nonos_abi::{Error, Handle, Message, MessageInfo, Rights, Syscall};
 use nonos_rt::syscall;
 
 // Its own entry, which keeps the two words that it is started with.
+// SAFETY: the process starts here with a stack, and `main` finds it aligned as functions expect it.
 global_asm!(
     ".pushsection .text._start, \"ax\", @progbits",
     ".global _start",

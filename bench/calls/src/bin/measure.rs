@@ -14,6 +14,7 @@ use nonos_rt::object::Log;
 nonos_rt::entry!(main);
 
 // Where the thread that measures begins: on a stack of its own.
+// SAFETY: the thread starts here with a stack of its own, whose top is aligned as `on_first_cpu` expects it.
 global_asm!(
     ".pushsection .text.nonos_bench_thread, \"ax\", @progbits",
     ".type nonos_bench_thread, @function",
@@ -27,6 +28,7 @@ global_asm!(
     on_first_cpu = sym on_first_cpu,
 );
 
+// SAFETY: the assembly above defines it; it is never called.
 unsafe extern "C" {
     fn nonos_bench_thread();
 }

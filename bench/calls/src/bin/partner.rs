@@ -11,6 +11,7 @@ use nonos_rt as _;
 const SECOND: u32 = Handle::new(2, 0).raw();
 const THIRD: u32 = Handle::new(3, 0).raw();
 
+// SAFETY: the process starts here; no Rust code runs in it, and no memory but its stack is written.
 global_asm!(
     ".pushsection .text._start, \"ax\", @progbits",
     ".global _start",

@@ -5,6 +5,7 @@
 
 use core::arch::global_asm;
 
+// SAFETY: the process starts here with a stack; no Rust code runs in it.
 global_asm!(
     ".global _start",
     "_start:",

@@ -39,6 +39,7 @@ static KEPT: [AtomicU32; threads::MOST] = [const { AtomicU32::new(0) }; threads:
 static ALLOWED: AtomicU64 = AtomicU64::new(0);
 
 // Where a thread of a random call starts, whatever its stack is: it ends at once.
+// SAFETY: needs no stack, touches no memory, does not return.
 core::arch::global_asm!(
     ".pushsection .text.nonos_adv_end, \"ax\", @progbits",
     ".global nonos_adv_end",
@@ -52,6 +53,7 @@ core::arch::global_asm!(
     end = const Syscall::ThreadEnd as u64,
 );
 
+// SAFETY: the assembly above defines it; it is never called.
 unsafe extern "C" {
     fn nonos_adv_end();
 }

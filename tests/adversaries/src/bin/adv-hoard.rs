@@ -24,6 +24,7 @@ static TAKEN: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
 const OWN_LIMITS: [Error; 2] = [Error::QuotaExceeded, Error::OutOfHandles];
 
 // A thread without a stack, so that there can be many: it sleeps until a time that does not come.
+// SAFETY: needs no stack, touches no memory, does not return.
 global_asm!(
     ".pushsection .text.nonos_adv_park, \"ax\", @progbits",
     ".global nonos_adv_park",
@@ -37,6 +38,7 @@ global_asm!(
     sleep = const Syscall::Sleep as u64,
 );
 
+// SAFETY: the assembly above defines it; it is never called.
 unsafe extern "C" {
     fn nonos_adv_park();
 }

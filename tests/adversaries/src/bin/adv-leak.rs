@@ -13,6 +13,7 @@ use nonos_rt::syscall;
 const WORDS: usize = 13 + 32;
 
 // The program's own entry: registers are stored before anything else happens.
+// SAFETY: the process starts here, on a stack with room for what is stored.
 global_asm!(
     ".pushsection .text._start, \"ax\", @progbits",
     ".global _start",
