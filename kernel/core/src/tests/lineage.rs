@@ -2,109 +2,19 @@
 
 use std::vec::Vec;
 
-use nonos_abi::info::{AuditRecord, HandleRecord, Topic, handle_state};
-use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
-use nonos_abi::words::Words;
-use nonos_abi::{Error, MessageInfo, PAGE_BYTES, Rights, Syscall, start};
+use nonos_abi::info::handle_state;
+use nonos_abi::{Error, MessageInfo, Rights, Syscall, start};
 
-use crate::arena::ProcessId;
+use super::family::{ALL, Family, READ, READ_WRITE};
 use crate::lineage::DEPTH_MAX;
-use crate::machine::{Event, Machine, UserPage};
-use crate::testing::World;
+use crate::machine::{Event, Machine};
 use crate::thread::ThreadState;
-
-const ALL: u64 = Rights::ALL.bits();
-const READ: u64 = Rights::READ.bits();
-const READ_WRITE: u64 = Rights::READ.or(Rights::WRITE).bits();
-
-/// `init` and two more processes.
-struct Family {
-    world: World,
-    init: ProcessId,
-    first: ProcessId,
-    second: ProcessId,
-}
-
-impl Default for Family {
-    fn default() -> Self {
-        let mut world = World::default();
-        let init = world.init();
-        let (first, _) = world.start_worker();
-        let (second, _) = world.start_worker();
-        Self {
-            world,
-            init,
-            first,
-            second,
-        }
-    }
-}
-
-impl Family {
-    fn value(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) -> u64 {
-        self.world.value(process, call, arguments)
-    }
-
-    fn error(&mut self, process: ProcessId, call: Syscall, arguments: &[u64]) -> Option<Error> {
-        self.world.call(process, call, arguments).err()
-    }
-
-    fn revoke(&mut self, process: ProcessId, handle: u64) {
-        assert_eq!(self.error(process, Syscall::HandleRevoke, &[handle]), None);
-    }
-
-    fn record(&mut self, process: ProcessId, handle: u64) -> HandleRecord {
-        let init = self.init;
-        let number = self.world.kernel.processes[process].number;
-        let (pointer, index) = (self.world.buffer(init), number << 32 | handle & 0xFFF);
-        let info = start::SYSTEM_INFO.raw().into();
-        let arguments = [info, Topic::Handle as u64, index, pointer, 32];
-        self.value(init, Syscall::SystemRead, &arguments);
-        let words = self.world.peek_words(init, pointer, HandleRecord::COUNT);
-        HandleRecord::read_words(&words).unwrap()
-    }
-
-    fn audit(&mut self) -> Vec<AuditRecord> {
-        let init = self.init;
-        let pointer = self.world.buffer(init);
-        let audit = start::AUDIT.raw().into();
-        let mut records = Vec::new();
-        let mut position = 0;
-        loop {
-            let arguments = [audit, position, pointer, 3];
-            let [count, next] = self
-                .world
-                .call(init, Syscall::AuditRead, &arguments)
-                .unwrap();
-            for index in 0..count {
-                let address = pointer + index * AuditRecord::COUNT as u64 * 8;
-                let words = self.world.peek_words(init, address, AuditRecord::COUNT);
-                records.push(AuditRecord::read_words(&words).unwrap());
-            }
-            if count < 3 {
-                return records;
-            }
-            position = next;
-        }
-    }
-
-    fn is_mapped(&self, process: ProcessId, address: u64) -> bool {
-        let page = UserPage::new(address).unwrap();
-        let space = self.world.space(process);
-        self.world.machine.translate(space, page).is_some()
-    }
-}
 
 #[test]
 fn what_was_derived_from_a_revoked_handle_is_dead_everywhere_and_the_handle_lives() {
     let mut family = Family::default();
-    let Family {
-        init,
-        first,
-        second,
-        ..
-    } = family;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, second] = family.processes();
+    let root = family.notification(init);
     let child = family.world.share(init, root, first);
     let grandchild = family.world.share(first, child, second);
     let own = family.value(init, Syscall::HandleCopy, &[root, ALL]);
@@ -140,8 +50,8 @@ fn what_was_derived_from_a_revoked_handle_is_dead_everywhere_and_the_handle_live
 #[test]
 fn parents_and_siblings_of_a_revoked_handle_go_on_working() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, _] = family.processes();
+    let root = family.notification(init);
     let one = family.value(init, Syscall::HandleCopy, &[root, ALL]);
     let other = family.value(init, Syscall::HandleCopy, &[root, ALL]);
     let below = family.world.share(init, one, first);
@@ -162,7 +72,7 @@ fn parents_and_siblings_of_a_revoked_handle_go_on_working() {
 fn revoking_needs_the_right() {
     let mut family = Family::default();
     let init = family.init;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let root = family.notification(init);
     let rights = Rights::ALL.without(Rights::REVOKE).bits();
     let copy = family.value(init, Syscall::HandleCopy, &[root, rights]);
     let below = family.value(init, Syscall::HandleCopy, &[copy, ALL]);
@@ -176,8 +86,8 @@ fn revoking_needs_the_right() {
 #[test]
 fn what_was_derived_from_a_closed_handle_belongs_to_its_parent() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, _] = family.processes();
+    let root = family.notification(init);
     let middle = family.value(init, Syscall::HandleCopy, &[root, ALL]);
     let below = family.world.share(init, middle, first);
     family.value(init, Syscall::HandleClose, &[middle]);
@@ -199,7 +109,7 @@ fn what_was_derived_from_a_closed_handle_belongs_to_its_parent() {
 fn a_copy_has_at_most_the_rights_and_the_time_of_its_parent() {
     let mut family = Family::default();
     let init = family.init;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let root = family.notification(init);
     let grant = Rights::READ.or(Rights::GRANT).bits();
     let narrow = family.value(init, Syscall::HandleCopy, &[root, grant, 1000]);
     let wide = family.value(init, Syscall::HandleCopy, &[narrow, ALL, 5000]);
@@ -216,7 +126,7 @@ fn a_copy_has_at_most_the_rights_and_the_time_of_its_parent() {
 fn an_expired_handle_is_denied_before_its_rights_are_looked_at() {
     let mut family = Family::default();
     let init = family.init;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let root = family.notification(init);
     let copy = family.value(init, Syscall::HandleCopy, &[root, READ, 1_000_000]);
     assert_eq!(
         family.error(init, Syscall::NotificationSignal, &[copy, 1]),
@@ -245,7 +155,7 @@ fn an_expired_handle_is_denied_before_its_rights_are_looked_at() {
 fn handles_can_be_passed_on_only_so_often() {
     let mut family = Family::default();
     let init = family.init;
-    let mut handle = family.value(init, Syscall::NotificationCreate, &[]);
+    let mut handle = family.notification(init);
     for _ in 1..DEPTH_MAX {
         handle = family.value(init, Syscall::HandleCopy, &[handle, ALL]);
     }
@@ -262,7 +172,7 @@ fn handles_can_be_passed_on_only_so_often() {
 #[test]
 fn mappings_go_with_the_handle_they_were_made_through() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let root = family.value(init, Syscall::MemoryCreate, &[3]);
     let through_root = family.value(init, Syscall::MemoryMap, &[root, READ_WRITE]);
     let lent = family.world.share(init, root, first);
@@ -286,7 +196,7 @@ fn mappings_go_with_the_handle_they_were_made_through() {
 #[test]
 fn the_address_of_a_revoked_mapping_is_not_used_again_before_the_program_says_that_it_knows() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let root = family.value(init, Syscall::MemoryCreate, &[1]);
     let lent = family.world.share(init, root, first);
     let address = family.value(first, Syscall::MemoryMap, &[lent, READ_WRITE]);
@@ -307,12 +217,7 @@ fn the_address_of_a_revoked_mapping_is_not_used_again_before_the_program_says_th
 #[test]
 fn threads_that_wait_through_a_revoked_handle_are_told() {
     let mut family = Family::default();
-    let Family {
-        init,
-        first,
-        second,
-        ..
-    } = family;
+    let [init, first, second] = family.processes();
     // A caller that nobody received, and one that waits for its answer.
     let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
     let door = family.value(init, Syscall::EndpointBadge, &[endpoint, 7, ALL]);
@@ -333,7 +238,7 @@ fn threads_that_wait_through_a_revoked_handle_are_told() {
     // A receiver and one that waits for signals.
     let ear = family.value(first, Syscall::EndpointCreate, &[]);
     let ears = family.world.share(first, ear, second);
-    let bell = family.value(init, Syscall::NotificationCreate, &[]);
+    let bell = family.notification(init);
     let bells = family.world.share(init, bell, first);
     family.world.begin(second, Syscall::Receive, &[ears]);
     family.revoke(first, ear);
@@ -348,7 +253,7 @@ fn threads_that_wait_through_a_revoked_handle_are_told() {
 #[test]
 fn threads_that_wait_through_a_handle_that_expires_are_told() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
     let door = family.value(init, Syscall::HandleCopy, &[endpoint, ALL, 50_000]);
     let door = family.world.share(init, door, first);
@@ -360,7 +265,7 @@ fn threads_that_wait_through_a_handle_that_expires_are_told() {
     assert_eq!(family.world.result(first), Err(Error::Expired));
 
     let now_ns = family.world.machine.now_ns();
-    let bell = family.value(init, Syscall::NotificationCreate, &[]);
+    let bell = family.notification(init);
     let bells = family.value(init, Syscall::HandleCopy, &[bell, READ, now_ns + 1000]);
     let bells = family.world.share(init, bells, first);
     family
@@ -373,7 +278,7 @@ fn threads_that_wait_through_a_handle_that_expires_are_told() {
 #[test]
 fn a_mapping_goes_before_its_process_runs_past_the_deadline() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let root = family.value(init, Syscall::MemoryCreate, &[1]);
     let lent = family.value(init, Syscall::HandleCopy, &[root, READ_WRITE | 8, 70_000]);
     let lent = family.world.share(init, lent, first);
@@ -393,11 +298,11 @@ fn a_mapping_goes_before_its_process_runs_past_the_deadline() {
 #[test]
 fn bindings_go_with_either_handle() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let hardware = start::HARDWARE.raw().into();
     for revoke_line in [true, false] {
         let line = family.value(init, Syscall::HardwareInterrupt, &[hardware, 4]);
-        let bell = family.value(init, Syscall::NotificationCreate, &[]);
+        let bell = family.notification(init);
         let [my_line, my_bell] = [line, bell].map(|h| family.world.share(init, h, first));
         family.value(first, Syscall::InterruptBind, &[my_line, my_bell, 1]);
         assert!(family.world.machine.enabled_interrupts.contains(&4));
@@ -421,14 +326,9 @@ fn bindings_go_with_either_handle() {
 fn a_watch_goes_with_either_handle() {
     for revoke_process in [true, false] {
         let mut family = Family::default();
-        let Family {
-            init,
-            first,
-            second,
-            ..
-        } = family;
+        let [init, first, second] = family.processes();
         let (victim, process) = family.world.start_worker();
-        let bell = family.value(init, Syscall::NotificationCreate, &[]);
+        let bell = family.notification(init);
         for watcher in [first, second] {
             let [watched, signalled] =
                 [process, bell].map(|handle| family.world.share(init, handle, watcher));
@@ -445,7 +345,7 @@ fn a_watch_goes_with_either_handle() {
 #[test]
 fn devices_and_modules_go_with_the_handle_they_were_made_from() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let hardware = family
         .world
         .share(init, start::HARDWARE.raw().into(), first);
@@ -469,13 +369,8 @@ fn devices_and_modules_go_with_the_handle_they_were_made_from() {
 #[test]
 fn a_long_revocation_is_made_in_parts_and_complete_when_it_returns() {
     let mut family = Family::default();
-    let Family {
-        init,
-        first,
-        second,
-        ..
-    } = family;
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, second] = family.processes();
+    let root = family.notification(init);
     family.world.checked = false;
     let mut handles = Vec::new();
     for process in [init, first, second] {
@@ -513,23 +408,14 @@ fn a_long_revocation_is_made_in_parts_and_complete_when_it_returns() {
 #[test]
 fn a_moved_handle_keeps_its_place_and_its_descendants() {
     let mut family = Family::default();
-    let Family {
-        init,
-        first,
-        second,
-        ..
-    } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, second] = family.processes();
+    let (endpoint, door) = family.endpoint();
+    let root = family.notification(init);
     let moved = family.world.share(init, root, first);
     let below = family.world.share(first, moved, second);
     family.world.begin(init, Syscall::Receive, &[endpoint]);
     let info = MessageInfo::new(0, 0, 1).moving(1);
-    family.world.switch_to(first);
-    family.world.context(first).rbx = moved;
-    family.world.begin(first, Syscall::Call, &[door, info.0]);
-    let arrived = family.world.context(init).rbx;
+    let arrived = family.send_handle(door, info, moved);
     let record = family.record(init, arrived);
     assert_eq!(record.parent_handle, root);
     assert_eq!((record.children, record.rights), (1, ALL));
@@ -543,23 +429,14 @@ fn a_moved_handle_keeps_its_place_and_its_descendants() {
 #[test]
 fn a_handle_that_loses_rights_on_the_way_leaves_its_descendants_to_its_parent() {
     let mut family = Family::default();
-    let Family {
-        init,
-        first,
-        second,
-        ..
-    } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
-    let root = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, second] = family.processes();
+    let (endpoint, door) = family.endpoint();
+    let root = family.notification(init);
     let moved = family.world.share(init, root, first);
     let below = family.world.share(first, moved, second);
     family.world.begin(init, Syscall::Receive, &[endpoint]);
     let info = MessageInfo::new(0, 0, 1).moving(1).for_receiver_only(1);
-    family.world.switch_to(first);
-    family.world.context(first).rbx = moved;
-    family.world.begin(first, Syscall::Call, &[door, info.0]);
-    let arrived = family.world.context(init).rbx;
+    let arrived = family.send_handle(door, info, moved);
     let record = family.record(init, arrived);
     assert_eq!((record.parent_handle, record.children), (root, 0));
     assert_eq!(record.rights, Rights::ALL.without(Rights::GRANT).bits());
@@ -575,16 +452,12 @@ fn a_handle_that_loses_rights_on_the_way_leaves_its_descendants_to_its_parent() 
 #[test]
 fn a_copied_handle_can_arrive_without_grant() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
-    let sent = family.value(first, Syscall::NotificationCreate, &[]);
+    let [init, first, _] = family.processes();
+    let (endpoint, door) = family.endpoint();
+    let sent = family.notification(first);
     family.world.begin(init, Syscall::Receive, &[endpoint]);
     let info = MessageInfo::new(0, 0, 2).for_receiver_only(0b10);
-    family.world.switch_to(first);
-    family.world.context(first).rbx = sent | sent << 32;
-    family.world.begin(first, Syscall::Call, &[door, info.0]);
-    let pair = family.world.context(init).rbx;
+    let pair = family.send_handle(door, info, sent | sent << 32);
     let (free, bound) = (pair & 0xFFFF_FFFF, pair >> 32);
     assert_eq!(family.error(init, Syscall::HandleCopy, &[free, ALL]), None);
     assert_eq!(
@@ -596,9 +469,8 @@ fn a_copied_handle_can_arrive_without_grant() {
 #[test]
 fn the_handle_that_a_message_goes_through_cannot_be_moved_in_it() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
+    let first = family.first;
+    let (_, door) = family.endpoint();
     let info = MessageInfo::new(0, 0, 1).moving(1).0;
     family.world.switch_to(first);
     family.world.context(first).rbx = door;
@@ -609,247 +481,11 @@ fn the_handle_that_a_message_goes_through_cannot_be_moved_in_it() {
     assert_eq!(family.error(first, Syscall::HandleInfo, &[door]), None);
 }
 
-/// `first` lends two pages of its memory, from the middle of one on, to `init`.
-struct Lent {
-    family: Family,
-    address: u64,
-    reply: u64,
-}
-
-const LENT_BYTES: u64 = 5000;
-
-fn lend(access: u64) -> Lent {
-    let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
-    let memory = family.value(first, Syscall::MemoryCreate, &[3]);
-    let address = family.value(first, Syscall::MemoryMap, &[memory, READ_WRITE]) + 3000;
-    family.world.begin(init, Syscall::Receive, &[endpoint]);
-    family.world.switch_to(first);
-    let context = family.world.context(first);
-    context.r14 = LENT_BYTES | access;
-    context.r15 = address;
-    let info = MessageInfo::new(0, 0, 0).lending(1).0;
-    family.world.begin(first, Syscall::Call, &[door, info]);
-    let context = *family.world.context(init);
-    let info = MessageInfo(context.rsi);
-    assert_eq!((context.rax, info.leases()), (0, 1));
-    assert_eq!((context.r14, context.r15), (LENT_BYTES | access, 0));
-    let reply = info.reply().raw().into();
-    Lent {
-        family,
-        address,
-        reply,
-    }
-}
-
-#[test]
-fn a_server_reads_and_writes_what_it_was_lent_and_nothing_else() {
-    let Lent {
-        mut family,
-        address,
-        reply,
-    } = lend(LEASE_READ | LEASE_WRITE);
-    let Family { init, first, .. } = family;
-    let buffer = family.world.buffer(init);
-    family
-        .world
-        .poke(first, address + 1090, b"lent across two pages");
-    let arguments = [reply, 0, 1090, buffer, 21];
-    assert_eq!(family.error(init, Syscall::LeaseRead, &arguments), None);
-    assert_eq!(
-        family.world.peek(init, buffer, 21),
-        b"lent across two pages"
-    );
-    family.world.poke(init, buffer, b"back");
-    let arguments = [reply, 0, LENT_BYTES - 4, buffer, 4];
-    assert_eq!(family.error(init, Syscall::LeaseWrite, &arguments), None);
-    let end = address + LENT_BYTES - 4;
-    assert_eq!(family.world.peek(first, end, 5), b"back\0");
-    for (index, offset, pointer, length) in [
-        (0, LENT_BYTES - 3, buffer, 4),
-        (0, u64::MAX, buffer, 4),
-        (0, 4, buffer, u64::MAX),
-        (0, 0, buffer, 64 * 1024 + 1),
-        (1, 0, buffer, 4),
-        (u64::MAX, 0, buffer, 4),
-    ] {
-        let arguments = [reply, index, offset, pointer, length];
-        for call in [Syscall::LeaseRead, Syscall::LeaseWrite] {
-            let error = family.error(init, call, &arguments);
-            assert_eq!(error, Some(Error::InvalidArgument), "{arguments:?}");
-        }
-    }
-    for pointer in [0, 1 << 63, u64::MAX - 2, PAGE_BYTES as u64] {
-        let error = family.error(init, Syscall::LeaseRead, &[reply, 0, 0, pointer, 4]);
-        assert_eq!(error, Some(Error::BadAddress), "{pointer:#x}");
-    }
-    family.value(init, Syscall::Reply, &[reply, 0]);
-    let error = family.error(init, Syscall::LeaseRead, &[reply, 0, 0, buffer, 4]);
-    assert_eq!(error, Some(Error::NoHandle));
-}
-
-#[test]
-fn a_lease_allows_what_it_says() {
-    for (access, allowed, denied) in [
-        (LEASE_READ, Syscall::LeaseRead, Syscall::LeaseWrite),
-        (LEASE_WRITE, Syscall::LeaseWrite, Syscall::LeaseRead),
-    ] {
-        let Lent {
-            mut family, reply, ..
-        } = lend(access);
-        let init = family.init;
-        let buffer = family.world.buffer(init);
-        let arguments = [reply, 0, 0, buffer, 4];
-        assert_eq!(family.error(init, allowed, &arguments), None);
-        assert_eq!(
-            family.error(init, denied, &arguments),
-            Some(Error::InvalidArgument)
-        );
-    }
-}
-
-#[test]
-fn a_lease_ends_with_its_caller() {
-    let Lent {
-        mut family, reply, ..
-    } = lend(LEASE_READ);
-    let Family { init, first, .. } = family;
-    let kill = crate::process::Exit::Killed;
-    let World {
-        kernel, machine, ..
-    } = &mut family.world;
-    kernel.end_process(first, kill, machine);
-    family.world.event(Event::Spurious);
-    let buffer = family.world.buffer(init);
-    assert_eq!(
-        family.error(init, Syscall::LeaseRead, &[reply, 0, 0, buffer, 4]),
-        Some(Error::PeerGone)
-    );
-}
-
-#[test]
-fn leases_that_make_no_sense_are_refused_to_the_caller() {
-    let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let endpoint = family.value(init, Syscall::EndpointCreate, &[]);
-    let door = family.world.share(init, endpoint, first);
-    let buffer = family.world.buffer(first);
-    let one = MessageInfo::new(0, 6, 0).lending(1);
-    for (info, length, address, error) in [
-        (
-            MessageInfo::new(0, 7, 0).lending(1),
-            8 | LEASE_READ,
-            buffer,
-            Error::InvalidArgument,
-        ),
-        (
-            MessageInfo::new(0, 0, 0).lending(5),
-            8 | LEASE_READ,
-            buffer,
-            Error::InvalidArgument,
-        ),
-        (one, 8, buffer, Error::InvalidArgument),
-        (one, 8 | LEASE_READ, u64::MAX - 3, Error::BadAddress),
-        (one, 8 | LEASE_READ, 1 << 63, Error::BadAddress),
-        (one, (1 << 61) | LEASE_READ, buffer, Error::BadAddress),
-    ] {
-        family.world.switch_to(first);
-        let context = family.world.context(first);
-        (context.r14, context.r15) = (length, address);
-        let refused = family.error(first, Syscall::Call, &[door, info.0]);
-        assert_eq!(refused, Some(error), "{info:?} {length:#x} {address:#x}");
-    }
-    // An address that is not mapped is the caller's error only when the server uses it.
-    family.world.switch_to(first);
-    let context = family.world.context(first);
-    (context.r14, context.r15) = (8 | LEASE_READ, 0x1000);
-    family.world.begin(first, Syscall::Call, &[door, one.0]);
-    let received = family.world.call(init, Syscall::Receive, &[endpoint]);
-    let reply = MessageInfo(received.unwrap()[1]).reply().raw().into();
-    let buffer = family.world.buffer(init);
-    assert_eq!(
-        family.error(init, Syscall::LeaseRead, &[reply, 0, 0, buffer, 4]),
-        Some(Error::BadAddress)
-    );
-}
-
-#[test]
-fn every_denial_is_recorded_with_who_what_and_why() {
-    let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let bell = family.value(init, Syscall::NotificationCreate, &[]);
-    let copy = family.value(init, Syscall::HandleCopy, &[bell, READ | 8, 90]);
-    let mine = family.world.share(init, copy, first);
-    family.error(first, Syscall::NotificationWait, &[0xABC_DEF]);
-    family.error(first, Syscall::MemoryMap, &[mine, READ]);
-    family.error(first, Syscall::NotificationSignal, &[mine, 1]);
-    family.world.advance(100);
-    family.error(first, Syscall::NotificationWait, &[mine]);
-    family.revoke(init, bell);
-    family.error(first, Syscall::NotificationWait, &[mine]);
-    // Errors that are no denials are not recorded.
-    family.error(first, Syscall::MemoryUnmap, &[123]);
-    let records = family.audit();
-    let number = family.world.kernel.processes[first].number;
-    let seen: Vec<_> = records
-        .iter()
-        .map(|record| (record.process, record.reason, record.syscall, record.handle))
-        .collect();
-    let row = |error: Error, call: Syscall, handle| (number, error.raw(), call as u64, handle);
-    assert_eq!(
-        seen,
-        [
-            row(Error::NoHandle, Syscall::NotificationWait, 0xABC_DEF),
-            row(Error::WrongKind, Syscall::MemoryMap, mine),
-            row(Error::MissingRight, Syscall::NotificationSignal, mine),
-            row(Error::Expired, Syscall::NotificationWait, mine),
-            row(Error::Revoked, Syscall::NotificationWait, mine),
-        ]
-    );
-    assert!(
-        records
-            .windows(2)
-            .all(|pair| pair[0].sequence < pair[1].sequence)
-    );
-    assert_eq!(records[0].kind, 0);
-    assert_eq!(records[1].kind, nonos_abi::ObjectKind::Notification as u64);
-    assert_eq!(records[3].time_ns, 100);
-    assert_eq!(records[0].name.as_str(), "worker");
-}
-
-#[test]
-fn the_record_of_denials_keeps_the_newest() {
-    let mut family = Family::default();
-    let first = family.first;
-    family.world.checked = false;
-    for handle in 0..300 {
-        family.error(first, Syscall::HandleInfo, &[0x5000 + handle]);
-    }
-    let records = family.audit();
-    assert_eq!(records.len(), 256);
-    assert_eq!(records[0].handle, 0x5000 + 44);
-    assert_eq!(records[255].sequence, 299);
-}
-
-#[test]
-fn only_a_holder_reads_the_record_of_denials() {
-    let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let buffer = family.world.buffer(first);
-    let log = family.world.share(init, start::LOG.raw().into(), first);
-    assert_eq!(
-        family.error(first, Syscall::AuditRead, &[log, 0, buffer, 1]),
-        Some(Error::WrongKind)
-    );
-}
-
 #[test]
 fn what_a_thread_is_bound_to_goes_with_the_handle() {
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
-    let bell = family.value(init, Syscall::NotificationCreate, &[]);
+    let [init, first, _] = family.processes();
+    let bell = family.notification(init);
     let mine = family.world.share(init, bell, first);
     family.value(first, Syscall::NotificationBind, &[mine]);
     let ear = family.value(first, Syscall::EndpointCreate, &[]);
@@ -867,9 +503,9 @@ fn what_a_thread_is_bound_to_goes_with_the_handle() {
 fn a_timer_goes_with_either_handle_and_with_their_time() {
     for revoke_timer in [true, false] {
         let mut family = Family::default();
-        let Family { init, first, .. } = family;
+        let [init, first, _] = family.processes();
         let timer = family.value(init, Syscall::TimerCreate, &[]);
-        let bell = family.value(init, Syscall::NotificationCreate, &[]);
+        let bell = family.notification(init);
         let [mine, my_bell] = [timer, bell].map(|handle| family.world.share(init, handle, first));
         family.value(first, Syscall::TimerSet, &[mine, my_bell, 1, 5000, 0]);
         family.revoke(init, if revoke_timer { timer } else { bell });
@@ -878,9 +514,9 @@ fn a_timer_goes_with_either_handle_and_with_their_time() {
         assert!(family.world.is_blocked(init));
     }
     let mut family = Family::default();
-    let Family { init, first, .. } = family;
+    let [init, first, _] = family.processes();
     let timer = family.value(init, Syscall::TimerCreate, &[]);
-    let bell = family.value(init, Syscall::NotificationCreate, &[]);
+    let bell = family.notification(init);
     let brief = family.value(init, Syscall::HandleCopy, &[bell, ALL, 250_000]);
     let [mine, my_bell] = [timer, brief].map(|handle| family.world.share(init, handle, first));
     family.value(

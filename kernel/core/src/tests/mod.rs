@@ -4,9 +4,12 @@
 mod budgets;
 mod calls;
 mod cpus;
+mod denials;
+mod family;
 mod fast_path;
 mod handles;
 mod hardware;
+mod leases;
 mod lineage;
 mod loading;
 mod memory;
