@@ -2,7 +2,8 @@
 //! as if nothing had been: the same processes, the same rules in every page table, a shell that answers.
 
 use system_tests::attack::{
-    CPUS, at_prompt, check_output, expect_repelled, expect_unharmed, is_tested_in, services,
+    CPUS, at_prompt, check_output, expect_repelled, expect_unharmed, is_tested_in, run_beside,
+    services,
 };
 use system_tests::images;
 use system_tests::machine::PROMPT;
@@ -73,16 +74,7 @@ fn a_program_that_never_calls_the_kernel_starves_nobody_and_can_be_ended() {
     let output = machine.expect(&format!("\n{PROMPT}"));
     machine.check_contains(&output, "adv-spin ended: killed");
 
-    let output = machine.command("run adv-spin &");
-    let number = output.split("runs as process ").nth(1);
-    let number = number
-        .and_then(|rest| rest.split_whitespace().next())
-        .map(str::to_owned);
-    let number =
-        number.unwrap_or_else(|| machine.fail("the program does not run beside the shell"));
-    machine.wait_until("the program's own words", |machine| {
-        machine.transcript().matches("spinning").count() == 2
-    });
+    let number = run_beside(&mut machine, "adv-spin", "spinning");
     let output = machine.command("echo beside it");
     machine.check_contains(&output, "beside it");
     machine.command(&format!("kill {number}"));

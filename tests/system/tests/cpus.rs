@@ -1,5 +1,6 @@
 //! Several processors: all of them run, one that is busy disturbs nobody, and the end of the machine stops all.
 
+use system_tests::attack::{run_beside, wait_for_end};
 use system_tests::canary::Canary;
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -48,28 +49,21 @@ fn eight_processors_run() {
 #[test]
 fn busy_programs_on_other_processors_can_be_ended() {
     let mut machine = machine(4);
-    for _ in 0..6 {
-        machine.command("run adv-spin &");
-    }
+    let spin = |_| run_beside(&mut machine, "adv-spin", "spinning");
+    let numbers: Vec<_> = (0..6).map(spin).collect();
     let list = machine.command("ps");
-    println!("{list}");
     machine.check_equal(list.matches("adv-spin").count(), 6, "programs that spin");
-    let pids = list
-        .lines()
-        .filter(|line| line.contains("adv-spin"))
-        .filter_map(|line| line.split_whitespace().next());
-    for pid in pids {
-        machine.command(&format!("kill {pid}"));
+    for number in numbers {
+        machine.command(&format!("kill {number}"));
     }
-    let list = machine.command("ps");
-    machine.check(!list.contains("adv-spin"), "a killed program is there");
+    wait_for_end(&mut machine, "adv-spin");
 }
 
 #[test]
 fn memory_is_wiped_while_other_processors_are_busy() {
     let mut machine = machine(4);
     for _ in 0..3 {
-        machine.command("run adv-spin &");
+        run_beside(&mut machine, "adv-spin", "spinning");
     }
     machine.keep_after_power_off();
     let canary = Canary::plant(&mut machine);

@@ -1,6 +1,7 @@
 //! Memory protection, checked from outside: control registers and page tables of the running system.
 
 use std::collections::HashSet;
+use system_tests::attack::run_beside;
 use system_tests::cpu::{self, Registers};
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -250,13 +251,7 @@ fn no_command_tells_where_the_kernel_lies() {
 fn memory_of_a_program_is_zero_after_its_end() {
     let mut machine = saved::at_prompt(&images::with_adversaries().machine_without_tpm());
     let before: HashSet<u64> = user_frames(&mut machine).into_iter().collect();
-    let output = machine.command("run adv-spin &");
-    let number = output.split("runs as process ").nth(1).unwrap_or_default();
-    let number = number
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let number = run_beside(&mut machine, "adv-spin", "spinning");
     let mut own = user_frames(&mut machine);
     own.retain(|frame| !before.contains(frame));
     machine.check(

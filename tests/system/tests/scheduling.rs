@@ -1,10 +1,14 @@
 //! Programs that want everything for themselves, on machines with one, two and four CPUs: others go on, and they can be ended.
 
-use system_tests::attack::{CPUS, at_prompt, check_output, expect_unharmed, run_beside, services};
+use system_tests::attack::{
+    CPUS, at_prompt, check_output, expect_unharmed, run_beside, services, wait_for_end,
+};
 use system_tests::machine::Machine;
 
-/// What the shell says of memory and of the number of processes.
+/// What the shell says of memory and of the number of processes, when all programs have ended.
+#[track_caller]
 fn memory(machine: &mut Machine) -> String {
+    wait_for_end(machine, "adv-");
     machine.command("mem")
 }
 
