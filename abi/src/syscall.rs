@@ -196,7 +196,8 @@ syscalls! {
     NotificationBind = 53 (notification: Notification READ) fails Busy OutOfObjects QuotaExceeded TooDeep;
     /// Makes a timer. Its handle has all rights.
     TimerCreate = 54 () -> (timer) fails OutOfHandles OutOfObjects QuotaExceeded;
-    /// Has bits of a notification signalled at a time, and again after each period (0: once). A time of 0 disarms it.
+    /// Has bits of a notification signalled at a time, and again after each period (0: once). A time of 0 disarms it. The periodic
+    /// timers that one process made signal 10,000 times in a second, all together, at most.
     TimerSet = 55 (timer: Timer WRITE, notification: Notification WRITE, bits, deadline_ns, period_ns)
         fails InvalidArgument OutOfObjects QuotaExceeded TooDeep;
 

@@ -18,6 +18,18 @@ use crate::queue::{Chain, Links, List};
 /// The shortest period, so that signalling does not take all of a CPU's time.
 pub(crate) const PERIOD_NS_MIN: u64 = 100_000;
 
+/// How often per second the periodic timers of one process signal, all together: as often as one with the shortest period. A
+/// timer that signals once costs its process a system call each time; a periodic one costs whoever runs.
+const RATE_MAX: u64 = rate(PERIOD_NS_MIN);
+
+/// How often per second a timer signals, rounded up; 0 for one that signals once.
+const fn rate(period_ns: u64) -> u64 {
+    match period_ns {
+        0 => 0,
+        _ => 1_000_000_000_u64.div_ceil(period_ns),
+    }
+}
+
 /// A timer.
 pub struct Timer {
     /// What it signals, and when, while it is armed.
@@ -94,12 +106,27 @@ impl Kernel {
     ) -> Result<(), Error> {
         self.lineage.check_depth(source.node)?;
         self.lineage.check_depth(sink.node)?;
+        if alarm.period_ns != 0 {
+            self.check_rate(id, alarm.period_ns)?;
+        }
         self.notifications.retain(alarm.signal.notification);
         self.unset_timer(id, machine);
         self.arm_timer(id, alarm);
         for (side, handle) in [(Side::Source, source), (Side::Notification, sink)] {
             let node = self.lineage.node(Derived::Timer(id, side));
             self.lineage.link(node, handle.node);
+        }
+        Ok(())
+    }
+
+    /// Checks that the process that made a timer may have it signal so often, beside its others.
+    fn check_rate(&self, id: TimerId, period_ns: u64) -> Result<(), Error> {
+        let payer = self.timers.payer(id);
+        let others = self.timers.iter();
+        let others = others.filter(|&(other, _)| other != id && self.timers.payer(other) == payer);
+        let rates = others.filter_map(|(_, timer)| Some(rate(timer.armed?.period_ns)));
+        if rates.sum::<u64>() + rate(period_ns) > RATE_MAX {
+            return Err(Error::QuotaExceeded);
         }
         Ok(())
     }

@@ -125,6 +125,36 @@ fn rights_on_both_and_a_period_that_is_not_too_short_are_needed() {
 }
 
 #[test]
+fn the_periodic_timers_of_a_process_signal_no_more_often_than_one_may() {
+    let mut world = World::default();
+    let init = world.init();
+    let (worker, _) = world.start_worker();
+    let make = |world: &mut World, process| {
+        let timer = world.value(process, Syscall::TimerCreate, &[]);
+        let notification = world.value(process, Syscall::NotificationCreate, &[]);
+        (timer, notification)
+    };
+    let (first, second, other) = (
+        make(&mut world, init),
+        make(&mut world, init),
+        make(&mut world, worker),
+    );
+    let mut set = |process, (timer, notification), period| {
+        let arguments = [timer, notification, 1, MS, period];
+        world.call(process, Syscall::TimerSet, &arguments).map(drop)
+    };
+    assert_eq!(set(init, first, 125_000), Ok(()));
+    assert_eq!(set(init, second, 499_999), Err(Error::QuotaExceeded));
+    assert_eq!(set(init, second, 500_000), Ok(()), "10,000 in a second");
+    assert_eq!(set(init, first, 120_000), Err(Error::QuotaExceeded));
+    assert_eq!(set(init, first, 125_000), Ok(()), "it counts once");
+    assert_eq!(set(worker, other, 100_000), Ok(()), "another process");
+    assert_eq!(set(init, second, 0), Ok(()), "once is no rate");
+    assert_eq!(set(init, first, 100_000), Ok(()));
+    assert_eq!(set(init, second, u64::MAX), Err(Error::QuotaExceeded));
+}
+
+#[test]
 fn an_armed_timer_keeps_its_notification_and_goes_with_its_last_handle() {
     let mut world = World::default();
     let init = world.init();

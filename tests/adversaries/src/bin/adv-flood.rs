@@ -10,6 +10,9 @@ use nonos_abi::{Error, Handle, Message, MessageInfo, Rights, start};
 
 nonos_rt::entry!(main);
 
+/// The shortest period that the kernel takes.
+const SHORTEST_NS: u64 = 100_000;
+
 fn main() -> u64 {
     let mut terminal = console();
     match floods() {
@@ -40,11 +43,11 @@ fn floods() -> Result<usize> {
         }
         count += 1;
     }
-    // Periods far shorter than what the kernel needs to signal.
-    for period in [1, 100, 10_000] {
+    // Periods far shorter than what the kernel needs to signal, and as many timers with the shortest as there may be.
+    for period in [1, 100, 10_000, SHORTEST_NS, SHORTEST_NS, SHORTEST_NS] {
         let timer = calls::timer()?;
         match calls::timer_set(timer, notification, calls::clock() + MS, period) {
-            Ok(()) | Err(Error::InvalidArgument) => {}
+            Ok(()) | Err(Error::InvalidArgument | Error::QuotaExceeded) => {}
             Err(error) => return Err(error),
         }
     }
