@@ -5,7 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
+use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -38,7 +38,8 @@ fn start(machine: &mut Hal) -> Result<Kernel, StartError> {
         payload: machine.payload(),
         tsc_at_kernel_entry: machine.tsc_at_start(),
     };
-    let arenas = arenas(&Sizes::for_boot(boot.info), machine);
+    let (free_frames, _) = machine.table_frames();
+    let arenas = arenas(&Sizes::for_boot(boot.info, free_frames), machine);
     let mut kernel = Kernel::new(boot, arenas, machine)?;
     kernel.start_init(machine)?;
     Ok(kernel)

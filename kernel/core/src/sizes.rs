@@ -83,11 +83,11 @@ impl Sizes {
         sizes.with_processes(processes.clamp(4, 256))
     }
 
-    /// The sizes for the machine that the boot loader describes.
-    pub fn for_boot(info: &BootInfo) -> Self {
-        let region_bytes = info.region_bytes.saturating_sub(info.region_used_bytes);
+    /// The sizes for the machine that the boot loader describes, of whose kernel region so many frames are free: the stacks of
+    /// the CPUs lie there, too.
+    pub fn for_boot(info: &BootInfo, free_frames: u64) -> Self {
         let (_, frames) = usable_frames(info);
-        Self::for_memory(region_bytes as usize, frames as usize)
+        Self::for_memory(free_frames as usize * PAGE_BYTES, frames as usize)
     }
 
     pub(crate) fn with_processes(self, processes: usize) -> Self {

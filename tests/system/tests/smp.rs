@@ -5,6 +5,7 @@ use system_tests::cpu;
 use system_tests::images;
 use system_tests::machine::Machine;
 use system_tests::saved;
+use system_tests::shell::row;
 
 #[test]
 fn every_processor_has_the_same_protections_and_tables() {
@@ -79,5 +80,28 @@ fn the_status_counts_the_processors() {
         let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
         let status = machine.command("status");
         machine.check_contains(&status, &format!("{cpus} running"));
+    }
+}
+
+#[test]
+fn what_the_processors_stacks_took_is_not_promised_to_processes() {
+    /// Page tables of a usual process, KiB (`nonos_kernel_core::Sizes`).
+    const TABLES_KIB: u64 = 12 * 4;
+    for cpus in [1, 8] {
+        let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
+        let memory = machine.command("mem");
+        let number = |text: Option<&str>, word: usize| {
+            let word = text.and_then(|text| text.split_whitespace().nth(word));
+            let number = word.and_then(|word| word.parse::<u64>().ok());
+            number.unwrap_or_else(|| machine.fail(&format!("not understood: {memory}")))
+        };
+        let kernel = memory.split_once("Kernel objects").map(|(_, rest)| rest);
+        let free_kib = number(kernel.and_then(|kernel| row(kernel, "  free")), 0);
+        let processes = row(&memory, "Processes");
+        let (now, most) = (number(processes, 0), number(processes, 4));
+        machine.check(
+            free_kib >= (most - now) * TABLES_KIB,
+            &format!("{cpus} CPUs, {free_kib} KiB for {most} processes"),
+        );
     }
 }
