@@ -269,10 +269,11 @@ pub trait Machine {
     /// the machine has no such line.
     fn interrupt_route(&self, line: u32) -> Option<u32>;
 
-    /// Lets a global system interrupt through, once: it is masked again when it arrives.
+    /// Lets a global system interrupt through, once: it is masked again when it arrives. That of the serial port says that a
+    /// driver has it.
     fn interrupt_enable(&mut self, global: u32);
 
-    /// Masks a global system interrupt.
+    /// Masks a global system interrupt. That of the serial port says that no driver has it any more.
     fn interrupt_disable(&mut self, global: u32);
 
     /// Reads an I/O port.
@@ -297,6 +298,6 @@ pub trait Machine {
     /// Free and total frames of the kernel region, for page tables.
     fn table_frames(&self) -> (u64, u64);
 
-    /// Writes text to the serial port while no driver has taken it.
+    /// Writes text to the serial port while no driver has it.
     fn early_print(&mut self, text: &str);
 }

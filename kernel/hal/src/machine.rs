@@ -19,7 +19,7 @@ use crate::io_apic::IoApics;
 use crate::memory::Memory;
 use crate::private::Window;
 use crate::region::Region;
-use crate::serial::Serial;
+use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
 use crate::{ports, protection, space};
@@ -36,7 +36,8 @@ pub struct Hal {
     pub(crate) cpus: Cpus,
     pub(crate) io_apics: IoApics,
     pub(crate) clock: Clock,
-    pub(crate) serial: Serial,
+    /// The serial port, while no driver has it.
+    pub(crate) serial: Option<Serial>,
     pub(crate) tsc_at_start: u64,
     /// Number of the last load of FPU registers on any CPU, never 0.
     pub(crate) fpu_loads: u64,
@@ -181,6 +182,11 @@ impl Hal {
             .store(self.fpu_loads, Ordering::Relaxed);
     }
 
+    /// Whether a global system interrupt is the serial port's.
+    fn is_serial(&self, global: u32) -> bool {
+        self.io_apics.route(serial::LINE) == Some(global)
+    }
+
     /// Says which frame of RAM for programs a number is.
     fn usable(&self, frame: FrameNumber) -> FrameNumber {
         assert!(
@@ -315,11 +321,17 @@ impl Machine for Hal {
     }
 
     fn interrupt_enable(&mut self, global: u32) {
+        if self.serial.is_some() && self.is_serial(global) {
+            self.serial = None;
+        }
         self.io_apics.unmask(global);
     }
 
     fn interrupt_disable(&mut self, global: u32) {
         self.io_apics.mask(global);
+        if self.serial.is_none() && self.is_serial(global) {
+            self.serial = Some(Serial::start());
+        }
     }
 
     fn port_read(&mut self, port: u16, width: PortWidth) -> u32 {
@@ -382,7 +394,9 @@ impl Machine for Hal {
     }
 
     fn early_print(&mut self, text: &str) {
-        // Writing to the port cannot fail.
-        let _ = core::fmt::Write::write_str(&mut self.serial, text);
+        if let Some(serial) = &mut self.serial {
+            // What a port that takes nothing misses is in the log.
+            let _ = core::fmt::Write::write_str(serial, text);
+        }
     }
 }

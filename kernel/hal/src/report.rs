@@ -213,7 +213,8 @@ impl Report {
 
 impl Write for Report {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        Serial.write_str(text)?;
+        // The screen shows it also where the port takes nothing.
+        let _ = Serial.write_str(text);
         if let Some(screen) = &mut self.screen {
             screen.write(text);
         }

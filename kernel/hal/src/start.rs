@@ -116,7 +116,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
             cpus: Cpus { this, apic },
             io_apics,
             clock,
-            serial,
+            serial: Some(serial),
             tsc_at_start,
             // 0 in a context is no load.
             fpu_loads: 0,

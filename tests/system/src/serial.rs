@@ -205,54 +205,12 @@ impl Serial {
     }
 }
 
-/// Which of several texts comes first, and where: as it stands, or with lines of the kernel's log in the middle of it.
+/// Which of several texts comes first, and where.
 fn first_of(texts: &[&str], said: &[u8]) -> Option<(Range<usize>, usize)> {
-    let first = |said: &[u8]| {
-        let found = (0..texts.len())
-            .filter_map(|index| Some((find(said, texts[index].as_bytes())?, index)));
-        found.min()
-    };
-    if let Some((at, index)) = first(said) {
-        return Some((at..at + texts[index].len(), index));
-    }
-    let (bytes, places) = without_log(said);
-    let (at, index) = first(&bytes)?;
-    let end = places[at + texts[index].len() - 1] + 1;
-    Some((places[at]..end, index))
-}
-
-/// What was said without the lines of the kernel's log, and where each byte of it stood. With several processors a log line
-/// can come in the middle of what the console writes.
-fn without_log(said: &[u8]) -> (Vec<u8>, Vec<usize>) {
-    let (mut bytes, mut places, mut at) = (Vec::new(), Vec::new(), 0);
-    while at < said.len() {
-        if let Some(length) = log_line(&said[at..]) {
-            at += length;
-            continue;
-        }
-        bytes.push(said[at]);
-        places.push(at);
-        at += 1;
-    }
-    (bytes, places)
-}
-
-/// The length of the log line that these bytes begin with: `[ssssss.uuuuuu] …`, with its end.
-fn log_line(bytes: &[u8]) -> Option<usize> {
-    let inside = bytes.strip_prefix(b"[")?;
-    let end = inside.iter().position(|&byte| byte == b']')?;
-    let dot = inside[..end].iter().position(|&byte| byte == b'.')?;
-    let is_time = |byte: &u8| byte.is_ascii_digit() || *byte == b' ';
-    let stamp = end - dot == 7
-        && inside[..dot].iter().all(is_time)
-        && inside[dot + 1..end].iter().all(u8::is_ascii_digit);
-    let length = bytes.iter().position(|&byte| byte == b'\n')? + 1;
-    stamp.then_some(length)
-}
-
-/// The text without the lines of the kernel's log.
-pub fn text_without_log(text: &str) -> String {
-    String::from_utf8_lossy(&without_log(text.as_bytes()).0).into_owned()
+    let found =
+        (0..texts.len()).filter_map(|index| Some((find(said, texts[index].as_bytes())?, index)));
+    let (at, index) = found.min()?;
+    Some((at..at + texts[index].len(), index))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -302,18 +260,5 @@ mod tests {
         assert_eq!(serial.wait_for("one", LIMIT), Ok(" ".into()));
         drop(machine);
         assert_eq!(serial.wait_for("one", LIMIT), Err(Missed::Closed));
-    }
-
-    #[test]
-    fn a_log_line_in_the_middle_of_a_text_does_not_hide_it() {
-        let (mut serial, mut machine, _scratch) = line();
-        machine
-            .write_all(b"exit code [    1.234567] init: x (process 4) ended\n0\nno[   12.000001] y\nnos> [1] z\n")
-            .unwrap();
-        assert!(serial.wait_for("exit code 0", LIMIT).is_ok());
-        assert!(serial.wait_for("\nnonos> ", LIMIT).is_ok());
-        assert_eq!(serial.wait_for("z", LIMIT), Ok("[1] ".into()));
-        let text = "a [    1.234567] b\nc\n[1.5] d\n[ 1.000000] e\n";
-        assert_eq!(text_without_log(text), "a c\n[1.5] d\n");
     }
 }

@@ -1,5 +1,6 @@
 //! The console: serial line, keyboard and screen are one terminal, and the shell answers on it.
 
+use system_tests::attack::{self, CPUS};
 use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::saved;
@@ -24,6 +25,22 @@ fn commands_typed_on_the_serial_line_are_answered() {
     ] {
         let output = machine.command(command);
         machine.check_contains(&output, answer);
+    }
+}
+
+#[test]
+fn the_kernel_writes_its_log_to_no_serial_line_that_the_console_has() {
+    const RUNS: usize = 5;
+    for cpus in CPUS {
+        let mut machine = attack::at_prompt(cpus);
+        for _ in 0..RUNS {
+            machine.command("run adv-null");
+        }
+        let said = machine.transcript();
+        let ends = |text: &str| text.matches(") ended by a fault").count();
+        machine.check_equal(ends(&said), 0, "lines of the log on the serial line");
+        let log = machine.command("log");
+        machine.check_equal(ends(&log), RUNS, "lines of the log in the log");
     }
 }
 

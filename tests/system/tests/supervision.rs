@@ -72,8 +72,11 @@ fn a_shell_that_is_killed_starts_again_with_all_that_it_may_have() {
     let mut machine = at_prompt();
     let shell = number_of(&mut machine, "shell");
     machine.send(&format!("kill {shell}\r"));
-    machine.expect("shell starts again in 100 ms");
+    // The prompt that this was typed at is not seen again.
+    machine.expect(&format!("kill {shell}\n"));
     machine.expect(PROMPT);
+    let log = machine.command("log");
+    machine.check_contains(&log, "shell starts again in 100 ms");
     let after = number_of(&mut machine, "shell");
     machine.check(after != shell, "it is another process");
     let output = machine.command("caps");
@@ -195,8 +198,10 @@ fn a_console_that_loses_the_screen_or_the_shell_its_console_starts_again() {
     machine.expect(PROMPT);
     let shell = number_of(&mut machine, "shell");
     machine.send(&format!("revoke {shell} console\r"));
-    machine.expect("shell starts again");
+    machine.expect(&format!("revoke {shell} console\n"));
     machine.expect(PROMPT);
+    let log = machine.command("log");
+    machine.check_contains(&log, "shell starts again");
     let output = machine.command("echo all is well");
     machine.check_contains(&output, "all is well");
     let state = service(&mut machine, "console");

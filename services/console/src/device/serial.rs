@@ -94,6 +94,8 @@ impl Serial {
     }
 
     fn set_up(&self, signals: &Notification, bits: u64) -> Result<(), Error> {
+        // First of all: from here on the kernel writes nothing to the port.
+        self.interrupt.bind(signals, bits)?;
         for pattern in [0x5A, 0xA5] {
             self.ports.write(SCRATCH, pattern)?;
             if self.ports.read(SCRATCH)? != pattern {
@@ -109,7 +111,6 @@ impl Serial {
         // The FIFO is not cleared of input: what was typed during the boot counts.
         self.ports.write(FIFO_CONTROL, FIFO_ON & !0b10)?;
         self.ports.write(MODEM_CONTROL, READY)?;
-        self.interrupt.bind(signals, bits)?;
         self.ports.write(INTERRUPT_ENABLE, RECEIVED)
     }
 
