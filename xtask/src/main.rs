@@ -52,11 +52,16 @@ enum Task {
         #[arg(long, value_name = "COUNT", default_value_t = fuzz::CALLS)]
         calls: u64,
     },
-    /// Fuzz the kernel's logic on the host
+    /// Fuzz the kernel's logic and the parsers of bytes from outside, on the host
     Fuzz {
-        /// For this long
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        /// These fuzz targets; all, one after the other, when none is given
+        targets: Vec<String>,
+        /// Each for this long
+        #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
         seconds: u64,
+        /// Only list the fuzz targets
+        #[arg(long)]
+        list: bool,
     },
     /// Change the kernel's checks one by one and see that a test fails each time
     Mutants {
@@ -102,7 +107,13 @@ fn execute(task: Task) -> Result<()> {
         Task::Abi => abi::PAGE.write(),
         Task::Audit => audit::write(),
         Task::Random { calls } => process::run(&mut fuzz::random_calls(calls)),
-        Task::Fuzz { seconds } => fuzz::fuzz(seconds),
+        Task::Fuzz { list: true, .. } => {
+            println!("{}", fuzz::targets()?.join("\n"));
+            Ok(())
+        }
+        Task::Fuzz {
+            targets, seconds, ..
+        } => fuzz::fuzz(&targets, seconds),
         Task::Mutants { files } => mutants::run_on(&files),
         Task::Setup => {
             let toolchain = packages::ensure(packages::has_display())?;

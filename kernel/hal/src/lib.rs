@@ -23,7 +23,7 @@
 #![cfg_attr(not(target_os = "none"), allow(dead_code))]
 
 mod audit;
-mod boot_info;
+pub mod boot_info;
 mod gdt;
 mod lock;
 mod memory;
