@@ -107,16 +107,6 @@ impl MachineConfig {
         }
     }
 
-    /// The machine for a test: as [`Self::new`], with serial port and QMP on sockets in `run_dir`; a restart ends QEMU.
-    pub fn for_test(disk: impl Into<PathBuf>, vars: impl Into<PathBuf>, run_dir: &Path) -> Self {
-        Self {
-            serial: Serial::Socket(run_dir.join("serial.sock")),
-            qmp: Some(run_dir.join("qmp.sock")),
-            ends_on_reboot: true,
-            ..Self::new(disk, vars)
-        }
-    }
-
     /// The variable store of a run in `run_dir`.
     pub fn run_vars(run_dir: &Path) -> PathBuf {
         run_dir.join("vars.fd")

@@ -95,11 +95,6 @@ impl Toolchain {
         })
     }
 
-    /// Whether this is Debian's.
-    pub fn is_debian(&self) -> bool {
-        matches!(self.origin, Origin::Debian)
-    }
-
     /// A cargo command with an environment that holds nothing of the cargo or rustup around it and nothing that
     /// would change what is built.
     pub fn cargo(&self, subcommand: &str) -> Command {
