@@ -301,10 +301,15 @@ impl World {
     /// Makes a system call in the name of a thread that may block.
     pub fn begin_as(&mut self, thread: ThreadId, call: Syscall, arguments: &[u64]) {
         self.switch_to_thread(thread);
-        let context = &mut self.kernel.threads[thread].context;
-        context.rax = call as u64;
         let mut registers = [0; 6];
         registers[..arguments.len()].copy_from_slice(arguments);
+        self.event_with(thread, call, registers);
+    }
+
+    /// The event of a running thread's system call with these registers.
+    pub fn event_with(&mut self, thread: ThreadId, call: Syscall, registers: [u64; 6]) {
+        let context = &mut self.kernel.threads[thread].context;
+        context.rax = call as u64;
         [
             context.rdi,
             context.rsi,

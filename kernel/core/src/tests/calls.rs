@@ -5,6 +5,7 @@ use nonos_abi::{Error, Handle, MessageInfo, Rights, Syscall, start};
 use crate::arena::ProcessId;
 use crate::handle::REPLY_SLOTS;
 use crate::lineage::NEVER;
+use crate::message::raw_words;
 use crate::testing::World;
 use crate::thread::ThreadState;
 
@@ -81,9 +82,7 @@ impl Calls {
     }
 
     fn words(&mut self, process: ProcessId) -> [u64; 8] {
-        let context = self.world.context(process);
-        let (a, b) = ([context.rdx, context.r10, context.r8, context.r9], context);
-        [a[0], a[1], a[2], a[3], b.r12, b.r13, b.r14, b.r15]
+        raw_words(self.world.context(process))
     }
 
     fn handles(&mut self, process: ProcessId) -> [u64; 4] {

@@ -405,8 +405,15 @@ fn a_long_revocation_is_made_in_parts_and_complete_when_it_returns() {
     }
 }
 
-#[test]
-fn a_moved_handle_keeps_its_place_and_its_descendants() {
+/// `init` has lent `first` a handle of `root`, which `first` has lent to `second` as `below` and then moved to `init`, where it is `arrived`.
+struct Moved {
+    family: Family,
+    root: u64,
+    arrived: u64,
+    below: u64,
+}
+
+fn move_handle(info: MessageInfo) -> Moved {
     let mut family = Family::default();
     let [init, first, second] = family.processes();
     let (endpoint, door) = family.endpoint();
@@ -414,8 +421,25 @@ fn a_moved_handle_keeps_its_place_and_its_descendants() {
     let moved = family.world.share(init, root, first);
     let below = family.world.share(first, moved, second);
     family.world.begin(init, Syscall::Receive, &[endpoint]);
-    let info = MessageInfo::new(0, 0, 1).moving(1);
     let arrived = family.send_handle(door, info, moved);
+    Moved {
+        family,
+        root,
+        arrived,
+        below,
+    }
+}
+
+#[test]
+fn a_moved_handle_keeps_its_place_and_its_descendants() {
+    let info = MessageInfo::new(0, 0, 1).moving(1);
+    let Moved {
+        mut family,
+        root,
+        arrived,
+        below,
+    } = move_handle(info);
+    let [init, _, second] = family.processes();
     let record = family.record(init, arrived);
     assert_eq!(record.parent_handle, root);
     assert_eq!((record.children, record.rights), (1, ALL));
@@ -428,15 +452,14 @@ fn a_moved_handle_keeps_its_place_and_its_descendants() {
 
 #[test]
 fn a_handle_that_loses_rights_on_the_way_leaves_its_descendants_to_its_parent() {
-    let mut family = Family::default();
-    let [init, first, second] = family.processes();
-    let (endpoint, door) = family.endpoint();
-    let root = family.notification(init);
-    let moved = family.world.share(init, root, first);
-    let below = family.world.share(first, moved, second);
-    family.world.begin(init, Syscall::Receive, &[endpoint]);
     let info = MessageInfo::new(0, 0, 1).moving(1).for_receiver_only(1);
-    let arrived = family.send_handle(door, info, moved);
+    let Moved {
+        mut family,
+        root,
+        arrived,
+        below,
+    } = move_handle(info);
+    let [init, _, second] = family.processes();
     let record = family.record(init, arrived);
     assert_eq!((record.parent_handle, record.children), (root, 0));
     assert_eq!(record.rights, Rights::ALL.without(Rights::GRANT).bits());

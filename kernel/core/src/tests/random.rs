@@ -71,17 +71,7 @@ fn completely_random_registers_do_no_harm() {
         let Some(thread) = player.world.running_thread(cpu) else {
             continue;
         };
-        let context = &mut player.world.kernel.threads[thread].context;
-        context.rax = call as u64;
-        [
-            context.rdi,
-            context.rsi,
-            context.rdx,
-            context.r10,
-            context.r8,
-            context.r9,
-        ] = registers;
-        player.world.event(Event::Syscall);
+        player.world.event_with(thread, call, registers);
         if round % 1000 == 0 {
             player.world.check();
         }
