@@ -12,12 +12,13 @@ use crate::paths;
 use crate::process::{find_program, run};
 
 /// Capabilities, calls, and the admission of modules.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "handle.rs",
     "lineage.rs",
     "revoke.rs",
     "reference.rs",
     "endpoint.rs",
+    "fast_path.rs",
     "message.rs",
     "lease.rs",
     "module.rs",
