@@ -79,10 +79,49 @@ pub fn capture(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
+/// The same command as a child that is killed when the thread that starts it ends, however that ends: nobody else would end a machine
+/// whose test was killed. To be called before input, output and environment are set, which are not taken over.
+pub fn tied(command: &Command) -> Command {
+    let mut tied = Command::new("setpriv");
+    tied.args(["--pdeathsig", "KILL", "--"]);
+    tied.arg(command.get_program()).args(command.get_args());
+    tied
+}
+
 fn name_of(command: &Command) -> String {
     Path::new(command.get_program())
         .file_name()
         .unwrap_or(command.get_program())
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::process::ExitStatusExt;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_tied_child_is_killed_with_the_thread_that_started_it() {
+        let start = || {
+            let mut sleep = Command::new("sh");
+            sleep.args(["-c", "echo; exec sleep 600"]);
+            let mut child = tied(&sleep).stdout(Stdio::piped()).spawn().unwrap();
+            // When it says something it is tied.
+            let mut said = [0];
+            child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut said)
+                .unwrap();
+            child
+        };
+        let mut child = thread::spawn(start).join().unwrap();
+        const SIGKILL: i32 = 9;
+        assert_eq!(child.wait().unwrap().signal(), Some(SIGKILL));
+    }
 }

@@ -103,7 +103,7 @@ impl Machine {
             .start_swtpm(run)
             .unwrap_or_else(|error| panic!("the TPM does not start: {error:#}"));
         let log = File::create(scratch.file("qemu.log")).expect("the scratch folder is writable");
-        let mut command = config.command(run);
+        let mut command = xtask::process::tied(&config.command(run));
         command.arg("-S").args(arguments);
         if saved.is_some() {
             command.args(["-incoming", "defer"]);

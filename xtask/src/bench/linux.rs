@@ -126,7 +126,7 @@ fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<calls::Calls> 
         socket.display()
     ));
     qemu.args(["-serial", "chardev:serial"]);
-    let mut running = Running::start(&mut qemu, &socket)?;
+    let mut running = Running::start(&qemu, &socket)?;
     calls::parse(&running.console.wait_for("bench: end", LIMIT)?, OVERHEAD)
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::console::Console;
 use crate::paths;
+use crate::process::tied;
 use crate::qemu::{MachineConfig, Serial};
 use crate::swtpm::Swtpm;
 
@@ -39,7 +40,7 @@ impl Running {
         };
         machine.prepare(&folder)?;
         let tpm = machine.start_swtpm(&folder)?;
-        let mut running = Self::start(&mut machine.command(&folder), &socket)?;
+        let mut running = Self::start(&machine.command(&folder), &socket)?;
         running.tpm = Some(tpm);
         Ok(running)
     }
@@ -48,7 +49,8 @@ impl Running {
     ///
     /// # Errors
     /// When it does not start or does not listen.
-    pub fn start(qemu: &mut Command, socket: &Path) -> Result<Self> {
+    pub fn start(qemu: &Command, socket: &Path) -> Result<Self> {
+        let mut qemu = tied(qemu);
         let mut qemu = qemu.stdin(Stdio::null()).spawn().context("start QEMU")?;
         match Console::connect(socket, LIMIT) {
             Ok(console) => Ok(Self {
