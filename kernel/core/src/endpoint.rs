@@ -154,6 +154,7 @@ impl Kernel {
     #[inline]
     pub(crate) fn block_through(&mut self, thread: ThreadId, through: &Found, state: ThreadState) {
         self.threads[thread].through = Some(through.node);
+        self.slots[through.node.position()].waited = true;
         self.scheduler.block(&mut self.threads, state);
         if through.deadline_ns != NEVER {
             self.scheduler
@@ -221,6 +222,7 @@ impl Kernel {
     }
 
     /// Drops a reference; with the last one, the endpoint is gone.
+    #[inline(never)]
     pub(crate) fn release_endpoint(
         &mut self,
         id: EndpointId,

@@ -77,6 +77,7 @@ impl Kernel {
         let (caller, server) = self.threads.pair_mut(id, receiver)?;
         caller.badge = badge;
         caller.through = Some(NodeId::at(position as u32));
+        self.slots[position].waited = true;
         caller.state = ThreadState::AwaitingReply {
             server: to,
             slot: reply.index(),
@@ -127,6 +128,7 @@ impl Kernel {
         let (server, client) = self.threads.pair_mut(id, caller)?;
         server.account = Some(process);
         server.through = Some(NodeId::at(position as u32));
+        self.slots[position].waited = true;
         server.state = ThreadState::Receiving(endpoint);
         client.context.rdi = 0;
         client.context.rsi = info.0;

@@ -11,7 +11,7 @@
 
 use nonos_abi::{Error, Handle, ObjectKind, Rights};
 
-use crate::arena::{Empty, Id, ProcessId};
+use crate::arena::{Empty, Id, ProcessId, ThreadId};
 use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
 use crate::machine::Machine;
@@ -31,6 +31,8 @@ pub struct Slot {
     /// From when on it does not work any more.
     pub(crate) deadline_ns: u64,
     next_free: u16,
+    /// Whether a thread may wait through the handle. While this is false, none does, and none need be looked for.
+    pub(crate) waited: bool,
 }
 
 impl Empty for Slot {
@@ -39,6 +41,7 @@ impl Empty for Slot {
         generation: 0,
         deadline_ns: NEVER,
         next_free: NO_SLOT,
+        waited: false,
     };
 }
 
@@ -104,6 +107,34 @@ impl TableState {
         self.free_reply != NO_SLOT
     }
 
+    /// The slot that takes the next handle other than a reply handle.
+    #[inline(always)]
+    pub fn first_free(self) -> Option<u16> {
+        (self.free != NO_SLOT).then_some(self.free)
+    }
+
+    /// Takes the slot of [`Self::first_free`], which the caller fills; returns the handle.
+    #[inline(always)]
+    pub fn take_first_free(&mut self, slot: &Slot, index: u16) -> Handle {
+        self.free = slot.next_free;
+        self.free_count -= 1;
+        self.used += 1;
+        Handle::new(index, slot.generation)
+    }
+
+    /// Empties the slot of a handle that is no reply handle. After the last generation it stays empty.
+    #[inline(always)]
+    pub fn empty(&mut self, slot: &mut Slot, index: u16) {
+        slot.capability = None;
+        slot.waited = false;
+        self.used -= 1;
+        if slot.generation < Handle::LAST_GENERATION {
+            slot.generation += 1;
+            slot.next_free = core::mem::replace(&mut self.free, index);
+            self.free_count += 1;
+        }
+    }
+
     /// The slot that takes the next reply handle.
     #[inline(always)]
     pub fn first_free_reply(self) -> Option<u16> {
@@ -164,17 +195,11 @@ impl Table<'_> {
             let slot = &mut self.slots[usize::from(index)];
             return Ok(self.state.fill_first_reply(slot, index, capability));
         }
-        let index = self.state.free;
-        if index == NO_SLOT {
-            return Err(Error::OutOfHandles);
-        }
+        let index = self.state.first_free().ok_or(Error::OutOfHandles)?;
         let slot = &mut self.slots[usize::from(index)];
-        self.state.free = slot.next_free;
-        self.state.free_count -= 1;
-        self.state.used += 1;
         slot.capability = Some(capability);
         slot.deadline_ns = deadline_ns;
-        Ok(Handle::new(index, slot.generation))
+        Ok(self.state.take_first_free(slot, index))
     }
 
     /// Empties a slot and gives back what was in it. The reference goes to the caller.
@@ -184,14 +209,8 @@ impl Table<'_> {
         let capability = slot.capability?;
         if usize::from(index) >= first_reply {
             self.state.empty_reply(slot, index);
-            return Some(capability);
-        }
-        slot.capability = None;
-        self.state.used -= 1;
-        if slot.generation < Handle::LAST_GENERATION {
-            slot.generation += 1;
-            slot.next_free = core::mem::replace(&mut self.state.free, index);
-            self.state.free_count += 1;
+        } else {
+            self.state.empty(slot, index);
         }
         Some(capability)
     }
@@ -228,13 +247,6 @@ impl Kernel {
     pub(crate) fn slots_of(&self, process: ProcessId) -> &[Slot] {
         let start = process.position() * self.handles_per_process;
         &self.slots[start..start + self.handles_per_process]
-    }
-
-    /// What a slot of a process holds.
-    pub(crate) fn slot_mut(&mut self, process: ProcessId, index: u16) -> Option<&mut Slot> {
-        let start = process.position() * self.handles_per_process;
-        let slots = &mut self.slots[start..start + self.handles_per_process];
-        slots.get_mut(usize::from(index))
     }
 
     /// Where the handle table of a process starts among all slots.
@@ -448,39 +460,98 @@ impl Kernel {
         Some(capability)
     }
 
-    /// Moves a handle to another table, with at most these rights. There is room. It keeps its place in the lineage; if it
-    /// loses rights, what was derived from it is its parent's from now on.
+    /// Moves a handle, which exists, to another table, with at most these rights. There is room. It keeps its place in the
+    /// lineage; if it loses rights, what was derived from it is its parent's from now on.
     pub(crate) fn move_handle(
         &mut self,
         from: ProcessId,
-        found: &Found,
+        index: u16,
         to: ProcessId,
         rights: Rights,
     ) -> Result<Handle, Error> {
-        let capability = found.capability.narrowed(rights);
-        let handle = self.table(to).insert(capability, found.deadline_ns)?;
-        self.table(from).take(found.handle.index());
-        let node = self.lineage.slot(to, handle.index());
-        if capability.rights == found.capability.rights {
-            self.lineage.replace(found.node, node);
-        } else {
-            let parent = self.lineage.parent(found.node);
-            self.lineage.unlink(found.node);
-            if let Some(parent) = parent {
-                self.lineage.link(node, parent);
-            }
+        let old_at = self.first_slot(from) as usize + usize::from(index);
+        let first = self.first_slot(to) as usize;
+        let table = &mut self.processes[to].table;
+        let new_index = table.first_free().ok_or(Error::OutOfHandles)?;
+        let new_at = first + usize::from(new_index);
+        let slots = self.slots.get_disjoint_mut([old_at, new_at]);
+        let [old, new] = slots.map_err(|_| Error::NoHandle)?;
+
+        let handle = table.take_first_free(new, new_index);
+        new.capability = old.capability;
+        new.deadline_ns = old.deadline_ns;
+        let mut is_less = false;
+        if let Some(Capability { rights: held, .. }) = &mut new.capability {
+            is_less = !rights.contains(*held);
+            *held = held.and(rights);
+        }
+        self.processes[from].table.empty(old, index);
+        if !self.lineage.is_alone(old_at) {
+            let (old, new) = (NodeId::at(old_at as u32), NodeId::at(new_at as u32));
+            self.move_node(old, new, is_less);
         }
         Ok(handle)
     }
 
+    /// A handle was moved: its place in the lineage goes along, without what was derived from it when it lost rights.
+    #[inline(never)]
+    fn move_node(&mut self, old: NodeId, new: NodeId, is_less: bool) {
+        if !is_less {
+            return self.lineage.replace(old, new);
+        }
+        let parent = self.lineage.parent(old);
+        self.lineage.unlink(old);
+        if let Some(parent) = parent {
+            self.lineage.link(new, parent);
+        }
+    }
+
+    /// Checks that a handle that came in a register may be passed on; returns its slot.
+    #[inline(always)]
+    pub(crate) fn slot_to_pass_on(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        machine: &impl Machine,
+    ) -> Result<&Slot, Error> {
+        // The usual case in a few instructions; what was revoked has no rights.
+        if let Some(slot) = self.slot_of(process, raw)
+            && let Some(capability) = &slot.capability
+            && capability.rights.contains(Rights::GRANT)
+            && slot.deadline_ns == NEVER
+        {
+            return Ok(slot);
+        }
+        self.unusual_slot_to_pass_on(process, raw, machine)
+    }
+
+    #[inline(never)]
+    fn unusual_slot_to_pass_on(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        machine: &impl Machine,
+    ) -> Result<&Slot, Error> {
+        let found = self.look_up_any(process, raw, Rights::GRANT, machine)?;
+        Ok(&self.slots[found.node.position()])
+    }
+
     /// Checks that no thread waits through a handle.
-    pub(crate) fn check_not_in_use(&self, process: ProcessId, found: &Found) -> Result<(), Error> {
-        let mut threads = self.threads_of(process);
-        if threads.any(|thread| self.threads[thread].waits_through(found.node)) {
+    #[inline(never)]
+    pub(crate) fn check_not_in_use(&self, process: ProcessId, index: u16) -> Result<(), Error> {
+        let node = self.lineage.slot(process, index);
+        let waited = self.slots[node.position()].waited;
+        if waited && self.waiting_through(process, node).is_some() {
             Err(Error::Busy)
         } else {
             Ok(())
         }
+    }
+
+    /// A thread of a process that waits through a handle.
+    pub(crate) fn waiting_through(&self, process: ProcessId, node: NodeId) -> Option<ThreadId> {
+        let mut threads = self.threads_of(process);
+        threads.find(|&thread| self.threads[thread].waits_through(node))
     }
 }
 

@@ -108,6 +108,7 @@ impl Kernel {
     }
 
     /// Drops a reference; with the last one, masks the line.
+    #[inline(never)]
     pub(crate) fn release_interrupt(&mut self, id: InterruptId, machine: &mut impl Machine) {
         if self.interrupts.release(id) > 0 {
             return;

@@ -276,6 +276,7 @@ fn handle_tables(kernel: &Kernel) -> Checked {
         let first_reply = slots.len() - crate::handle::REPLY_SLOTS;
         for (index, slot) in slots.iter().enumerate() {
             let Some(capability) = slot.capability else {
+                ensure!(!slot.waited, "{id:?}: empty slot {index} is waited through");
                 continue;
             };
             ensure!(index != 0, "{id:?}: slot 0 is filled");
@@ -822,6 +823,28 @@ fn waiting(kernel: &Kernel) -> Checked {
             ensure!(
                 back == Some(id),
                 "{id:?} is bound to a notification of {back:?}"
+            );
+        }
+        if let Some(node) = thread.through
+            && thread.waits_through(node)
+        {
+            let slot = &kernel.slots[node.position()];
+            ensure!(slot.waited, "nobody would find that {id:?} waits");
+            let object = slot.capability.map(|capability| capability.object);
+            let expected = match thread.state {
+                ThreadState::Receiving(endpoint) | ThreadState::Calling(endpoint) => {
+                    Some(Object::Endpoint(endpoint))
+                }
+                ThreadState::Waiting(notification) => Some(Object::Notification(notification)),
+                _ => object.filter(|object| matches!(object, Object::Endpoint(_))),
+            };
+            let its_own = matches!(
+                kernel.lineage.derived(node),
+                Some(Derived::Slot(process, _)) if Some(process) == thread.process
+            );
+            ensure!(
+                its_own && object.is_some() && object == expected,
+                "{id:?} waits for {expected:?} through {object:?}"
             );
         }
     }

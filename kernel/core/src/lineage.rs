@@ -210,6 +210,13 @@ impl Lineage {
         self.links(id).parent
     }
 
+    /// Whether the node at a position has neither a parent nor children.
+    #[inline(always)]
+    pub fn is_alone(&self, position: usize) -> bool {
+        let links = &self.nodes[position];
+        links.parent.is_none() && links.first_child.is_none()
+    }
+
     /// The children of a node.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         core::iter::successors(self.links(id).first_child, |&child| self.links(child).next)
@@ -306,21 +313,24 @@ impl Lineage {
         }
     }
 
-    /// From a node down to one without children.
-    pub fn leaf_below(&self, mut id: NodeId) -> NodeId {
-        while let Some(child) = self.links(id).first_child {
-            id = child;
+    /// Takes out a node without children at or below `node`, which is `root` or below it; returns it and its parent. `None` when only
+    /// `root` is left.
+    pub fn take_leaf(&mut self, node: NodeId, root: NodeId) -> Option<(NodeId, NodeId)> {
+        let mut leaf = node;
+        while let Some(child) = self.links(leaf).first_child {
+            leaf = child;
         }
-        id
-    }
-
-    /// Takes out the first child of `parent`, which has no children.
-    pub fn unlink_leaf(&mut self, leaf: NodeId, parent: NodeId) {
+        if leaf == root {
+            return None;
+        }
         let links = core::mem::replace(self.links_mut(leaf), Node::EMPTY);
+        let parent = links.parent?;
+        // The way down led through first children only.
         self.links_mut(parent).first_child = links.next;
         if let Some(next) = links.next {
             self.links_mut(next).previous = None;
         }
+        Some((leaf, parent))
     }
 
     pub fn links(&self, id: NodeId) -> &Node {

@@ -80,9 +80,13 @@ impl Kernel {
 
     /// Drops a reference; with the last one, frees the frames.
     pub(crate) fn release_memory(&mut self, id: MemoryId, machine: &mut impl Machine) {
-        if self.memories.release(id) > 0 {
-            return;
+        if self.memories.release(id) == 0 {
+            self.end_memory(id, machine);
         }
+    }
+
+    #[inline(never)]
+    fn end_memory(&mut self, id: MemoryId, machine: &mut impl Machine) {
         let payer = self.memories.payer(id);
         let memory = core::mem::replace(&mut self.memories[id], Memory::EMPTY);
         self.memories.remove(id);

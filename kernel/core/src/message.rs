@@ -118,18 +118,20 @@ impl Kernel {
         machine: &impl Machine,
     ) -> Result<(), Error> {
         for (i, &handle) in raw.iter().take(info.handles()).enumerate() {
-            let found = self.look_up_any(process, handle, Rights::GRANT, machine)?;
+            let slot = self.slot_to_pass_on(process, handle, machine)?;
             // A handle that is moved is in the message once.
             let twice = raw[..i].iter().position(|&other| other == handle);
             if twice.is_some_and(|other| info.moves(i) || info.moves(other)) {
                 return Err(Error::InvalidArgument);
             }
+            let index = Handle::from_raw(handle as u32).index();
             if !info.moves(i) {
-                self.lineage.check_depth(found.node)?;
+                self.lineage
+                    .check_depth(self.lineage.slot(process, index))?;
             } else if handle == through {
                 return Err(Error::Busy);
-            } else {
-                self.check_not_in_use(process, &found)?;
+            } else if slot.waited {
+                self.check_not_in_use(process, index)?;
             }
         }
         Ok(())
@@ -169,15 +171,16 @@ impl Kernel {
         }
         let mut arrived = [Handle::NONE; MESSAGE_HANDLES];
         for (i, new) in arrived.iter_mut().take(info.handles()).enumerate() {
-            let found = self.find(from, raw[i])?;
             let kept = if info.is_for_receiver_only(i) {
                 Rights::ALL.without(Rights::GRANT)
             } else {
                 Rights::ALL
             };
             *new = if info.moves(i) {
-                self.move_handle(from, &found, to, kept)?
+                let index = Handle::from_raw(raw[i] as u32).index();
+                self.move_handle(from, index, to, kept)?
             } else {
+                let found = self.find(from, raw[i])?;
                 let copy = found.capability.narrowed(kept);
                 self.insert_copy(to, &found, copy, NEVER)?
             };

@@ -125,9 +125,13 @@ impl Kernel {
 
     /// Drops a reference; with the last one, the notification is gone and threads that wait for it find out.
     pub(crate) fn release_notification(&mut self, id: NotificationId, machine: &mut impl Machine) {
-        if self.notifications.release(id) > 0 {
-            return;
+        if self.notifications.release(id) == 0 {
+            self.end_notification(id, machine);
         }
+    }
+
+    #[inline(never)]
+    fn end_notification(&mut self, id: NotificationId, machine: &mut impl Machine) {
         while let Some(waiter) = self.notifications[id].waiters.pop_front(&mut self.threads) {
             self.wake_with_error(waiter, Error::PeerGone, machine);
         }

@@ -39,7 +39,8 @@ impl Kernel {
         }
     }
 
-    /// A handle with this capability is gone.
+    /// A handle with this capability is gone. What each kind of object does lies in functions of its own, so that this, which a revocation
+    /// does for every handle, has no registers to keep.
     pub(crate) fn release(&mut self, capability: &Capability, machine: &mut impl Machine) {
         match capability.object {
             Object::Process(id) => self.release_process_handle(id, machine),
@@ -64,6 +65,7 @@ impl Kernel {
         }
     }
 
+    #[inline(never)]
     fn release_process_handle(&mut self, id: ProcessId, machine: &mut impl Machine) {
         // Left: that it is alive, and its handle to itself.
         if self.is_new(id) && self.processes.references(id) == 3 {

@@ -6,7 +6,7 @@
 
 use nonos_abi::{Error, Rights};
 
-use crate::arena::{ProcessId, ThreadId};
+use crate::audit::Denied;
 use crate::handle::Capability;
 use crate::kernel::Kernel;
 use crate::lineage::{Derived, NEVER, NodeId};
@@ -21,46 +21,20 @@ impl Kernel {
     pub(crate) fn revoke(&mut self, root: NodeId, machine: &mut impl Machine) -> bool {
         let mut node = root;
         for _ in 0..NODES_AT_ONCE {
-            let leaf = self.lineage.leaf_below(node);
-            if leaf == root {
-                return true;
-            }
-            let Some(parent) = self.lineage.parent(leaf) else {
+            let Some((leaf, parent)) = self.lineage.take_leaf(node, root) else {
                 return true;
             };
-            self.lineage.unlink_leaf(leaf, parent);
             self.remove_derived(leaf, machine);
             node = parent;
         }
-        self.lineage.leaf_below(root) == root
+        self.lineage.children(root).next().is_none()
     }
 
     /// Undoes what a node stands for. It has no links any more.
     fn remove_derived(&mut self, node: NodeId, machine: &mut impl Machine) {
-        match self.lineage.derived(node) {
-            Some(Derived::Slot(process, index)) => {
-                self.revoke_slot(process, index, node, machine);
-            }
-            Some(Derived::Region(process, number)) => {
-                self.unmap_numbered_region(process, number, machine);
-            }
-            Some(Derived::Interrupt(id, _)) => self.unbind_interrupt(id, machine),
-            Some(Derived::Watch(id, _)) => self.cancel_watch(id, machine),
-            Some(Derived::Timer(id, _)) => self.unset_timer(id, machine),
-            Some(Derived::Bound(thread)) => self.unbind_notification(thread, machine),
-            None => {}
-        }
-    }
-
-    fn revoke_slot(
-        &mut self,
-        process: ProcessId,
-        index: u16,
-        node: NodeId,
-        machine: &mut impl Machine,
-    ) {
-        let Some(slot) = self.slot_mut(process, index) else {
-            return;
+        // The nodes of all slots come first, in the order of the slots.
+        let Some(slot) = self.slots.get_mut(node.position()) else {
+            return self.remove_other(node, machine);
         };
         let Some(capability) = slot.capability else {
             return;
@@ -68,19 +42,38 @@ impl Kernel {
         let tombstone = Object::Revoked(capability.object.kind());
         slot.capability = Some(Capability::new(tombstone, Rights::NONE));
         slot.deadline_ns = NEVER;
-        while let Some(thread) = self.waiting_through(process, node) {
-            self.denied.set(crate::audit::Denied {
-                handle: self.threads[thread].context.rdi & u64::from(u32::MAX),
-                object: Some(capability.object),
-            });
-            self.end_wait(thread, Error::Revoked, machine);
+        if core::mem::take(&mut slot.waited) {
+            self.end_waits(node, capability.object, machine);
         }
         self.release(&capability, machine);
     }
 
-    /// A thread of a process that waits through a handle.
-    fn waiting_through(&self, process: ProcessId, node: NodeId) -> Option<ThreadId> {
-        let mut threads = self.threads_of(process);
-        threads.find(|&thread| self.threads[thread].waits_through(node))
+    #[inline(never)]
+    fn remove_other(&mut self, node: NodeId, machine: &mut impl Machine) {
+        match self.lineage.derived(node) {
+            Some(Derived::Region(process, number)) => {
+                self.unmap_numbered_region(process, number, machine);
+            }
+            Some(Derived::Interrupt(id, _)) => self.unbind_interrupt(id, machine),
+            Some(Derived::Watch(id, _)) => self.cancel_watch(id, machine),
+            Some(Derived::Timer(id, _)) => self.unset_timer(id, machine),
+            Some(Derived::Bound(thread)) => self.unbind_notification(thread, machine),
+            Some(Derived::Slot(..)) | None => {}
+        }
+    }
+
+    /// Answers the threads that wait through a handle.
+    #[cold]
+    fn end_waits(&mut self, node: NodeId, object: Object, machine: &mut impl Machine) {
+        let Some(Derived::Slot(process, _)) = self.lineage.derived(node) else {
+            return;
+        };
+        while let Some(thread) = self.waiting_through(process, node) {
+            self.denied.set(Denied {
+                handle: self.threads[thread].context.rdi & u64::from(u32::MAX),
+                object: Some(object),
+            });
+            self.end_wait(thread, Error::Revoked, machine);
+        }
     }
 }

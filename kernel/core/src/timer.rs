@@ -198,6 +198,7 @@ impl Kernel {
     }
 
     /// Drops a reference; with the last one, the timer is gone.
+    #[inline(never)]
     pub(crate) fn release_timer(&mut self, id: TimerId, machine: &mut impl Machine) {
         if self.timers.release(id) > 0 {
             return;

@@ -16,8 +16,9 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let found = self.find(process, handle)?;
-        self.check_not_in_use(process, &found)?;
-        self.take_handle(process, found.handle.index());
+        let index = found.handle.index();
+        self.check_not_in_use(process, index)?;
+        self.take_handle(process, index);
         self.release(&found.capability, machine);
         Ok(Outcome::Done)
     }
