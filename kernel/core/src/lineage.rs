@@ -153,15 +153,19 @@ impl Lineage {
         node(process.position() * self.shape.handles_per_process + usize::from(index))
     }
 
-    /// The node of anything else, or of a slot.
+    /// The node of a region.
+    #[inline(always)]
+    pub fn region(&self, process: ProcessId, number: u8) -> NodeId {
+        let first = process.position() * self.shape.regions_per_process;
+        node(self.shape.first_region() + first + usize::from(number))
+    }
+
+    /// The node of anything.
     pub fn node(&self, derived: Derived) -> NodeId {
         let shape = &self.shape;
         node(match derived {
             Derived::Slot(process, index) => return self.slot(process, index),
-            Derived::Region(process, number) => {
-                let first = process.position() * shape.regions_per_process;
-                shape.first_region() + first + usize::from(number)
-            }
+            Derived::Region(process, number) => return self.region(process, number),
             Derived::Interrupt(id, side) => {
                 shape.first_interrupt() + id.position() * Side::COUNT + side as usize
             }

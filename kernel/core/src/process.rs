@@ -368,7 +368,7 @@ impl Kernel {
             let Region {
                 backing, number, ..
             } = self.regions_of(id)[at];
-            let node = self.lineage.node(Derived::Region(id, number));
+            let node = self.lineage.region(id, number);
             self.lineage.unlink(node);
             if let Backing::Memory(memory) = backing {
                 self.release_memory(memory, machine);

@@ -12,7 +12,7 @@ use nonos_abi::{Error, PAGE_BYTES};
 use crate::arena::{Empty, Id, MemoryId, ProcessId};
 use crate::handle::Found;
 use crate::kernel::{Caller, Kernel};
-use crate::lineage::{Derived, NEVER};
+use crate::lineage::NEVER;
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::queue::{Chain, OfProcess};
@@ -108,19 +108,22 @@ impl Kernel {
 
     /// Adds a region at its place in the order, and gives it a number. There is a free one.
     pub(crate) fn insert_region(&mut self, process: ProcessId, region: Region) -> u8 {
-        let number = free_number(self.regions_of(process));
+        let before = |other: &Region| other.address < region.address;
+        let at = self.regions_of(process).partition_point(before);
+        self.insert_region_at(process, at, region)
+    }
+
+    fn insert_region_at(&mut self, process: ProcessId, at: usize, region: Region) -> u8 {
         let start = process.position() * self.regions_per_process;
-        let count = usize::from(self.processes[process].regions);
-        let regions = &mut self.regions[start..start + count + 1];
-        let mut at = count;
-        while let Some(before) = at.checked_sub(1)
-            && regions[before].address > region.address
-        {
-            regions[at] = regions[before];
-            at = before;
+        let count = &mut self.processes[process].regions;
+        let last = usize::from(*count);
+        *count += 1;
+        let regions = &mut self.regions[start..=start + last];
+        let number = free_number(&regions[..last]);
+        for to in (at + 1..=last).rev() {
+            regions[to] = regions[to - 1];
         }
         regions[at] = Region { number, ..region };
-        self.processes[process].regions += 1;
         number
     }
 
@@ -138,26 +141,25 @@ impl Kernel {
         self.processes[process].regions -= 1;
     }
 
-    /// The first gap for a memory object of so many pages, with guard pages around it.
-    fn place(&mut self, process: ProcessId, pages: u32) -> Result<u64, Error> {
+    /// The first gap for a memory object of so many pages, with guard pages around it: its address, and its place in the order.
+    fn place(&mut self, process: ProcessId, pages: u32) -> Result<(u64, usize), Error> {
         let base = self.processes[process].memory_base;
         let bytes = u64::from(pages) * PAGE;
         let guard = PAGE * (1 + u64::from(self.random.byte() & GAP_PAGES));
-        let mut address = base + guard;
-        for region in self
-            .regions_of(process)
-            .iter()
-            .filter(|region| region.address >= base)
-        {
-            if address + bytes + PAGE <= region.address {
-                break;
+        let (mut address, mut at) = (base + guard, 0);
+        for region in self.regions_of(process) {
+            if region.address >= base {
+                if address + bytes + PAGE <= region.address {
+                    break;
+                }
+                address = region.end() + guard;
             }
-            address = region.end() + guard;
+            at += 1;
         }
         if address + bytes > base + MEMORY_SPAN {
             return Err(Error::OutOfMemory);
         }
-        Ok(address)
+        Ok((address, at))
     }
 
     /// Maps all of a memory object by the authority of a handle; returns the address. The region holds a reference.
@@ -175,7 +177,7 @@ impl Kernel {
         self.lineage.check_depth(through.node)?;
         let space = self.processes[process].space.ok_or(Error::PeerGone)?;
         let pages = self.memories[memory].pages;
-        let address = self.place(process, pages)?;
+        let (address, at) = self.place(process, pages)?;
         self.check_quota(process, table_pages_max(pages))?;
 
         let before = machine.table_frames().0;
@@ -190,8 +192,8 @@ impl Kernel {
             expires_ns: through.deadline_ns,
             ..Region::fixed(address, pages, Backing::Memory(memory))
         };
-        let number = self.insert_region(process, region);
-        let node = self.lineage.node(Derived::Region(process, number));
+        let number = self.insert_region_at(process, at, region);
+        let node = self.lineage.region(process, number);
         self.lineage.link(node, through.node);
         if through.deadline_ns != NEVER {
             self.note_expiry(process);
@@ -227,13 +229,17 @@ impl Kernel {
         address: u64,
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
-        let mut regions = self.regions_of(process).iter();
-        let at = regions.position(|region| region.address == address);
+        let regions = self.regions_of(process);
+        let at = regions.iter().position(|region| region.address == address);
         let at = at.ok_or(Error::BadAddress)?;
-        if self.regions_of(process)[at].backing != Backing::Revoked {
-            self.unmap_region(process, at, machine)?;
+        let region = regions[at];
+        if region.backing != Backing::Revoked {
+            self.undo_mapping(process, &region, machine)?;
         }
         self.remove_region(process, at);
+        if region.expires_ns != NEVER {
+            self.note_expiry(process);
+        }
         Ok(())
     }
 
@@ -244,28 +250,33 @@ impl Kernel {
         at: usize,
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
+        let region = self.regions_of(process)[at];
+        self.undo_mapping(process, &region, machine)?;
+        let left = self.region_mut(process, at);
+        left.backing = Backing::Revoked;
+        left.expires_ns = NEVER;
+        if region.expires_ns != NEVER {
+            self.note_expiry(process);
+        }
+        Ok(())
+    }
+
+    /// Unmaps what lies behind a region, a memory object; that is no longer the region's then.
+    fn undo_mapping(
+        &mut self,
+        process: ProcessId,
+        region: &Region,
+        machine: &mut impl Machine,
+    ) -> Result<(), Error> {
         let space = self.processes[process].space.ok_or(Error::PeerGone)?;
-        let Region {
-            address,
-            pages,
-            backing: Backing::Memory(memory),
-            number,
-            expires_ns,
-        } = self.regions_of(process)[at]
-        else {
+        let Backing::Memory(memory) = region.backing else {
             return Err(Error::BadAddress);
         };
         let before = machine.table_frames().0;
-        unmap_pages(space, address, pages, machine);
+        unmap_pages(space, region.address, region.pages, machine);
         self.charge_tables(process, before, machine);
-        let region = self.region_mut(process, at);
-        region.backing = Backing::Revoked;
-        region.expires_ns = NEVER;
-        let node = self.lineage.node(Derived::Region(process, number));
+        let node = self.lineage.region(process, region.number);
         self.lineage.unlink(node);
-        if expires_ns != NEVER {
-            self.note_expiry(process);
-        }
         self.release_memory(memory, machine);
         Ok(())
     }
@@ -330,6 +341,7 @@ impl Kernel {
     }
 
     /// Charges the page tables that were made since `before` frames were free for them, or gives back those that were freed.
+    #[inline(always)]
     pub(crate) fn charge_tables(
         &mut self,
         process: ProcessId,
@@ -337,6 +349,13 @@ impl Kernel {
         machine: &impl Machine,
     ) {
         let now = machine.table_frames().0;
+        if now != before {
+            self.recharge_tables(process, before, now);
+        }
+    }
+
+    #[inline(never)]
+    fn recharge_tables(&mut self, process: ProcessId, before: u64, now: u64) {
         let process = &mut self.processes[process];
         let tables = (process.table_pages + before).saturating_sub(now);
         process.pages = process.pages - process.table_pages + tables;

@@ -389,6 +389,7 @@ impl Machine for Hal {
         })
     }
 
+    #[inline(always)]
     fn table_frames(&self) -> (u64, u64) {
         self.region.table_frames()
     }

@@ -12,7 +12,7 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
 use nonos_kernel_core::machine::FrameNumber;
 
-use crate::table::{ENTRIES, Entry};
+use crate::table::{DIRECTORY_SPAN, ENTRIES, Entry};
 
 const PAGE: u64 = PAGE_BYTES as u64;
 
@@ -45,7 +45,16 @@ pub struct Region {
     /// Freed tables, linked by their first entry: index + 1, 0 ends the list.
     freed: u64,
     freed_count: u32,
+    /// The table that was looked for last. Forgotten when any table is freed.
+    found: Option<Found>,
     marks: &'static mut [u16],
+}
+
+/// The lowest table on the way from a top-level table to the addresses of one directory entry.
+struct Found {
+    root: FrameNumber,
+    span: u64,
+    table: FrameNumber,
 }
 
 impl Region {
@@ -64,6 +73,7 @@ impl Region {
             lowest_table: frames,
             freed: 0,
             freed_count: 0,
+            found: None,
             marks: &mut [],
         };
         region.marks = region
@@ -114,6 +124,7 @@ impl Region {
     }
 
     /// Frames free for page tables, and all that are not boot page tables.
+    #[inline(always)]
     pub fn table_frames(&self) -> (u64, u64) {
         let untouched = u64::from(self.lowest_table) - self.carved.div_ceil(PAGE);
         (
@@ -168,6 +179,25 @@ impl Region {
         self.freed = index as u64 + 1;
         self.freed_count += 1;
         self.marks[index] = mark::OTHER;
+        self.found = None;
+    }
+
+    /// The lowest table on the way from `root` to an address, if that was noted last. It is a table of that address space still.
+    #[inline(always)]
+    pub fn found(&self, root: FrameNumber, address: u64) -> Option<FrameNumber> {
+        let found = self.found.as_ref()?;
+        let same = found.root == root && found.span == address / DIRECTORY_SPAN;
+        same.then_some(found.table)
+    }
+
+    /// Notes what the lowest table on the way from `root` to an address is.
+    #[inline(always)]
+    pub fn note_found(&mut self, root: FrameNumber, address: u64, table: FrameNumber) {
+        self.found = Some(Found {
+            root,
+            span: address / DIRECTORY_SPAN,
+            table,
+        });
     }
 
     /// Whether a frame is a process's top-level table.

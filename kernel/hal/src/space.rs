@@ -80,24 +80,36 @@ pub fn map(
     access: Access,
     caching: Caching,
 ) -> Result<(), MapError> {
-    check(region, space);
     let address = page.address();
-    let (mut table, level) = descend(region, space, address);
-    if level > 1 {
-        table = create_tables(region, table, level, address)?;
-    } else if region.read(table, index(address, 1)).is_present() {
+    let table = match region.found(space.0, address) {
+        Some(table) => table,
+        None => make_way(region, space, address)?,
+    };
+    let entry = index(address, 1);
+    if region.read(table, entry).is_present() {
         return Err(MapError::Mapped);
     }
-    region.write(
-        table,
-        index(address, 1),
-        Entry::user_page(frame, access, caching),
-    );
+    region.write(table, entry, Entry::user_page(frame, access, caching));
     Ok(())
 }
 
-/// Makes the tables below the one of `level` on the way to an address; returns the lowest.
+/// Makes the tables on the way to an address that are missing, and notes the lowest.
 #[inline(never)]
+fn make_way(
+    region: &mut Region,
+    space: AddressSpace,
+    address: u64,
+) -> Result<FrameNumber, MapError> {
+    check(region, space);
+    let (mut table, level) = descend(region, space, address);
+    if level > 1 {
+        table = create_tables(region, table, level, address)?;
+    }
+    region.note_found(space.0, address, table);
+    Ok(table)
+}
+
+/// Makes the tables below the one of `level` on the way to an address; returns the lowest.
 fn create_tables(
     region: &mut Region,
     mut table: FrameNumber,
@@ -123,15 +135,14 @@ pub fn unmap(
     page: UserPage,
     before_free: impl FnOnce(),
 ) -> Option<FrameNumber> {
-    check(region, space);
     let address = page.address();
-    let third = present(region, space.0, index(address, 4))?;
-    let second = present(region, third, index(address, 3))?;
-    let first = present(region, second, index(address, 2))?;
-    let frame = present(region, first, index(address, 1))?;
-    region.write(first, index(address, 1), Entry::EMPTY);
-    if region.used_entries(first) == 0 {
-        unmap_tables(region, space, [first, second, third], address, before_free);
+    let table = lowest_table(region, space, address)?;
+    region.note_found(space.0, address, table);
+    let entry = index(address, 1);
+    let frame = present(region, table, entry)?;
+    region.write(table, entry, Entry::EMPTY);
+    if region.used_entries(table) == 0 {
+        unmap_tables(region, space, address, before_free);
     }
     Some(frame)
 }
@@ -141,14 +152,17 @@ pub fn unmap(
 fn unmap_tables(
     region: &mut Region,
     space: AddressSpace,
-    path: [FrameNumber; LEVELS as usize - 1],
     address: u64,
     before_free: impl FnOnce(),
 ) {
-    let [_, second, third] = path;
+    let mut path = [space.0; LEVELS as usize];
+    for (depth, level) in (2..=LEVELS).rev().enumerate() {
+        let lower = region.read(path[depth], index(address, level));
+        path[depth + 1] = lower.frame();
+    }
     let mut empty = 0;
     // The top-level table always holds the entry of the kernel's half, so it stays.
-    for (level, table) in (2..).zip([second, third, space.0]) {
+    for (level, &table) in (2..).zip(path.iter().rev().skip(1)) {
         region.write(table, index(address, level), Entry::EMPTY);
         empty += 1;
         if region.used_entries(table) > 0 {
@@ -156,9 +170,8 @@ fn unmap_tables(
         }
     }
     before_free();
-    path[..empty]
-        .iter()
-        .for_each(|&table| region.table_free(table));
+    let tables = path.iter().rev().take(empty);
+    tables.for_each(|&table| region.table_free(table));
 }
 
 /// What an entry refers to, if it is present.
@@ -174,13 +187,21 @@ pub fn translate(
     space: AddressSpace,
     page: UserPage,
 ) -> Option<(FrameNumber, Access)> {
-    check(region, space);
-    let (table, level) = descend(region, space, page.address());
-    if level > 1 {
-        return None;
-    }
-    let entry = region.read(table, index(page.address(), 1));
+    let address = page.address();
+    let table = lowest_table(region, space, address)?;
+    let entry = region.read(table, index(address, 1));
     entry.is_present().then(|| (entry.frame(), entry.access()))
+}
+
+/// The lowest table on the way to an address, if it exists.
+#[inline(always)]
+fn lowest_table(region: &Region, space: AddressSpace, address: u64) -> Option<FrameNumber> {
+    if let Some(table) = region.found(space.0, address) {
+        return Some(table);
+    }
+    check(region, space);
+    let (table, level) = descend(region, space, address);
+    (level == 1).then_some(table)
 }
 
 /// The lowest table on the way to an address, and its level.
@@ -284,6 +305,19 @@ mod tests {
         unmap(&mut region, space, page(0x40_1000), tell);
         unmap(&mut region, space, page(0x40_0000), tell).unwrap();
         assert_eq!(told.get(), 1);
+    }
+
+    #[test]
+    fn a_table_that_was_freed_is_not_found_again() {
+        let mut region = region();
+        let space = create(&mut region, Entry(1)).unwrap();
+        map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
+        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
+        // The three frames, for something else.
+        let others = [(); 3].map(|()| create(&mut region, Entry(1)).unwrap());
+        assert_eq!(translate(&region, space, page(0x40_0000)), None);
+        map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
+        assert!(others.iter().all(|other| region.used_entries(other.0) == 1));
     }
 
     #[test]
