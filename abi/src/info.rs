@@ -147,6 +147,61 @@ pub mod cpu_features {
 }
 
 record! {
+    /// What the CPU says of the known flaws of CPUs, read at the time of the call, and what the kernel does about them. Leaves of
+    /// CPUID and registers that the CPU lacks are 0. `nonos-mitigations` says what follows.
+    pub struct CpuSecurity {
+        /// CPUID leaf 0: EBX, and EDX in the upper half: the first eight letters of the vendor's name.
+        pub vendor: u64,
+        /// CPUID leaf 0: ECX: the last four letters.
+        pub vendor_end: u64,
+        /// CPUID leaf 1: EAX (family, model, stepping), and ECX in the upper half.
+        pub leaf_1: u64,
+        /// CPUID leaf 7: EBX, and EDX in the upper half.
+        pub leaf_7: u64,
+        /// CPUID leaf 7, sub-leaf 2: EDX.
+        pub leaf_7_2: u64,
+        /// CPUID leaf 8000_0008: EBX.
+        pub leaf_8: u64,
+        /// CPUID leaf 8000_0021: EAX.
+        pub leaf_21: u64,
+        /// Revision of the microcode (IA32_BIOS_SIGN_ID, MSR 0x8B).
+        pub microcode: u64,
+        /// IA32_ARCH_CAPABILITIES (MSR 0x10A).
+        pub arch_capabilities: u64,
+        /// IA32_SPEC_CTRL (MSR 0x48).
+        pub spec_control: u64,
+        /// IA32_TSX_CTRL (MSR 0x122).
+        pub tsx_control: u64,
+        /// IA32_MCU_OPT_CTRL (MSR 0x123).
+        pub mcu_control: u64,
+        /// CR4, which says whether programs have AVX (OSXSAVE).
+        pub cr4: u64,
+        /// IA32_EFER, which says whether automatic IBRS is on.
+        pub efer: u64,
+        /// What the kernel does on all CPUs: bits of [`cpu_measures`].
+        pub measures: u64,
+    }
+}
+
+/// Bits of [`CpuSecurity::measures`]: what the kernel does, not what the CPU could.
+pub mod cpu_measures {
+    /// Indices from user space are masked, and no entry into the kernel speculates with the wrong GS.
+    pub const INDICES_MASKED: u64 = 1;
+    /// Absent entries of page tables are zero.
+    pub const ABSENT_ENTRIES_ZERO: u64 = 1 << 1;
+    /// Page tables of user space lack the kernel.
+    pub const PAGE_TABLES_ISOLATED: u64 = 1 << 2;
+    /// Every indirect branch of the kernel goes through a retpoline.
+    pub const RETPOLINES: u64 = 1 << 3;
+    /// Each way out to user space overwrites the CPU's buffers (VERW).
+    pub const BUFFERS_CLEARED: u64 = 1 << 4;
+    /// A switch to another process forgets branch predictions (IBPB), those of returns, too.
+    pub const BARRIER_ON_SWITCH: u64 = 1 << 5;
+    /// Each way into the kernel from user space forgets branch predictions (IBPB), those of returns, too.
+    pub const BARRIER_ON_ENTRY: u64 = 1 << 6;
+}
+
+record! {
     /// Memory, in pages of 4 KiB.
     pub struct MemoryStatus {
         /// All frames for processes.

@@ -198,6 +198,38 @@ mod tests {
         assert!(bases.len() > 250);
     }
 
+    /// The kernel is smaller than a large page, so any page of the top 2 GiB can be its first: 19 bits.
+    #[test]
+    fn the_kernel_has_19_bits_over_64_boots() {
+        const BOOTS: u64 = 64;
+        let area = [Area {
+            pages: 60,
+            physical: 0x1234_5000,
+        }];
+        let bases: Vec<u64> = (0..BOOTS)
+            .map(|seed| place_virtual(&area, &mut random(seed)).unwrap()[0])
+            .collect();
+        let different: HashSet<_> = bases.iter().collect();
+        assert!(different.len() as u64 >= BOOTS - 1, "{bases:x?}");
+        // A fair bit is set in 32 of 64 boots; four standard deviations are 16.
+        let set = |bit: u32| bases.iter().filter(|base| *base >> bit & 1 != 0).count();
+        let fair: Vec<u32> = (0..64)
+            .filter(|&bit| (16..=48).contains(&set(bit)))
+            .collect();
+        assert_eq!(fair, (12..=30).collect::<Vec<_>>(), "{bases:x?}");
+        // No quarter of the space is left out.
+        for quarter in 0..4 {
+            let start = KERNEL_SPACE_START + (quarter << 29);
+            let inside = bases
+                .iter()
+                .filter(|base| (start..=start + ((1 << 29) - 1)).contains(*base));
+            assert!(
+                (4..=28).contains(&inside.count()),
+                "quarter {quarter}: {bases:x?}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn areas_stay_in_the_kernel_half_with_guard_pages_between(

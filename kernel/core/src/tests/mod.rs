@@ -15,6 +15,7 @@ mod loading;
 mod memory;
 mod modules;
 mod notifications;
+mod placement;
 mod processes;
 mod random;
 mod scheduling;
