@@ -61,18 +61,14 @@ fn kernel() -> Vec<u8> {
     ]);
     headers.iter().for_each(|header| elf.extend(header));
     file[..elf.len()].copy_from_slice(&elf);
-    // DT_RELA, DT_RELASZ, DT_RELAENT, DT_NULL, and the table: word 0x2010 = base + 0x1008.
-    let dynamic = [7u64, 0x480, 8, 24, 9, 24, 0, 0];
-    for (index, word) in dynamic
-        .iter()
-        .chain(&[0; 8])
-        .chain(&[0x2010, 8, 0x1008])
-        .enumerate()
-    {
+    // DT_RELR, DT_RELRSZ, DT_RELRENT, DT_NULL, and the table: word 0x2010 = base + 0x1008.
+    let dynamic = [36u64, 0x480, 35, 8, 37, 8, 0, 0];
+    for (index, word) in dynamic.iter().chain(&[0; 8]).chain(&[0x2010]).enumerate() {
         file[0x400 + index * 8..][..8].copy_from_slice(&word.to_le_bytes());
     }
     file[0x1004..0x1006].copy_from_slice(&[0x0F, 0x0B]);
     file[0x2000..0x2004].copy_from_slice(b"data");
+    file[0x2010..0x2018].copy_from_slice(&0x1008u64.to_le_bytes());
     file
 }
 

@@ -5,15 +5,17 @@
 //! - segments are page-aligned in file and memory, ascending, apart by whole pages, and inside the file and
 //!   [`MEMORY_BYTES_MAX`]; none is writable and executable;
 //! - the entry lies in the file-backed part of an executable segment;
-//! - every relocation is R_X86_64_RELATIVE, 8-byte aligned (so never across pages), inside one writable
-//!   segment, and its result points into the image;
+//! - relocations are packed relative ones (DT_RELR) and nothing else, ascending; each names an 8-byte aligned word (so
+//!   never across pages) in the file-backed part of a writable segment, whose contents point into the image;
 //! - the RELRO range is whole pages of a writable segment;
 //! - nothing asks for what a loader here does not do: interpreter, libraries, thread-local storage,
 //!   initialisers, text relocations, executable stack.
 //!
-//! Sections are ignored. Link with `-z separate-loadable-segments` (page alignment in the file) and
-//! `-z max-page-size=4096`. References: System V gABI chapters 4 and 5, AMD64 psABI 4.4.
+//! Sections are ignored. Link with `-z separate-loadable-segments` (page alignment in the file),
+//! `-z max-page-size=4096` and `-z pack-relative-relocs`. References: System V gABI chapters 4 and 5, with DT_RELR of
+//! version 4.3 draft, AMD64 psABI 4.4.
 
+mod packed;
 mod refusal;
 
 use core::ops::Range;
@@ -22,10 +24,10 @@ use elf::abi;
 use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader};
 use elf::parse::{ParseAt, ParsingTable};
-use elf::relocation::Rela;
 use elf::segment::ProgramHeader;
 use nonos_abi::PAGE_BYTES;
 
+use packed::{ENTRY_BYTES, Packed, WORD_BYTES};
 pub use refusal::Refusal;
 
 /// Most load segments.
@@ -55,8 +57,10 @@ const IDENT: [u8; abi::EI_NIDENT] = [
 ];
 const HEADER_BYTES: usize = abi::EI_NIDENT + elf::file::ELF64_EHDR_TAILSIZE;
 const PROGRAM_HEADER_BYTES: usize = 56;
-const RELA_BYTES: usize = 24;
-const POINTER_BYTES: u64 = 8;
+/// Tags of the packed relocations' table: its bytes, where it is, bytes of an entry.
+const DT_RELRSZ: i64 = 35;
+const DT_RELR: i64 = 36;
+const DT_RELRENT: i64 = 37;
 
 /// How a segment may be accessed once it is loaded. There is no writable and executable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,10 +110,6 @@ impl Segment {
     /// First byte after its last page, from the base of the executable.
     pub fn page_end(&self) -> u64 {
         self.virtual_offset + self.pages() * PAGE
-    }
-
-    fn holds(&self, offset: u64, bytes: u64) -> bool {
-        within(self.virtual_offset, self.memory_bytes, offset, bytes)
     }
 
     fn holds_in_file(&self, offset: u64, bytes: u64) -> bool {
@@ -203,13 +203,11 @@ impl<'a> Executable<'a> {
         self.segments().last().map_or(0, Segment::page_end)
     }
 
-    /// For each relocation: the offset of an aligned 64-bit word in a writable segment, and the addend. The
-    /// loader writes base + addend there.
-    pub fn relocations(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
-        // The addends were checked not to be negative.
-        table::<Rela>(self.relocations)
-            .iter()
-            .map(|rela| (rela.r_offset, rela.r_addend as u64))
+    /// For each relocation, ascending: the offset of an aligned 64-bit word in a writable segment, and what the file
+    /// has there. The loader adds the base.
+    pub fn relocations(&self) -> impl Iterator<Item = (u64, u64)> {
+        // All words are there: that was checked.
+        Packed::new(self.relocations).filter_map(|offset| Some((offset, self.word(offset)?)))
     }
 
     /// Pages that become read-only after relocation, as offsets from the base.
@@ -288,22 +286,30 @@ impl<'a> Executable<'a> {
         self.file.get(from..from + bytes as usize)
     }
 
+    /// The word of the file that is loaded at `offset`.
+    fn word(&self, offset: u64) -> Option<u64> {
+        let bytes = self.contents_at(offset, WORD_BYTES)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+
     /// Finds the relocation table; refuses a dynamic section that asks for more.
     fn relocation_table(&self, dynamic: &[u8]) -> Result<&'a [u8], Refusal> {
-        let (mut offset, mut bytes, mut entry_bytes, mut ended) = (0, 0, RELA_BYTES as u64, false);
+        let (mut offset, mut bytes, mut entry_bytes, mut ended) = (0, 0, ENTRY_BYTES, false);
         for entry in table::<elf::dynamic::Dyn>(dynamic).iter() {
             match entry.d_tag {
                 abi::DT_NULL => {
                     ended = true;
                     break;
                 }
-                abi::DT_RELA => offset = entry.d_ptr(),
-                abi::DT_RELASZ => bytes = entry.d_val(),
-                abi::DT_RELAENT => entry_bytes = entry.d_val(),
+                DT_RELR => offset = entry.d_ptr(),
+                DT_RELRSZ => bytes = entry.d_val(),
+                DT_RELRENT => entry_bytes = entry.d_val(),
+                abi::DT_RELASZ if entry.d_val() != 0 => return Err(Refusal::NotPacked),
+                abi::DT_RELA | abi::DT_RELASZ | abi::DT_RELAENT => {}
                 // Tables of symbols are there but nothing refers to them; the flags say how eager to be.
                 abi::DT_SYMTAB | abi::DT_SYMENT | abi::DT_STRTAB | abi::DT_STRSZ | abi::DT_HASH => {
                 }
-                abi::DT_GNU_HASH | abi::DT_DEBUG | abi::DT_RELACOUNT | abi::DT_FLAGS_1 => {}
+                abi::DT_GNU_HASH | abi::DT_DEBUG | abi::DT_FLAGS_1 => {}
                 abi::DT_FLAGS
                     if entry.d_val() & !(abi::DF_BIND_NOW | abi::DF_SYMBOLIC) as u64 == 0 => {}
                 tag => return Err(Refusal::DynamicTag(tag)),
@@ -315,7 +321,7 @@ impl<'a> Executable<'a> {
         if bytes == 0 {
             return Ok(&[]);
         }
-        let whole = entry_bytes == RELA_BYTES as u64 && bytes % entry_bytes == 0;
+        let whole = entry_bytes == ENTRY_BYTES && bytes % ENTRY_BYTES == 0;
         self.contents_at(offset, bytes)
             .filter(|_| whole)
             .ok_or(Refusal::RelocationTable)
@@ -323,17 +329,26 @@ impl<'a> Executable<'a> {
 
     fn check_relocations(&self) -> Result<(), Refusal> {
         let image_bytes = self.memory_bytes();
-        for (number, rela) in table::<Rela>(self.relocations).iter().enumerate() {
-            if rela.r_type != abi::R_X86_64_RELATIVE || rela.r_sym != 0 {
-                return Err(Refusal::RelocationKind(number, rela.r_type));
-            }
-            let at = rela.r_offset;
-            let holds = |s: &Segment| s.access == Access::ReadWrite && s.holds(at, POINTER_BYTES);
-            if at % POINTER_BYTES != 0 || !self.segments().iter().any(holds) {
+        let mut end = 0;
+        for (number, at) in Packed::new(self.relocations).enumerate() {
+            let writable =
+                |s: &Segment| s.access == Access::ReadWrite && s.holds_in_file(at, WORD_BYTES);
+            if at % WORD_BYTES != 0 || !self.segments().iter().any(writable) {
                 return Err(Refusal::RelocationTarget(number, at));
             }
-            if !u64::try_from(rela.r_addend).is_ok_and(|addend| addend <= image_bytes) {
-                return Err(Refusal::RelocationAddend(number, rela.r_addend));
+            // Twice in one word would make another pointer of it.
+            if at < end {
+                return Err(Refusal::RelocationOrder(number, at));
+            }
+            end = at + WORD_BYTES;
+            match self.word(at) {
+                Some(addend) if addend <= image_bytes => {}
+                addend => {
+                    return Err(Refusal::RelocationAddend(
+                        number,
+                        addend.unwrap_or(u64::MAX),
+                    ));
+                }
             }
         }
         Ok(())

@@ -26,10 +26,7 @@ fn a_well_formed_executable_is_described_as_it_is() {
     assert_eq!(executable.memory_bytes(), 0x8000);
     assert_eq!(executable.relro(), Some(0x2000..0x3000));
     let relocations: Vec<_> = executable.relocations().collect();
-    assert_eq!(
-        relocations,
-        [(0x2000, 0x1010), (0x3008, 0x880), (0x7FF8, 0x8000)]
-    );
+    assert_eq!(relocations, RELOCATIONS);
     let segments: Vec<_> = executable
         .segments()
         .iter()
@@ -161,8 +158,8 @@ fn what_no_loader_here_does_is_refused() {
     assert_eq!(header(STACK, TYPE, 3), Refusal::Interpreter);
     assert_eq!(header(STACK, TYPE, 7), Refusal::ThreadLocal);
     assert_eq!(header(STACK, TYPE, 5), Refusal::HeaderKind(5));
-    // Libraries, REL, PLT, initialisers, text relocations, packed relocations.
-    for tag in [1, 17, 23, 12, 25, 22, 36, 0x7FFF_FFFF] {
+    // Libraries, REL, PLT, initialisers, text relocations.
+    for tag in [1, 17, 23, 12, 25, 22, 0x7FFF_FFFF] {
         assert_eq!(
             refusal(|file| set_dynamic(file, 3, tag, 8)),
             Refusal::DynamicTag(tag as i64)
@@ -185,12 +182,12 @@ fn bad_dynamic_sections_are_refused() {
     for (entry, value) in [
         (0, 0x5000),
         (0, u64::MAX),
-        (1, 25),
-        (1, u64::MAX - 23),
-        (2, 16),
+        (1, 33),
+        (1, u64::MAX - 7),
+        (2, 24),
         (2, 0),
     ] {
-        let tag = [7, 8, 9][entry];
+        let tag = [36, 35, 37][entry];
         assert_eq!(
             refusal(|file| set_dynamic(file, entry, tag, value)),
             Refusal::RelocationTable,
@@ -201,26 +198,43 @@ fn bad_dynamic_sections_are_refused() {
 
 #[test]
 fn bad_relocations_are_refused() {
-    let rela = |offset, kind, addend| refusal(|file| set_rela(file, 1, offset, kind, addend));
-    for kind in [0, 1, 6, 7, 37] {
-        assert_eq!(
-            rela(0x3008, kind, 0),
-            Refusal::RelocationKind(1, kind as u32)
-        );
+    let relr = |number, entry| refusal(|file| set_relr(file, number, entry));
+    assert_eq!(
+        refusal(|file| set_dynamic(file, 3, 8, 24)),
+        Refusal::NotPacked,
+        "a table of relocations of any kind"
+    );
+    // Unaligned; in constants, in code, in no segment, at the end, past what the file has, past all.
+    for offset in [
+        0x3002,
+        0x37FC,
+        0x100,
+        0x1000,
+        0x1900,
+        0x3800,
+        0x7FF8,
+        0x8000,
+        u64::MAX - 7,
+    ] {
+        assert_eq!(relr(1, offset), Refusal::RelocationTarget(1, offset));
     }
     assert_eq!(
-        rela(0x3008, 8 | 1 << 32, 0),
-        Refusal::RelocationKind(1, 8),
-        "with a symbol"
+        relr(0, 0b11),
+        Refusal::RelocationTarget(0, 0),
+        "a bitmap of nothing"
     );
-    // Unaligned; in constants, in code, in no segment, at the end, past all.
-    for offset in [0x3001, 0x3FFC, 0x100, 0x1000, 0x1900, 0x8000, u64::MAX - 7] {
-        assert_eq!(rela(offset, 8, 0), Refusal::RelocationTarget(1, offset));
+    let past_the_file = refusal(|file| {
+        set_relr(file, 1, 0x3700);
+        set_relr(file, 2, 1 << 63 | 1);
+    });
+    assert_eq!(past_the_file, Refusal::RelocationTarget(2, 0x38F8));
+    for offset in [0x2000, 0x3008, 0x3010, 0x3018] {
+        assert_eq!(relr(3, offset), Refusal::RelocationOrder(3, offset));
     }
-    for addend in [-1, 0x8001, i64::MAX, i64::MIN] {
+    for addend in [0x8001, i64::MAX as u64, u64::MAX] {
         assert_eq!(
-            rela(0x3008, 8, addend),
-            Refusal::RelocationAddend(1, addend)
+            refusal(|file| put(file, 0x3018, 8, addend)),
+            Refusal::RelocationAddend(2, addend)
         );
     }
 }
@@ -260,13 +274,16 @@ fn check_promises(file: &[u8]) {
         end = segment.page_end();
     }
     assert_eq!(executable.memory_bytes(), end);
+    let mut relocated = 0;
     for (offset, addend) in executable.relocations() {
         assert!(addend <= end && offset % 8 == 0);
         assert!(segments.iter().any(|s| {
             s.access == Access::ReadWrite
                 && offset >= s.virtual_offset
-                && offset + 8 <= s.virtual_offset + s.memory_bytes
+                && offset + 8 <= s.virtual_offset + s.file_bytes as u64
         }));
+        assert!(offset >= relocated, "twice in one word");
+        relocated = offset + 8;
     }
     if let Some(relro) = executable.relro() {
         assert!(relro.end <= end && relro.start % 4096 == 0 && relro.end % 4096 == 0);
@@ -304,6 +321,25 @@ proptest! {
         for (number, field, extreme, random) in fields {
             let values = [0, 1, 0x1000, 0x3000, 0x7000, 1 << 30, u64::MAX - 0xFFF, random];
             set(&mut file, number, FIELDS[field], values[extreme]);
+        }
+        check_promises(&file);
+    }
+
+    #[test]
+    fn any_table_of_relocations_keeps_the_promises_or_is_refused(
+        entries in prop::collection::vec(
+            prop_oneof![any::<u64>(), (0x2000_u64..0x3810), any::<u8>().prop_map(|bits| u64::from(bits) | 1)],
+            4,
+        ),
+        words in prop::collection::vec((0x2000_usize..0x37F8, 0_u64..0x9000), 0..4),
+    ) {
+        let mut file = sample::executable();
+        for (number, entry) in entries.into_iter().enumerate() {
+            set_relr(&mut file, number, entry);
+        }
+        // Not in the dynamic section, which names the table.
+        for (at, value) in words.into_iter().filter(|(at, _)| !(0x20F8..0x2160).contains(at)) {
+            put(&mut file, at, 8, value);
         }
         check_promises(&file);
     }

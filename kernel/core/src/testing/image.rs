@@ -108,7 +108,7 @@ pub(crate) mod layout {
         (RELRO, CODE),
         (RELRO + 8, DATA),
         (DATA, RELRO),
-        (END - 8, DATA + 0x10),
+        (ZEROS - 8, DATA + 0x10),
     ];
 }
 
@@ -118,11 +118,11 @@ fn executable() -> Vec<u8> {
     const PHDR_BYTES: u64 = 56;
     const EHDR_BYTES: u64 = 64;
     const DYNAMIC_AT: u64 = 0x400;
-    const RELA_AT: u64 = 0x500;
+    const RELR_AT: u64 = 0x500;
     const DYNAMIC: [(u64, u64); 4] = [
-        (7, RELA_AT),
-        (8, 24 * RELOCATIONS.len() as u64),
-        (9, 24),
+        (36, RELR_AT),
+        (35, 8 * RELOCATIONS.len() as u64),
+        (37, 8),
         (0, 0),
     ];
     const DYNAMIC_BYTES: u64 = 16 * DYNAMIC.len() as u64;
@@ -172,15 +172,16 @@ fn executable() -> Vec<u8> {
         file.extend(tag.to_le_bytes());
         file.extend(value.to_le_bytes());
     }
-    file.resize(RELA_AT as usize, 0);
-    for (offset, addend) in RELOCATIONS {
-        for word in [offset, 8, addend] {
-            file.extend(word.to_le_bytes());
-        }
+    file.resize(RELR_AT as usize, 0);
+    for (offset, _) in RELOCATIONS {
+        file.extend(offset.to_le_bytes());
     }
     file.resize(CODE as usize, 0);
     file.resize(RELRO as usize, 0xCC);
     file.resize(DATA as usize, 0x11);
     file.resize(layout::ZEROS as usize, 0x22);
+    for (offset, addend) in RELOCATIONS {
+        file[offset as usize..][..8].copy_from_slice(&addend.to_le_bytes());
+    }
     file
 }

@@ -49,12 +49,14 @@ pub enum Refusal {
     DynamicTag(i64),
     /// The relocation table is not inside a segment's contents or has the wrong entry size.
     RelocationTable,
-    /// This relocation is not R_X86_64_RELATIVE: its type.
-    RelocationKind(usize, u32),
-    /// This relocation does not change an aligned word in a writable segment: where.
+    /// There are relocations other than packed relative ones.
+    NotPacked,
+    /// This relocation does not change an aligned word of a writable segment's contents: where.
     RelocationTarget(usize, u64),
+    /// This relocation does not stand behind the one before it: where.
+    RelocationOrder(usize, u64),
     /// This relocation makes a pointer out of the image: the addend.
-    RelocationAddend(usize, i64),
+    RelocationAddend(usize, u64),
 }
 
 impl fmt::Display for Refusal {
@@ -95,17 +97,17 @@ impl fmt::Display for Refusal {
             Self::Dynamic => f.write_str("dynamic section is out of range or does not end"),
             Self::DynamicTag(tag) => write!(f, "dynamic section has unsupported tag {tag:#x}"),
             Self::RelocationTable => f.write_str("relocation table is out of range"),
-            Self::RelocationKind(number, kind) => {
-                write!(
-                    f,
-                    "relocation {number} has type {kind}, expected R_X86_64_RELATIVE (8)"
-                )
-            }
+            Self::NotPacked => f.write_str(
+                "has relocations other than packed relative ones (link with -z pack-relative-relocs)",
+            ),
             Self::RelocationTarget(number, offset) => {
                 write!(
                     f,
                     "relocation {number} at {offset:#x} is not an aligned word of a writable segment"
                 )
+            }
+            Self::RelocationOrder(number, offset) => {
+                write!(f, "relocation {number} at {offset:#x} is out of order")
             }
             Self::RelocationAddend(number, addend) => {
                 write!(

@@ -22,10 +22,17 @@ pub const FILESZ: (usize, usize) = (32, 8);
 pub const MEMSZ: (usize, usize) = (40, 8);
 pub const ALIGN: (usize, usize) = (48, 8);
 
-/// Where the relocation table stands.
-pub const RELA_AT: usize = 0x800;
-/// Relocations in it.
-pub const RELA_COUNT: usize = 3;
+/// Where the table of packed relocations stands.
+pub const RELR_AT: usize = 0x800;
+/// The words that are relocated, and what they hold.
+pub const RELOCATIONS: [(u64, u64); 4] = [
+    (0x2000, 0x1010),
+    (0x3008, 0x880),
+    (0x3018, 0x8000),
+    (0x37F8, 0),
+];
+/// The table: two words and a bitmap that adds a third, then one more.
+const RELR: [u64; 4] = [0x2000, 0x3008, 0b101, 0x37F8];
 /// Where the dynamic section stands.
 pub const DYNAMIC_AT: usize = 0x2100;
 /// Entry point.
@@ -41,12 +48,9 @@ pub fn set(file: &mut [u8], header: usize, (at, bytes): (usize, usize), value: u
     put(file, 64 + 56 * header + at, bytes, value);
 }
 
-/// Writes a relocation.
-pub fn set_rela(file: &mut [u8], number: usize, offset: u64, kind: u64, addend: i64) {
-    let at = RELA_AT + 24 * number;
-    put(file, at, 8, offset);
-    put(file, at + 8, 8, kind);
-    put(file, at + 16, 8, addend as u64);
+/// Writes an entry of the table of relocations.
+pub fn set_relr(file: &mut [u8], number: usize, entry: u64) {
+    put(file, RELR_AT + 8 * number, 8, entry);
 }
 
 /// Writes an entry of the dynamic section.
@@ -86,13 +90,16 @@ pub fn executable() -> Vec<u8> {
         set(&mut file, number, MEMSZ, in_memory);
         set(&mut file, number, ALIGN, if kind == 1 { 4096 } else { 8 });
     }
-    set_dynamic(&mut file, 0, 7, RELA_AT as u64); // DT_RELA
-    set_dynamic(&mut file, 1, 8, 24 * RELA_COUNT as u64); // DT_RELASZ
-    set_dynamic(&mut file, 2, 9, 24); // DT_RELAENT
-    set_dynamic(&mut file, 3, 0x6FFF_FFF9, RELA_COUNT as u64); // DT_RELACOUNT
+    set_dynamic(&mut file, 0, 36, RELR_AT as u64); // DT_RELR
+    set_dynamic(&mut file, 1, 35, 8 * RELR.len() as u64); // DT_RELRSZ
+    set_dynamic(&mut file, 2, 37, 8); // DT_RELRENT
+    set_dynamic(&mut file, 3, 8, 0); // DT_RELASZ: no others
     set_dynamic(&mut file, 4, 30, 8); // DT_FLAGS: DF_BIND_NOW
-    set_rela(&mut file, 0, 0x2000, 8, 0x1010);
-    set_rela(&mut file, 1, 0x3008, 8, 0x880);
-    set_rela(&mut file, 2, 0x7FF8, 8, 0x8000);
+    for (number, entry) in RELR.into_iter().enumerate() {
+        set_relr(&mut file, number, entry);
+    }
+    for (at, value) in RELOCATIONS {
+        put(&mut file, at as usize, 8, value);
+    }
     file
 }
