@@ -38,8 +38,9 @@ const HARDENING: [&str; 3] = [
 /// ELF targets. Relocations are packed: a bit for most. `-Zplt=yes` calls `memcpy` and its kin directly instead of through memory. Speculation past `ret` and
 /// indirect `jmp` is stopped by features in the target files. Segments never share a page, neither in
 /// memory nor in the file, so the loader maps each with its own access.
-const ELF: [&str; 6] = [
+const ELF: [&str; 7] = [
     "-Zplt=yes",
+    "-Clink-arg=--icf=all",
     "-Clink-arg=-zpack-relative-relocs",
     "-Clink-arg=-zseparate-loadable-segments",
     "-Clink-arg=-zmax-page-size=4096",

@@ -102,8 +102,8 @@ unsafe impl Sync for CpuBlock {}
 
 static BLOCKS: [CpuBlock; CPUS_MAX] = [const { CpuBlock::new() }; CPUS_MAX];
 
-/// CPUs that run.
-static COUNT: AtomicU32 = AtomicU32::new(1);
+/// CPUs that run beside the boot CPU.
+static OTHERS: AtomicU32 = AtomicU32::new(0);
 
 impl CpuBlock {
     const fn new() -> Self {
@@ -230,7 +230,7 @@ pub struct Cpus {
 impl Cpus {
     /// How many run.
     pub fn count() -> usize {
-        COUNT.load(Ordering::Relaxed) as usize
+        OTHERS.load(Ordering::Relaxed) as usize + 1
     }
 
     /// Counts one more.
@@ -238,7 +238,7 @@ impl Cpus {
         if protection::is_virtual() {
             LOCK.make_unfair();
         }
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        OTHERS.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All that run but this one.

@@ -9,22 +9,22 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A spin lock, with tickets for those that wait.
 pub struct Lock {
-    taken: AtomicBool,
+    free: AtomicBool,
     /// Somebody waits whose turn it is.
     reserved: AtomicBool,
-    /// Whether nobody overtakes those that wait.
-    fair: AtomicBool,
+    /// Whether others may overtake those that wait.
+    unfair: AtomicBool,
     next: AtomicU32,
     serving: AtomicU32,
 }
 
 impl Lock {
-    /// A lock that its maker holds, fair.
+    /// A lock that its maker holds, fair. All zero, so that it takes no room in the kernel's file.
     pub const fn taken() -> Self {
         Self {
-            taken: AtomicBool::new(true),
+            free: AtomicBool::new(false),
             reserved: AtomicBool::new(false),
-            fair: AtomicBool::new(true),
+            unfair: AtomicBool::new(false),
             next: AtomicU32::new(0),
             serving: AtomicU32::new(0),
         }
@@ -32,7 +32,7 @@ impl Lock {
 
     /// Lets whoever comes take the lock from now on. Called before others use it.
     pub fn make_unfair(&self) {
-        self.fair.store(false, Ordering::Relaxed);
+        self.unfair.store(true, Ordering::Relaxed);
     }
 
     /// Takes the lock. Calls `waiting` again and again while another has it.
@@ -45,13 +45,13 @@ impl Lock {
 
     #[inline(always)]
     fn try_take(&self) -> bool {
-        !self.taken.swap(true, Ordering::Acquire)
+        self.free.swap(false, Ordering::Acquire)
     }
 
     #[cold]
     #[inline(never)]
     fn wait(&self, waiting: impl Fn()) {
-        let fair = self.fair.load(Ordering::Relaxed);
+        let fair = !self.unfair.load(Ordering::Relaxed);
         let mut ticket = 0;
         if fair {
             ticket = self.next.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl Lock {
             }
             self.reserved.store(true, Ordering::Relaxed);
         }
-        while self.taken.load(Ordering::Relaxed) || !self.try_take() {
+        while !self.free.load(Ordering::Relaxed) || !self.try_take() {
             waiting();
             spin_loop();
         }
@@ -76,7 +76,7 @@ impl Lock {
     /// Lets another one have the lock. Only who holds it may call this: another's call lets two in.
     #[inline(always)]
     pub fn release(&self) {
-        self.taken.store(false, Ordering::Release);
+        self.free.store(true, Ordering::Release);
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
         };
         for _ in 0..3 {
             lock.reserved.store(true, Ordering::Relaxed);
-            lock.taken.store(false, Ordering::Relaxed);
+            lock.free.store(true, Ordering::Relaxed);
             lock.acquire(|| panic!("nobody has it"));
         }
         assert_eq!(lock.serving.load(Ordering::Relaxed), 2);
