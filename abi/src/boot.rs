@@ -18,7 +18,7 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI2");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI3");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
@@ -68,6 +68,8 @@ pub struct BootInfo {
     /// Seed for the kernel's random numbers; the kernel wipes nothing here (the page is read-only) but
     /// hashes it once and never hands it out.
     pub seed: [u8; 32],
+    /// Random value between the kernel's return addresses and what may overflow into them. Not derived from the seed.
+    pub stack_guard: u64,
     /// Sources that went into the seed: bits of [`entropy`].
     pub entropy_sources: u64,
     /// [`crate::info::boot_flags`].

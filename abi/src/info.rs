@@ -244,7 +244,8 @@ record! {
         pub exit_kind: u64,
         /// Exit code, or exception vector.
         pub exit_code: u64,
-        /// Faults: error code of the exception (SDM vol. 3, 4.7 for page faults).
+        /// Faults: error code of the exception (SDM vol. 3, 4.7 for page faults). Invalid opcodes have none: 1 says that the
+        /// instruction is that of a check before an indirect call ([`crate::kcfi`]).
         pub fault_error: u64,
         /// Page faults: the address that was accessed.
         pub fault_address: u64,

@@ -12,6 +12,7 @@ pub mod boot;
 pub mod error;
 pub mod handle;
 pub mod info;
+pub mod kcfi;
 pub mod message;
 pub mod name;
 pub mod rights;

@@ -1,7 +1,7 @@
 //! What a process finds when it starts.
 //!
 //! Registers: `rdi` and `rsi` hold the two argument words given to `ProcessStart`, `rsp` the top of its
-//! stack (16-byte aligned), all others are zero. Its handle table holds the handles below and nothing else.
+//! stack (16-byte aligned), `rdx` a random number that is the process's own, all others are zero. Its handle table holds the handles below and nothing else.
 
 use crate::Handle;
 

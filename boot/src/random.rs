@@ -134,6 +134,11 @@ impl Random {
         }
     }
 
+    /// A number below 2^64.
+    pub fn number(&mut self) -> u64 {
+        self.next()
+    }
+
     fn next(&mut self) -> u64 {
         let block = blake3::keyed_hash(&self.key, &self.counter.to_le_bytes());
         self.counter += 1;

@@ -38,7 +38,9 @@ const HARDENING: [&str; 3] = [
 /// ELF targets. Relocations are packed: a bit for most. `-Zplt=yes` calls `memcpy` and its kin directly instead of through memory. Speculation past `ret` and
 /// indirect `jmp` is stopped by features in the target files. Segments never share a page, neither in
 /// memory nor in the file, so the loader maps each with its own access.
-const ELF: [&str; 7] = [
+const ELF: [&str; 9] = [
+    "-Zsanitizer=kcfi",
+    "-Zstack-protector=strong",
     "-Zplt=yes",
     "-Clink-arg=--icf=all",
     "-Clink-arg=-zpack-relative-relocs",
@@ -50,7 +52,11 @@ const ELF: [&str; 7] = [
 
 /// The kernel's reports follow frame pointers to name the callers; that says where without a source location for each check
 /// of a bound or a sum, which would take a seventh of the kernel.
-const KERNEL_ONLY: [&str; 2] = ["-Cforce-frame-pointers=yes", "-Zlocation-detail=none"];
+const KERNEL_ONLY: [&str; 3] = [
+    "-Zretpoline-external-thunk",
+    "-Cforce-frame-pointers=yes",
+    "-Zlocation-detail=none",
+];
 
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];

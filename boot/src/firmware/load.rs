@@ -113,6 +113,7 @@ pub fn prepare(
     info.region_used_bytes = final_tables.used_bytes;
     info.payload_bytes = unpacked_bytes as u64;
     fill_in_facts(info, image, &facts);
+    info.stack_guard = random.number();
     info.acpi = read_acpi()?;
     let handed_over = places.ranges();
     check_memory_map(report, info, &handed_over)?;

@@ -2,7 +2,12 @@
 
 use core::fmt;
 
-use crate::machine::Fault;
+use nonos_abi::kcfi::{self, CHECK_BYTES, UD2_BYTES};
+
+use crate::arena::ProcessId;
+use crate::kernel::Kernel;
+use crate::machine::{Fault, Machine};
+use crate::user::Allegation;
 
 /// Names of the exceptions (SDM vol. 3, table 6-1).
 const NAMES: [&str; 22] = [
@@ -29,13 +34,43 @@ const NAMES: [&str; 22] = [
     "virtualization exception",
     "control protection exception",
 ];
+const INVALID_OPCODE: u8 = 6;
 const PAGE_FAULT: u8 = 14;
+
+/// Error code of an invalid opcode that ended a call through a pointer to a function of another type; the CPU gives none.
+const MISTYPED_CALL: u64 = 1;
 
 /// Bits of a page fault's error code (SDM vol. 3, 4.7).
 mod page_fault {
     pub const PRESENT: u64 = 1;
     pub const WRITE: u64 = 1 << 1;
     pub const FETCH: u64 = 1 << 4;
+}
+
+impl Kernel {
+    /// Says of an invalid opcode whether it is that of a check before an indirect call.
+    pub(crate) fn explain(
+        &self,
+        process: ProcessId,
+        fault: Fault,
+        machine: &mut impl Machine,
+    ) -> Fault {
+        if fault.vector != INVALID_OPCODE {
+            return fault;
+        }
+        let mut code = [0; CHECK_BYTES];
+        let start = fault
+            .instruction
+            .wrapping_sub((CHECK_BYTES - UD2_BYTES) as u64);
+        let read = Allegation::new(start, CHECK_BYTES)
+            .and_then(|range| self.copy_in(process, range, &mut code, machine));
+        let error = if read.is_ok() && kcfi::is_check(&code) {
+            MISTYPED_CALL
+        } else {
+            0
+        };
+        Fault { error, ..fault }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -57,6 +92,8 @@ impl fmt::Display for Fault {
                 "not mapped"
             };
             write!(f, " {kind} {:#x} ({reason})", self.address)?;
+        } else if self.vector == INVALID_OPCODE && self.error == MISTYPED_CALL {
+            f.write_str(" (kCFI: called a function of another type)")?;
         } else if self.error != 0 {
             write!(f, ", error code {:#x}", self.error)?;
         }

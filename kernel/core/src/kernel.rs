@@ -250,6 +250,7 @@ impl Kernel {
             Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
+                    let fault = self.explain(process, fault, machine);
                     self.end_process(process, Exit::Fault(fault), machine);
                 }
             }

@@ -112,6 +112,7 @@ impl Kernel {
         let context = &mut self.threads[thread].context;
         context.rip = entry;
         context.rsp = stack_top;
+        context.rdx = self.random.double_word();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Random numbers for address-space layout: BLAKE3 keyed by the boot loader's seed.
 //!
 //! The key is replaced by a hash of itself after every block, so what was given out cannot be computed from the
-//! kernel's later state. Nothing of this leaves the kernel but as addresses.
+//! kernel's later state. Nothing of this leaves the kernel but as addresses, and as each process's own random number.
 
 const BLOCK_BYTES: usize = 32;
 
@@ -26,6 +26,11 @@ impl Random {
     /// A number below 2^32.
     pub fn word(&mut self) -> u32 {
         u32::from_le_bytes(core::array::from_fn(|_| self.byte()))
+    }
+
+    /// A number below 2^64.
+    pub fn double_word(&mut self) -> u64 {
+        u64::from(self.word()) << 32 | u64::from(self.word())
     }
 
     /// A number below 2^8.

@@ -37,7 +37,6 @@ pub struct Exit {
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
-    fn nonos_on_stack(argument: u64, stack_top: u64, function: extern "C" fn(u64) -> !) -> !;
     fn nonos_syscall();
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
@@ -133,14 +132,27 @@ pub unsafe fn idle() -> Exit {
     unsafe { leave!(nonos_idle, 0_u64) }
 }
 
-/// Goes on in `function` on another stack, for good.
+/// Goes on in a function on another stack, for good: an `extern "C" fn(u64) -> !`, called directly.
 ///
 /// # Safety
-/// `stack_top` is 16-byte aligned and the top of a mapped stack that nobody uses, or whose user never runs again.
-pub unsafe fn on_stack(stack_top: u64, argument: u64, function: extern "C" fn(u64) -> !) -> ! {
-    // SAFETY: the caller answers for the stack.
-    unsafe { nonos_on_stack(argument, stack_top, function) }
+/// The top is 16-byte aligned and that of a mapped stack that nobody uses, or whose user never runs again.
+macro_rules! on_stack {
+    ($stack_top:expr, $function:path, $argument:expr) => {{
+        const FUNCTION: extern "C" fn(u64) -> ! = $function;
+        let _ = FUNCTION;
+        core::arch::asm!(
+            "mov rsp, {top}",
+            "xor ebp, ebp",
+            "call {function}",
+            "ud2",
+            top = in(reg) $stack_top,
+            function = sym $function,
+            in("rdi") $argument,
+            options(noreturn),
+        )
+    }};
 }
+pub(crate) use on_stack;
 
 /// Address of the system call entry.
 pub fn syscall_entry() -> u64 {

@@ -32,6 +32,7 @@ _start:
 .globl nonos_cpu_start
 .type nonos_cpu_start, @function
 nonos_cpu_start:
+    endbr64
     mov cr3, rsi
     xor ebp, ebp
     cld
@@ -237,17 +238,6 @@ nonos_fatal:
     call {fatal}
     ud2
 .size nonos_fatal, . - nonos_fatal
-
-// nonos_on_stack(rdi: argument, rsi: top of the stack, rdx: function that does not return)
-.globl nonos_on_stack
-.type nonos_on_stack, @function
-nonos_on_stack:
-    endbr64
-    mov rsp, rsi
-    xor ebp, ebp
-    call rdx
-    ud2
-.size nonos_on_stack, . - nonos_on_stack
 
 // One stub of 16 bytes per vector. The CPU pushes an error code for 8, 10 to 14, 17, 21, 29 and 30.
 .macro stub vector

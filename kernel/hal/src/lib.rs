@@ -64,9 +64,13 @@ mod serial;
 #[cfg(target_os = "none")]
 mod smp;
 #[cfg(target_os = "none")]
+mod stack_guard;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod stop;
+#[cfg(target_os = "none")]
+mod thunks;
 
 #[cfg(target_os = "none")]
 pub use machine::Hal;

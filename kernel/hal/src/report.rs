@@ -8,6 +8,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::Ordering;
 
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START};
+use nonos_abi::kcfi::{self, CHECK_BYTES, UD2_BYTES};
 use nonos_image::archive::{Archive, KERNEL_SYMBOLS};
 use nonos_image::symbols::Symbols;
 
@@ -44,6 +45,7 @@ const SMALL: u64 = 0x1_0000;
 const CALLERS: usize = 12;
 
 const VECTOR_NMI: u64 = 2;
+const VECTOR_INVALID_OPCODE: u64 = 6;
 const VECTOR_DOUBLE_FAULT: u64 = 8;
 const VECTOR_PAGE_FAULT: u64 = 14;
 const VECTOR_MACHINE_CHECK: u64 = 18;
@@ -111,7 +113,10 @@ impl Report {
             VECTOR_PAGE_FAULT => "page fault",
             VECTOR_MACHINE_CHECK => "machine check",
             0 => "division by zero",
-            6 => "invalid instruction",
+            VECTOR_INVALID_OPCODE if self.is_mistyped_call(registers.rip) => {
+                "kCFI: called a function of another type"
+            }
+            VECTOR_INVALID_OPCODE => "invalid instruction",
             13 => "general protection fault",
             _ => "exception",
         };
@@ -154,6 +159,16 @@ impl Report {
             )?;
         }
         self.callers(registers.general[RBP])
+    }
+
+    /// Whether this `ud2` ends the check before an indirect call.
+    fn is_mistyped_call(&self, address: u64) -> bool {
+        let start = address.wrapping_sub((CHECK_BYTES - UD2_BYTES) as u64);
+        if !(self.in_kernel(start) && self.in_kernel(address)) {
+            return false;
+        }
+        // SAFETY: code of the kernel is readable; it starts with more code than this (`entry.s`).
+        kcfi::is_check(unsafe { &*(start as *const [u8; CHECK_BYTES]) })
     }
 
     /// Follows the frame pointers, as far as they stay on the kernel stack and go up.

@@ -16,7 +16,7 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{audit, cpu, interrupts, protection, stop};
+use crate::{audit, cpu, interrupts, protection, stack_guard, stop};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -33,6 +33,7 @@ pub extern "C" fn start(info: *const BootInfo) -> ! {
         Ok(info) => info,
         Err(error) => panic!("{error}"),
     };
+    stack_guard::set(info.stack_guard);
     stop::set_boot_info(info);
     // SAFETY: the record is checked, and this is the one start.
     let machine = unsafe { build(info, tsc_at_start, serial) };

@@ -151,7 +151,7 @@ pub fn finish(ending: Ending) -> ! {
         end(ending);
     }
     // SAFETY: the stack was made for this. Interrupts are off.
-    unsafe { entry::on_stack(top, ending as u64, wipe_and_end) }
+    unsafe { entry::on_stack!(top, wipe_and_end, ending as u64) }
 }
 
 extern "C" fn wipe_and_end(ending: u64) -> ! {

@@ -1,7 +1,7 @@
 //! The runtime of every user-space program: entry and panic, system calls, objects, IPC.
 //!
 //! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`],
-//! [`thread`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
+//! [`thread`], [`stack_guard`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
 //! children see it; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
 //!
@@ -16,6 +16,8 @@ pub mod mapping;
 pub mod object;
 pub mod parent;
 pub mod service;
+#[cfg(not(any(unix, windows)))]
+pub mod stack_guard;
 pub mod start;
 pub mod syscall;
 pub mod terminal;

@@ -28,7 +28,7 @@ pub fn run<T: Outcome>(main: impl FnOnce() -> T) -> ! {
     syscall::exit(main().code())
 }
 
-/// Defines the program's entry: aligns the stack and runs the given function, which takes nothing and
+/// Defines the program's entry: keeps the process's random value for the stack protector, aligns the stack and runs the given function, which takes nothing and
 /// returns `()` or the exit code.
 #[macro_export]
 macro_rules! entry {
@@ -44,12 +44,14 @@ macro_rules! entry {
             ".type _start, @function",
             "_start:",
             "endbr64",
+            "mov [rip + {guard}], rdx",
             "xor ebp, ebp",
             "and rsp, -16",
             "call {start}",
             "ud2",
             ".size _start, . - _start",
             ".popsection",
+            guard = sym $crate::stack_guard::__stack_chk_guard,
             start = sym __start,
         );
     };

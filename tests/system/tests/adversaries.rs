@@ -32,6 +32,9 @@ attackers! {
     a_breakpoint_ends_the_process: "adv-breakpoint" => ["ended by fault: breakpoint"];
     dividing_by_zero_ends_the_process: "adv-divide" => ["ended by fault: divide error"];
     an_invalid_opcode_ends_the_process: "adv-opcode" => ["ended by fault: invalid opcode"];
+    calling_through_a_mistyped_pointer_ends_the_process: "adv-mistyped-call" =>
+        ["ended by fault: invalid opcode: kCFI, called a function of another type"];
+    writing_past_a_buffer_on_the_stack_ends_the_process: "adv-smash" => ["ended: exit code 102"];
     reading_kernel_memory_ends_the_process: "adv-kernel-read" =>
         ["ended by fault: page fault: read from address 0xffffffff8"];
     writing_kernel_memory_ends_the_process: "adv-kernel-write" =>
@@ -60,7 +63,7 @@ attackers! {
     what_was_not_granted_is_denied: "adv-not-granted" =>
         ["denied: power", "denied: running a module", "ended: exit code 0"];
     nothing_of_others_is_found_in_registers_messages_and_memory: "adv-leak" =>
-        ["denied: all registers were zero at the start", "ended: exit code 0"];
+        ["denied: all registers but the process's own number were zero", "ended: exit code 0"];
     random_system_calls_do_no_harm: "adv-random-calls" => ["survived:", "ended: exit code 0"];
 }
 

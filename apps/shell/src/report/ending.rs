@@ -30,6 +30,9 @@ const EXCEPTIONS: [&str; 22] = [
     "control protection",
 ];
 
+const INVALID_OPCODE: u64 = 6;
+/// The kernel's error code for an invalid opcode of a check before an indirect call.
+const MISTYPED_CALL: u64 = 1;
 const PAGE_FAULT: u64 = 14;
 /// Error code of page faults (SDM vol. 3, 4.7): a page is there, the access was not allowed.
 const PRESENT: u64 = 1;
@@ -75,6 +78,8 @@ fn fault(info: &ProcessInfo, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "nothing mapped"
         };
         write!(f, ": {access} address {:#x} ({reason})", info.fault_address)?;
+    } else if info.exit_code == INVALID_OPCODE && info.fault_error == MISTYPED_CALL {
+        f.write_str(": kCFI, called a function of another type")?;
     } else if info.fault_error != 0 {
         write!(f, ": error code {:#x}", info.fault_error)?;
     }
@@ -104,6 +109,10 @@ mod tests {
         assert_eq!(
             ending(2, 6, 0),
             "ended by fault: invalid opcode, instruction 0x5555"
+        );
+        assert_eq!(
+            ending(2, 6, 1),
+            "ended by fault: invalid opcode: kCFI, called a function of another type, instruction 0x5555"
         );
         assert_eq!(
             ending(2, 14, 0x6),

@@ -506,6 +506,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         event_log_bytes: 321,
         tsc_at_entry: 1000,
         seed: options.seed,
+        stack_guard: 0,
         entropy_sources: 5,
         flags: 0x3F,
         image_security_version: 4,

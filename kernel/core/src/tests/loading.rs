@@ -49,6 +49,18 @@ fn relocations_hold_base_plus_addend() {
 }
 
 #[test]
+fn every_process_starts_with_a_random_number_of_its_own() {
+    let mut world = World::default();
+    let numbers: [u64; 4] = core::array::from_fn(|_| {
+        let (worker, _) = world.create_worker();
+        world.context(worker).rdx
+    });
+    for (i, number) in numbers.iter().enumerate() {
+        assert!(*number > u64::from(u32::MAX) && !numbers[..i].contains(number));
+    }
+}
+
+#[test]
 fn processes_of_a_module_share_text_and_nothing_else() {
     let mut world = World::default();
     let (first, _) = world.create_worker();
@@ -71,7 +83,7 @@ fn processes_of_a_module_share_text_and_nothing_else() {
 }
 
 #[test]
-fn a_thread_starts_with_its_arguments_its_stack_and_zeros() {
+fn a_thread_starts_with_its_arguments_its_stack_its_number_and_zeros() {
     let mut world = World::default();
     let (worker, handle) = world.create_worker();
     world.value(
@@ -92,7 +104,6 @@ fn a_thread_starts_with_its_arguments_its_stack_and_zeros() {
         context.rax,
         context.rbx,
         context.rcx,
-        context.rdx,
         context.rbp,
         context.r8,
     ] {

@@ -118,6 +118,32 @@ fn a_fault_ends_the_process_is_recorded_and_logged_in_words() {
 }
 
 #[test]
+fn an_invalid_opcode_of_a_check_before_a_call_is_named_as_such() {
+    const CHECK: [u8; 14] = [
+        0x41, 0xBA, 1, 2, 3, 4, 0x44, 0x03, 0x50, 0xFC, 0x74, 0x02, 0x0F, 0x0B,
+    ];
+    let words = "(kCFI: called a function of another type) at instruction";
+    for (change, expected) in [(0, true), (0x20, false)] {
+        let mut world = World::default();
+        let (worker, handle) = world.start_worker();
+        let code = world.buffer(worker) + 1;
+        let mut bytes = CHECK;
+        bytes[7] ^= change;
+        world.poke(worker, code, &bytes);
+        world.switch_to(worker);
+        world.event(Event::Fault(Fault {
+            vector: 6,
+            error: 0,
+            address: 0,
+            instruction: code + CHECK.len() as u64 - 2,
+        }));
+        let info = read(&mut world, handle);
+        assert_eq!(info.fault_error, u64::from(expected));
+        assert_eq!(world.machine.printed.contains(words), expected);
+    }
+}
+
+#[test]
 fn when_a_process_has_ended_everything_it_had_is_free_again() {
     let mut world = World::default();
     let init = world.init();
