@@ -18,9 +18,14 @@ pub fn strip(file: &[u8]) -> Result<Vec<u8>> {
         .program_headers(LittleEndian, file)
         .context("program headers")?;
     let table_end = header.e_phoff.get(LittleEndian) as usize + size_of_val(segments);
+    // A segment of zeros takes nothing of the file, wherever the linker would have put it.
     let ends = segments.iter().map(|segment| {
         let (offset, bytes) = segment.file_range(LittleEndian);
-        (offset + bytes) as usize
+        if bytes == 0 {
+            0
+        } else {
+            (offset + bytes) as usize
+        }
     });
     let end = ends.fold(table_end, usize::max);
     let mut stripped = file
@@ -29,13 +34,25 @@ pub fn strip(file: &[u8]) -> Result<Vec<u8>> {
         .to_vec();
     stripped[SECTION_TABLE_OFFSET..SECTION_TABLE_OFFSET + 8].fill(0);
     stripped[SECTION_COUNT..SECTION_COUNT + 4].fill(0);
+    let table = header.e_phoff.get(LittleEndian) as usize;
+    for (number, segment) in segments.iter().enumerate() {
+        if segment.p_filesz.get(LittleEndian) == 0 {
+            let field = table + number * size_of_val(segment) + SEGMENT_OFFSET;
+            stripped[field..field + 8].fill(0);
+        }
+    }
     Ok(stripped)
 }
 
+/// `p_offset` in `Elf64_Phdr`.
+const SEGMENT_OFFSET: usize = 8;
 /// `e_shoff` in `Elf64_Ehdr`.
 const SECTION_TABLE_OFFSET: usize = 0x28;
 /// `e_shnum`, followed by `e_shstrndx`, in `Elf64_Ehdr`.
 const SECTION_COUNT: usize = 0x3C;
+
+/// Prefix of the symbols at the numbers of functions' types (kCFI), right before the functions: no code.
+const TYPE_OF_FUNCTION: &str = "__cfi_";
 
 /// Functions of an ELF file as a [`nonos_image::symbols`] table, names demangled and without their hashes.
 ///
@@ -48,10 +65,11 @@ pub fn symbols(file: &[u8]) -> Result<Vec<u8>> {
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition());
     let mut named: Vec<(u32, String)> = Vec::new();
     for symbol in functions {
-        let name = format!(
-            "{:#}",
-            rustc_demangle::demangle(symbol.name().context("a symbol's name")?)
-        );
+        let name = symbol.name().context("a symbol's name")?;
+        if name.starts_with(TYPE_OF_FUNCTION) {
+            continue;
+        }
+        let name = format!("{:#}", rustc_demangle::demangle(name));
         named.push((
             u32::try_from(symbol.address()).context("a symbol's address")?,
             name,

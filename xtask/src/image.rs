@@ -65,6 +65,8 @@ pub struct ImageFiles {
     pub kernel_debug: PathBuf,
     /// Signed modules, by name.
     pub modules: Vec<(String, PathBuf)>,
+    /// The modules' programs as they were linked.
+    pub linked_modules: Vec<(String, PathBuf)>,
 }
 
 /// Builds the image of this checkout with the developer's keys.
@@ -145,7 +147,13 @@ fn assemble(
         kernel: out.join("kernel.elf"),
         kernel_debug: out.join("kernel.debug"),
         modules: Vec::new(),
+        linked_modules: Vec::new(),
     };
+    for (module, linked) in &programs.modules {
+        files
+            .linked_modules
+            .push((module.name.clone(), linked.clone()));
+    }
     for (name, contents) in &entries {
         if name == archive::KERNEL {
             write_if_changed(&files.kernel, contents)?;

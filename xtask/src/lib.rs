@@ -17,6 +17,7 @@ pub mod console;
 pub mod disk;
 pub mod elf;
 pub mod fuzz;
+pub mod harden;
 pub mod image;
 pub mod keys;
 pub mod modules;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
+use xtask::harden::Report;
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::size::Sizes;
 use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test};
@@ -35,6 +36,12 @@ enum Task {
     /// Print what each part of the system takes
     Size {
         /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the binaries and say which protections are in them
+    HardenCheck {
+        /// Print JSON: items, each with binary, claim, holds, found
         #[arg(long)]
         json: bool,
     },
@@ -100,6 +107,12 @@ fn execute(task: Task) -> Result<()> {
             let sizes = Sizes::of(&build(false)?)?;
             print_figures(json, &sizes, &sizes.table())?;
             ensure!(sizes.within_limits(), "a part is larger than its limit");
+            Ok(())
+        }
+        Task::HardenCheck { json } => {
+            let report = Report::of(&build(false)?)?;
+            print_figures(json, &report, &report.table())?;
+            ensure!(report.holds(), "a protection is missing");
             Ok(())
         }
         Task::Bench(options) => bench::run(&options),
