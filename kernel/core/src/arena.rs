@@ -10,6 +10,8 @@
 use core::num::NonZeroU16;
 use core::ops::{Index, IndexMut};
 
+use crate::speculation::{index_opaque, narrow};
+
 /// A value for entries that are not in use. Arenas are filled with it before the kernel starts.
 pub trait Empty {
     /// The value.
@@ -178,10 +180,11 @@ impl<I: Id, T: Empty> Arena<I, T> {
         self.entries[id.position()].payer
     }
 
-    /// The index of a position that is in use.
+    /// The index of a position that is in use. User space may have chosen the position.
     pub fn id_at(&self, position: usize) -> Option<I> {
-        self.entries.get(position).filter(|entry| entry.in_use)?;
-        I::at(position)
+        let masked = index_opaque(narrow(position as u64), self.entries.len());
+        let entry = self.entries.get(masked)?;
+        (entry.in_use && masked == position).then(|| I::at(masked))?
     }
 
     /// The objects that exist.

@@ -16,6 +16,7 @@ use crate::lineage::{NEVER, NodeId};
 use crate::machine::UserContext;
 use crate::object::Object;
 use crate::scheduler::SLICE_NS;
+use crate::speculation::index_nospec;
 use crate::thread::{Thread, ThreadState};
 
 /// What a message may have to go this way: words and a label.
@@ -52,7 +53,7 @@ impl Kernel {
         let caller = &self.threads[id];
         let info = plain_message(caller.context.rsi)?;
         let (raw, account) = (caller.context.rdi, caller.account);
-        let position = self.position(caller, raw)?;
+        let position = self.position(caller, raw);
         let through = valid_slot(self.slots.get(position)?, raw, Rights::WRITE)?;
         let Object::Endpoint(endpoint) = through.object else {
             return None;
@@ -100,12 +101,12 @@ impl Kernel {
         {
             return None;
         }
-        let position = self.position(server, raw)?;
+        let position = self.position(server, raw);
         let through = valid_slot(self.slots.get(position)?, raw, Rights::READ)?;
         let Object::Endpoint(endpoint) = through.object else {
             return None;
         };
-        let reply_position = self.position(server, reply_raw)?;
+        let reply_position = self.position(server, reply_raw);
         let reply = valid_slot(self.slots.get(reply_position)?, reply_raw, Rights::NONE)?;
         let Object::Reply(Some(caller)) = reply.object else {
             return None;
@@ -137,12 +138,12 @@ impl Kernel {
         Some(())
     }
 
-    /// Where among all slots a handle's is, if the table is long enough.
+    /// Where among all slots a handle's is. An index past the table leads to slot 0, which is never filled, and speculation no
+    /// further (`speculation`).
     #[inline(always)]
-    fn position(&self, thread: &Thread, raw: u64) -> Option<usize> {
-        let index = usize::from(Handle::from_raw(raw as u32).index());
-        let position = (thread.first_slot as usize).wrapping_add(index);
-        (index < self.handles_per_process).then_some(position)
+    fn position(&self, thread: &Thread, raw: u64) -> usize {
+        let index = u32::from(Handle::from_raw(raw as u32).index());
+        (thread.first_slot as usize).wrapping_add(index_nospec(index, self.handles_per_process))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
 use crate::machine::Machine;
 use crate::object::{Object, Select};
+use crate::speculation::index_nospec;
 
 /// Slots at the end of each table that hold reply handles: the most calls a process can have received and not answered.
 pub const REPLY_SLOTS: usize = 32;
@@ -254,15 +255,14 @@ impl Kernel {
         (process.position() * self.handles_per_process) as u32
     }
 
-    /// The slot of a handle that came in a register, if it exists.
+    /// The slot of a handle that came in a register, if it exists. An index past the table leads to slot 0, which is never
+    /// filled, and speculation no further (`speculation`).
     #[inline(always)]
     pub(crate) fn slot_of(&self, process: ProcessId, raw: u64) -> Option<&Slot> {
         let index = Handle::from_raw(raw as u32).index();
-        if usize::from(index) >= self.handles_per_process {
-            return None;
-        }
         let start = process.position() * self.handles_per_process;
-        let slot = self.slots.get(start + usize::from(index))?;
+        let at = start + index_nospec(index.into(), self.handles_per_process);
+        let slot = self.slots.get(at)?;
         let current = Handle::new(index, slot.generation).raw();
         (u64::from(current) == raw).then_some(slot)
     }

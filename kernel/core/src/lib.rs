@@ -47,6 +47,7 @@ mod region;
 mod revoke;
 mod scheduler;
 mod sizes;
+mod speculation;
 mod syscall;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -15,6 +15,7 @@ use crate::log::{LINE_BYTES_MAX, Printable};
 use crate::machine::{Machine, PowerAction};
 use crate::module::hash_words;
 use crate::object::{Archive, Audit, KernelLayout, Log, Object, Power, SystemInfo};
+use crate::speculation::{index_opaque, narrow};
 use crate::user::Allegation;
 
 /// Bytes of the log that are copied at a time.
@@ -59,16 +60,13 @@ impl Kernel {
                 self.copy_record(process, &record, pointer, words, machine)?
             }
             Topic::Pcr => {
-                let index = usize::try_from(index).unwrap_or(usize::MAX);
-                let digest = self
-                    .boot
-                    .info
-                    .pcrs
-                    .get(index)
-                    .ok_or(Error::InvalidArgument)?;
-                let record = Pcr {
-                    digest: hash_words(digest),
-                };
+                let pcrs = &self.boot.info.pcrs;
+                let masked = index_opaque(narrow(index), pcrs.len());
+                if masked as u64 != index {
+                    return Err(Error::InvalidArgument);
+                }
+                let digest = hash_words(&pcrs[masked]);
+                let record = Pcr { digest };
                 self.copy_record(process, &record, pointer, words, machine)?
             }
             Topic::Framebuffer => {
@@ -151,11 +149,12 @@ impl Kernel {
                 found.ok_or(Error::NotFound)?.0
             }
         };
-        let slot_index = (index & u64::from(u32::MAX)) as usize;
-        let slot = self
-            .slots_of(owner)
-            .get(slot_index)
-            .ok_or(Error::InvalidArgument)?;
+        let slots = self.slots_of(owner);
+        let slot_index = index_opaque(index as u32, slots.len());
+        if slot_index != index as u32 as usize {
+            return Err(Error::InvalidArgument);
+        }
+        let slot = &slots[slot_index];
         let capability = slot.capability.ok_or(Error::NotFound)?;
         let expires = slot.deadline_ns != NEVER;
         let state = match capability.object {
