@@ -87,7 +87,7 @@ fn the_status_counts_the_processors() {
 fn what_the_processors_stacks_took_is_not_promised_to_processes() {
     /// Page tables of a usual process, KiB (`nonos_kernel_core::Sizes`).
     const TABLES_KIB: u64 = 12 * 4;
-    for cpus in [1, 8] {
+    for cpus in CPUS {
         let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
         let memory = machine.command("mem");
         let number = |text: Option<&str>, word: usize| {
