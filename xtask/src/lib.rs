@@ -27,6 +27,7 @@ pub mod page;
 pub mod paths;
 pub mod process;
 pub mod qemu;
+pub mod qmp;
 pub mod run;
 pub mod size;
 pub mod status;

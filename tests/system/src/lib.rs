@@ -10,7 +10,6 @@ pub mod cpu;
 pub mod images;
 pub mod machine;
 pub mod paging;
-pub mod qmp;
 pub mod referee;
 pub mod saved;
 pub mod scratch;

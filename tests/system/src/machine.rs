@@ -6,7 +6,6 @@
 
 use crate::cpu::Registers;
 use crate::paging::{self, Mapping, PhysicalMemory, UPPER_HALF};
-use crate::qmp::{Qmp, QmpError};
 use crate::scratch::Scratch;
 use crate::screen::Picture;
 use crate::serial::{Missed, Serial};
@@ -16,6 +15,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use xtask::qemu::MachineConfig;
+use xtask::qmp::{Qmp, QmpError};
 use xtask::swtpm::Swtpm;
 
 /// Ends a hung test. Far above what the slowest machine needs; no test's result depends on it.

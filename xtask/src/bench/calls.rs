@@ -74,7 +74,7 @@ pub fn build_image() -> Result<ImageFiles> {
 /// When the program does not come to its end, or the machine does not count instructions.
 pub fn measure(image: &ImageFiles, cpus: u32) -> Result<Calls> {
     progress(format!("measuring system calls, CPUs: {cpus}"));
-    let mut machine = Running::boot(MachineConfig {
+    let mut machine = Running::boot_from_firmware(MachineConfig {
         tpm: TpmKind::None,
         cpus,
         ..MachineConfig::new(&image.disk, &image.vars)

@@ -45,7 +45,7 @@ const HIGHER: u64 = 20;
 const QUOTA: u64 = 64;
 /// Stack of the thread that measures, pages.
 const STACK_PAGES: u64 = 16;
-/// Before the first figure.
+/// Long enough for whatever another CPU has to do.
 const SETTLED_NS: u64 = 20_000_000;
 /// Handles that one process takes when descendants are spread.
 const SPREAD: u64 = 200;
@@ -72,11 +72,8 @@ fn pinned() -> Result<(), Error> {
 }
 
 extern "C" fn on_first_cpu() -> ! {
-    // Whatever the other CPUs still do, the thread that made this one above all, is over then.
-    let _ = ask(
-        Syscall::Sleep,
-        [nonos_rt::syscall::clock_ns() + SETTLED_NS, 0, 0, 0, 0, 0],
-    );
+    // The thread that made this one, above all.
+    let _ = settle();
     let mut nothing = Timed::new(Syscall::Null, [0; 6]);
     nothing.skip();
     log!("bench: overhead {}", nothing.between());
@@ -85,6 +82,12 @@ extern "C" fn on_first_cpu() -> ! {
         Err(error) => log!("bench: no partner: {}", error.text()),
     }
     finish()
+}
+
+/// Waits until whatever the other CPUs still do is over.
+fn settle() -> Result<(), Error> {
+    let until_ns = nonos_rt::syscall::clock_ns() + SETTLED_NS;
+    ask(Syscall::Sleep, [until_ns, 0, 0, 0, 0, 0]).map(drop)
 }
 
 fn finish() -> ! {
@@ -268,6 +271,8 @@ fn process_create(module: u64) -> Result<Samples<FEW_ROUNDS>, Error> {
 
 fn yield_round_trip(module: u64) -> Result<Samples<ROUNDS>, Error> {
     let other = Partner::start(module, [role::YIELD | role::PINNED, 0], EQUAL, &[])?;
+    // Another CPU starts it, and it is not seen when its thread is here.
+    settle()?;
     let samples = Samples::take(|| instructions(Timed::new(Syscall::Yield, [0; 6])));
     other.end()?;
     samples

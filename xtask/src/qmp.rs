@@ -1,6 +1,7 @@
 //! QEMU's monitor (QMP): one JSON object a line, over a Unix socket.
 //!
-//! The monitor is how the tests look at the machine from outside; nothing it says comes from the guest.
+//! The monitor is how the tests look at the machine from outside, and how the bench saves one; nothing it says comes from the
+//! guest.
 
 use serde_json::{Value, json};
 use std::collections::VecDeque;
