@@ -40,6 +40,12 @@ impl Handle {
         (self.0 & ((1 << Self::INDEX_BITS) - 1)) as u16
     }
 
+    /// The handle for the same slot with the next generation; after the last one comes 0.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1 << Self::INDEX_BITS))
+    }
+
     /// Generation of the slot.
     pub const fn generation(self) -> u32 {
         self.0 >> Self::INDEX_BITS

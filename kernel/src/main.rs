@@ -5,7 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, Machine, UserContext};
+use nonos_kernel_core::machine::{Current, Event, Machine};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -22,13 +22,13 @@ struct OnEveryCpu(Kernel);
 
 impl Logic for OnEveryCpu {
     #[inline(always)]
-    fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
-        self.0.current(cpu)
+    fn syscall(&mut self, machine: &mut Hal) -> Current<'_> {
+        self.0.syscall(machine)
     }
 
     #[inline(always)]
-    fn handle(&mut self, event: Event, machine: &mut Hal) {
-        self.0.handle(event, machine);
+    fn handle(&mut self, event: Event, machine: &mut Hal) -> Current<'_> {
+        self.0.handle(event, machine)
     }
 }
 

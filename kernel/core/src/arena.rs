@@ -158,15 +158,18 @@ impl<I: Id, T: Empty> Arena<I, T> {
     }
 
     /// Two different objects, to change both.
+    ///
+    /// # Panics
+    /// When they are the same.
     #[inline(always)]
-    pub fn pair_mut(&mut self, one: I, other: I) -> Option<(&mut T, &mut T)> {
+    pub fn pair_mut(&mut self, one: I, other: I) -> [&mut T; 2] {
         let (one, other) = (one.position(), other.position());
-        let (low, high) = self.entries.split_at_mut_checked(one.max(other))?;
-        let (low, high) = (low.get_mut(one.min(other))?, high.first_mut()?);
         if one < other {
-            Some((&mut low.value, &mut high.value))
+            let (low, high) = self.entries.split_at_mut(other);
+            [&mut low[one].value, &mut high[0].value]
         } else {
-            Some((&mut high.value, &mut low.value))
+            let (low, high) = self.entries.split_at_mut(one);
+            [&mut high[0].value, &mut low[other].value]
         }
     }
 

@@ -8,7 +8,7 @@
 //! Invariants: of the two queues at most one has threads. For each thread that awaits a reply there is exactly one
 //! reply handle, in the slot its state names, and the reverse; reply handles are never copied or moved.
 
-use nonos_abi::{Error, Handle, Rights};
+use nonos_abi::{Error, Handle, MessageInfo, Rights};
 
 use crate::arena::{Empty, EndpointId, ProcessId, ThreadId};
 use crate::handle::{Capability, Found};
@@ -69,7 +69,7 @@ impl Kernel {
         }
         self.threads[caller.thread].badge = through.capability.badge;
         if let Some(receiver) = self.endpoints[endpoint].receivers.head {
-            let state = self.deliver_call(caller.thread, caller.process, receiver, machine)?;
+            let state = self.deliver_call(caller.thread, info, caller.process, receiver)?;
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, receiver);
@@ -85,19 +85,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Moves a call to a receiver's registers; returns the state of the caller from then on. On errors nothing has changed.
+    /// Moves a call, whose message was just checked, to a receiver's registers; returns the state of the caller from then on. On errors
+    /// nothing has changed.
     fn deliver_call(
         &mut self,
         caller: ThreadId,
+        info: MessageInfo,
         from: ProcessId,
         receiver: ThreadId,
-        machine: &mut impl Machine,
     ) -> Result<ThreadState, Error> {
         let to = self.threads[receiver].process.ok_or(Error::PeerGone)?;
         if !self.processes[to].table.has_free_reply() {
             return Err(Error::OutOfHandles);
         }
-        let mut arrival = self.transfer(caller, from, to, machine)?;
+        let mut arrival = self.transfer(caller, info, from, to)?;
         self.lend(caller, &mut arrival);
         let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
         let reply = self.insert_root(to, reply)?;
@@ -170,7 +171,9 @@ impl Kernel {
     ) -> Result<ThreadState, Error> {
         self.check_wait(caller, machine)?;
         let from = self.threads[caller].process.ok_or(Error::PeerGone)?;
-        self.deliver_call(caller, from, receiver, machine)
+        // What was true when it was sent may not be any more.
+        let info = self.check_message(caller, from, machine)?;
+        self.deliver_call(caller, info, from, receiver)
     }
 
     /// Checks that the handle through which a thread waits has not expired.
@@ -202,7 +205,8 @@ impl Kernel {
             return Err(Error::PeerGone);
         }
         let to = self.threads[thread].process.ok_or(Error::PeerGone)?;
-        let arrival = self.transfer(server.thread, server.process, to, machine)?;
+        let info = self.check_message(server.thread, server.process, machine)?;
+        let arrival = self.transfer(server.thread, info, server.process, to)?;
         message::arrive(&mut self.threads[thread].context, &arrival);
         self.table(server.process).take(handle.index());
         self.scheduler

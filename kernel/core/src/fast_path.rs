@@ -1,21 +1,27 @@
-//! The fast path: a call, and an answer with the wait for the next call, when the other side is waiting for just that.
+//! The fast path: a call, and an answer with the wait for the next call, when the other side is waiting for just that; a signal to a
+//! more important thread that waits for it; and a yield to an equal.
 //!
-//! The same meaning as the plain path (`endpoint`), which every case that is not the usual one is left to: handles or leases in
-//! the message, a handle or a wait with a deadline, something else to run or to decide. Nothing is changed before it is
-//! certain that all can be done. The scheduler has nothing to decide afterwards: the thread that waited goes on at the
-//! cost of the one that called, in its time slice.
+//! The same meaning as the plain path (`endpoint`, `notification`, `scheduler`), which every case that is not the usual one is left to:
+//! handles or leases in the message, a handle or a wait with a deadline, a budget, something else to run or to decide. Nothing is
+//! changed before it is certain that all can be done. The scheduler has nothing to decide afterwards. After a call or an answer the thread
+//! that waited goes on at the cost of the one that called, in its time slice.
+//!
+//! Each object is looked up before anything is written, so that the compiler looks once only.
 //!
 //! `tests::fast_path` plays the same games with and without it and compares every register.
 
+use nonos_abi::message::MESSAGE_WORDS;
 use nonos_abi::{Handle, MessageInfo, Rights, Syscall};
 
 use crate::arena::{ProcessId, ThreadId};
-use crate::handle::{Capability, Slot};
+use crate::handle::Capability;
 use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
-use crate::machine::UserContext;
+use crate::machine::{AddressSpace, Machine, UserContext};
+use crate::message;
+use crate::notification::Notification;
 use crate::object::Object;
-use crate::scheduler::SLICE_NS;
+use crate::queue::Links;
 use crate::speculation::index_nospec;
 use crate::thread::{Thread, ThreadState};
 
@@ -24,92 +30,120 @@ const PLAIN_BITS: u64 = 0xFFFF_000F;
 
 const CALL: u64 = Syscall::Call as u64;
 const REPLY_RECEIVE: u64 = Syscall::ReplyReceive as u64;
+const YIELD: u64 = Syscall::Yield as u64;
+const SIGNAL: u64 = Syscall::NotificationSignal as u64;
+
+/// What the CPU runs after a system call that was a usual one; else the kernel, in which nothing has changed.
+type Fast<'a> = Result<(&'a mut UserContext, AddressSpace), &'a mut Kernel>;
+
+/// Counts the fast paths, by kind.
+#[cfg(any(test, feature = "testing"))]
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Call,
+    Answer,
+    Yield,
+    Signal,
+}
 
 impl Kernel {
-    /// Does the system call of the running thread if it is a usual one. If not, nothing has changed.
+    /// Does the system call of the running thread if it is a usual one.
     #[inline(always)]
-    pub(crate) fn fast_path(&mut self) -> bool {
-        let Some(thread) = self.scheduler.running() else {
-            return false;
+    pub(crate) fn fast_path(&mut self, machine: &impl Machine) -> Fast<'_> {
+        let Some(id) = self.scheduler.running() else {
+            return Err(self);
         };
-        #[cfg(any(test, feature = "testing"))]
-        if self.plain_only {
-            return false;
+        match self.threads[id].context.rax {
+            CALL => self.fast_call(id),
+            REPLY_RECEIVE => self.fast_reply_receive(id),
+            YIELD => self.fast_yield(id, machine),
+            SIGNAL => self.fast_signal(id, machine),
+            _ => Err(self),
         }
-        let done = match self.threads[thread].context.rax {
-            CALL => self.fast_call(thread).is_some(),
-            REPLY_RECEIVE => self.fast_reply_receive(thread).is_some(),
-            _ => false,
-        };
-        #[cfg(any(test, feature = "testing"))]
-        {
-            self.fast_paths += u32::from(done);
-        }
-        done
     }
 
     #[inline(always)]
-    fn fast_call(&mut self, id: ThreadId) -> Option<()> {
+    fn fast_call(&mut self, id: ThreadId) -> Fast<'_> {
         let caller = &self.threads[id];
-        let info = plain_message(caller.context.rsi)?;
         let (raw, account) = (caller.context.rdi, caller.account);
-        let position = self.position(caller, raw);
-        let through = valid_slot(self.slots.get(position)?, raw, Rights::WRITE)?;
-        let Object::Endpoint(endpoint) = through.object else {
-            return None;
+        let Some(info) = plain_message(caller.context.rsi) else {
+            return Err(self);
         };
-        let badge = through.badge;
-        let receiver = self.endpoints[endpoint].receivers.head?;
+        let Some((through, capability)) = self.valid(caller, raw, Rights::WRITE) else {
+            return Err(self);
+        };
+        let (object, badge) = (&capability.object, capability.badge);
+        let &Object::Endpoint(endpoint) = object else {
+            return Err(self);
+        };
+        let receivers = &mut self.endpoints[endpoint].receivers;
+        let Some(receiver) = receivers.head else {
+            return Err(self);
+        };
         let server = &self.threads[receiver];
-        let to = server.process?;
-        if !waits_plainly(server) || !self.scheduler.can_hand_over(account, server) {
-            return None;
-        }
         let first = server.first_slot as usize;
+        let Some(to) = server.process else {
+            return Err(self);
+        };
+        if !waits_plainly(server) || !self.scheduler.can_hand_over(account, server) {
+            return Err(self);
+        }
         let table = &mut self.processes[to].table;
-        let index = table.first_free_reply()?;
-        let slot = self.slots.get_mut(first + usize::from(index))?;
-        let reply = Capability::new(Object::Reply(Some(id)), Rights::NONE);
-        let reply = table.fill_first_reply(slot, index, reply);
+        let Some(index) = table.first_free_reply() else {
+            return Err(self);
+        };
+        let Some(slot) = self.slots.get_mut(first + usize::from(index)) else {
+            return Err(self);
+        };
+        let [caller, server] = self.threads.pair_mut(id, receiver);
 
-        self.endpoints[endpoint]
-            .receivers
-            .remove_first(&mut self.threads, receiver);
-        let (caller, server) = self.threads.pair_mut(id, receiver)?;
-        caller.badge = badge;
-        caller.through = Some(NodeId::at(position as u32));
-        self.slots[position].waited = true;
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.fast_paths[Kind::Call as usize] += 1;
+        }
+        let reply = Capability::new(Object::Reply(Some(id)), Rights::NONE);
+        let reply = table.fill_first_reply(slot, reply);
+        self.slots[through.position()].waited = true;
+        caller.through = Some(through);
         caller.state = ThreadState::AwaitingReply {
             server: to,
-            slot: reply.index(),
+            slot: index,
         };
+        receivers.remove_first(server);
         server.context.rdi = badge;
         server.context.rsi = info.with_reply(reply).0;
         hand_over(caller, server, info, account);
         self.scheduler.hand_over(server, receiver);
-        Some(())
+        Ok((&mut server.context, server.space))
     }
 
     #[inline(always)]
-    fn fast_reply_receive(&mut self, id: ThreadId) -> Option<()> {
+    fn fast_reply_receive(&mut self, id: ThreadId) -> Fast<'_> {
         let server = &self.threads[id];
-        let info = plain_message(server.context.rsi)?;
-        let (process, handles) = (server.process?, server.context.rdi);
+        let handles = server.context.rdi;
         let (raw, reply_raw) = (handles & u64::from(u32::MAX), handles >> 32);
+        let Some(info) = plain_message(server.context.rsi) else {
+            return Err(self);
+        };
+        let Some(process) = server.process else {
+            return Err(self);
+        };
         if let Some(bound) = server.bound
             && self.notifications[bound].bits != 0
         {
-            return None;
+            return Err(self);
         }
-        let position = self.position(server, raw);
-        let through = valid_slot(self.slots.get(position)?, raw, Rights::READ)?;
-        let Object::Endpoint(endpoint) = through.object else {
-            return None;
+        let Some((through, capability)) = self.valid(server, raw, Rights::READ) else {
+            return Err(self);
         };
-        let reply_position = self.position(server, reply_raw);
-        let reply = valid_slot(self.slots.get(reply_position)?, reply_raw, Rights::NONE)?;
-        let Object::Reply(Some(caller)) = reply.object else {
-            return None;
+        let &Object::Endpoint(endpoint) = &capability.object else {
+            return Err(self);
+        };
+        let Some((reply, capability)) = self.valid(server, reply_raw, Rights::NONE) else {
+            return Err(self);
+        };
+        let &Object::Reply(Some(caller)) = &capability.object else {
+            return Err(self);
         };
         let client = &self.threads[caller];
         let account = client.account;
@@ -117,52 +151,125 @@ impl Kernel {
             || !waits_plainly(client)
             || !self.scheduler.can_hand_over(account, client)
         {
-            return None;
+            return Err(self);
         }
-        let index = Handle::from_raw(reply_raw as u32).index();
-        let slot = self.slots.get_mut(reply_position)?;
-        self.processes[process].table.empty_reply(slot, index);
+        let last = self.endpoints[endpoint].receivers.last();
+        if let Some(last) = last {
+            self.threads[last].links.next = Some(id);
+        }
+        let receivers = &mut self.endpoints[endpoint].receivers;
+        let slot = &mut self.slots[reply.position()];
+        let table = &mut self.processes[process].table;
+        let [server, client] = self.threads.pair_mut(id, caller);
 
-        self.endpoints[endpoint]
-            .receivers
-            .push_back(&mut self.threads, id);
-        let (server, client) = self.threads.pair_mut(id, caller)?;
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.fast_paths[Kind::Answer as usize] += 1;
+        }
+        table.empty_reply(slot);
+        self.slots[through.position()].waited = true;
+        receivers.end_with(id);
+        server.links = Links {
+            previous: last,
+            next: None,
+        };
         server.account = Some(process);
-        server.through = Some(NodeId::at(position as u32));
-        self.slots[position].waited = true;
+        server.through = Some(through);
         server.state = ThreadState::Receiving(endpoint);
         client.context.rdi = 0;
         client.context.rsi = info.0;
         hand_over(server, client, info, account);
         self.scheduler.hand_over(client, caller);
-        Some(())
+        Ok((&mut client.context, client.space))
     }
 
-    /// Where among all slots a handle's is. An index past the table leads to slot 0, which is never filled, and speculation no
-    /// further (`speculation`).
     #[inline(always)]
-    fn position(&self, thread: &Thread, raw: u64) -> usize {
+    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
+        let thread = &self.threads[id];
+        let now_ns = machine.now_ns();
+        let next = self
+            .scheduler
+            .next_equal(&self.threads, &self.processes, thread, now_ns);
+        let Some(next) = next else {
+            return Err(self);
+        };
+
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.fast_paths[Kind::Yield as usize] += 1;
+        }
+        self.threads[id].context.rax = 0;
+        self.scheduler
+            .yield_to(&mut self.threads, &mut self.processes, [id, next], now_ns);
+        let next = &mut self.threads[next];
+        Ok((&mut next.context, next.space))
+    }
+
+    #[inline(always)]
+    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
+        let sender = &self.threads[id];
+        let (raw, bits) = (sender.context.rdi, sender.context.rsi);
+        let Some((_, capability)) = self.valid(sender, raw, Rights::WRITE) else {
+            return Err(self);
+        };
+        let &Object::Notification(notification) = &capability.object else {
+            return Err(self);
+        };
+        let Notification { waiters, bound, .. } = &self.notifications[notification];
+        let Some(next) = waiters.head else {
+            return Err(self);
+        };
+        let waiter = &self.threads[next];
+        let usual = bits != 0
+            && bound.is_none()
+            && self
+                .scheduler
+                .takes_over(&self.threads, &self.processes, sender, waiter);
+        if !usual {
+            return Err(self);
+        }
+
+        #[cfg(any(test, feature = "testing"))]
+        {
+            self.fast_paths[Kind::Signal as usize] += 1;
+        }
+        let [sender, waiter] = self.threads.pair_mut(id, next);
+        let notification = &mut self.notifications[notification];
+        notification.waiters.remove_first(waiter);
+        sender.context.rax = 0;
+        waiter.context.rax = 0;
+        waiter.context.rdi = core::mem::take(&mut notification.bits) | bits;
+        let now_ns = machine.now_ns();
+        self.scheduler
+            .take_over(&mut self.threads, &mut self.processes, [id, next], now_ns);
+        let next = &mut self.threads[next];
+        Ok((&mut next.context, next.space))
+    }
+
+    /// What the slot of a handle holds, when the handle exists, works now and for ever, and has the rights; and its place in the lineage,
+    /// where the slots come first. An index past the table leads to slot 0, which is never filled, and speculation no further
+    /// (`speculation`).
+    #[inline(always)]
+    fn valid(&self, thread: &Thread, raw: u64, rights: Rights) -> Option<(NodeId, &Capability)> {
         let index = u32::from(Handle::from_raw(raw as u32).index());
-        (thread.first_slot as usize).wrapping_add(index_nospec(index, self.handles_per_process))
+        let index = index_nospec(index, self.handles_per_process);
+        let position = (thread.first_slot as usize).wrapping_add(index);
+        let slot = self.slots.get(position)?;
+        let capability = slot.capability.as_ref()?;
+        let valid = u64::from(slot.handle.raw()) == raw
+            && slot.deadline_ns == NEVER
+            && capability.rights.contains(rights);
+        valid.then_some((NodeId::at(position as u32), capability))
     }
 }
 
 /// A message without handles and leases, with a valid count of words.
 #[inline(always)]
 fn plain_message(info: u64) -> Option<MessageInfo> {
-    let plain = info & !PLAIN_BITS == 0 && info & 0xF <= 8;
+    // A count above the limit carries to bit 4.
+    const { assert!(MESSAGE_WORDS == 8) };
+    let plain = (info | info.wrapping_add(7)) & !PLAIN_BITS == 0;
     plain.then_some(MessageInfo(info))
-}
-
-/// What the slot of a handle holds, when the handle exists, works now and for ever, and has the rights.
-#[inline(always)]
-fn valid_slot(slot: &Slot, raw: u64, rights: Rights) -> Option<&Capability> {
-    let capability = slot.capability.as_ref()?;
-    let index = Handle::from_raw(raw as u32).index();
-    let valid = u64::from(Handle::new(index, slot.generation).raw()) == raw
-        && slot.deadline_ns == NEVER
-        && capability.rights.contains(rights);
-    valid.then_some(capability)
 }
 
 /// Whether nothing but an answer or a call ends a thread's wait, and it can go on at once.
@@ -175,34 +282,13 @@ fn waits_plainly(thread: &Thread) -> bool {
 #[inline(always)]
 fn hand_over(from: &Thread, to: &mut Thread, info: MessageInfo, account: Option<ProcessId>) {
     to.account = account;
-    to.slice_ns = SLICE_NS;
     to.state = ThreadState::Running;
-    to.context.rax = 0;
-    to.context.rbx = 0;
-    to.context.rbp = 0;
-    copy_words(&from.context, &mut to.context, info.words());
-}
-
-/// Copies the words of a message; those beyond the count become zero.
-#[inline(always)]
-fn copy_words(from: &UserContext, to: &mut UserContext, count: usize) {
-    let word = |at: usize, word: u64| if at < count { word } else { 0 };
-    to.rdx = from.rdx;
-    to.r10 = from.r10;
-    to.r8 = from.r8;
-    to.r9 = from.r9;
-    to.r12 = from.r12;
-    to.r13 = from.r13;
-    to.r14 = from.r14;
-    to.r15 = from.r15;
-    if count < 8 {
-        to.rdx = word(0, to.rdx);
-        to.r10 = word(1, to.r10);
-        to.r8 = word(2, to.r8);
-        to.r9 = word(3, to.r9);
-        to.r12 = word(4, to.r12);
-        to.r13 = word(5, to.r13);
-        to.r14 = word(6, to.r14);
-        to.r15 = 0;
+    let (sent, context) = (&from.context, &mut to.context);
+    context.rax = 0;
+    context.rbx = 0;
+    context.rbp = 0;
+    message::set_words(context, message::raw_words(sent));
+    if info.words() < MESSAGE_WORDS {
+        message::clear_unsent(context, info);
     }
 }

@@ -28,7 +28,8 @@ const NO_SLOT: u16 = 0;
 #[derive(Clone, Copy)]
 pub struct Slot {
     pub(crate) capability: Option<Capability>,
-    pub(crate) generation: u32,
+    /// The handle that names it now; [`Handle::NONE`] for slot 0.
+    pub(crate) handle: Handle,
     /// From when on it does not work any more.
     pub(crate) deadline_ns: u64,
     next_free: u16,
@@ -39,7 +40,7 @@ pub struct Slot {
 impl Empty for Slot {
     const EMPTY: Self = Self {
         capability: None,
-        generation: 0,
+        handle: Handle::NONE,
         deadline_ns: NEVER,
         next_free: NO_SLOT,
         waited: false,
@@ -116,49 +117,49 @@ impl TableState {
 
     /// Takes the slot of [`Self::first_free`], which the caller fills; returns the handle.
     #[inline(always)]
-    pub fn take_first_free(&mut self, slot: &Slot, index: u16) -> Handle {
+    pub fn take_first_free(&mut self, slot: &Slot) -> Handle {
         self.free = slot.next_free;
         self.free_count -= 1;
         self.used += 1;
-        Handle::new(index, slot.generation)
+        slot.handle
     }
 
     /// Empties the slot of a handle that is no reply handle. After the last generation it stays empty.
     #[inline(always)]
-    pub fn empty(&mut self, slot: &mut Slot, index: u16) {
+    pub fn empty(&mut self, slot: &mut Slot) {
         slot.capability = None;
         slot.waited = false;
         self.used -= 1;
-        if slot.generation < Handle::LAST_GENERATION {
-            slot.generation += 1;
-            slot.next_free = core::mem::replace(&mut self.free, index);
+        if slot.handle.generation() < Handle::LAST_GENERATION {
+            slot.next_free = core::mem::replace(&mut self.free, slot.handle.index());
+            slot.handle = slot.handle.next();
             self.free_count += 1;
         }
     }
 
     /// The slot that takes the next reply handle.
     #[inline(always)]
-    pub fn first_free_reply(self) -> Option<u16> {
+    pub fn first_free_reply(&self) -> Option<u16> {
         (self.free_reply != NO_SLOT).then_some(self.free_reply)
     }
 
-    /// Fills the slot of [`Self::first_free_reply`].
+    /// Fills the slot of [`Self::first_free_reply`], which never has a deadline.
     #[inline(always)]
-    pub fn fill_first_reply(&mut self, slot: &mut Slot, index: u16, reply: Capability) -> Handle {
+    pub fn fill_first_reply(&mut self, slot: &mut Slot, reply: Capability) -> Handle {
         self.free_reply = slot.next_free;
-        self.used += 1;
+        // At most the number of slots, as everywhere.
+        self.used = self.used.wrapping_add(1);
         slot.capability = Some(reply);
-        slot.deadline_ns = NEVER;
-        Handle::new(index, slot.generation)
+        slot.handle
     }
 
     /// Empties the slot of a reply handle.
     #[inline(always)]
-    pub fn empty_reply(&mut self, slot: &mut Slot, index: u16) {
+    pub fn empty_reply(&mut self, slot: &mut Slot) {
         slot.capability = None;
-        slot.generation = (slot.generation + 1) & Handle::LAST_GENERATION;
-        slot.next_free = core::mem::replace(&mut self.free_reply, index);
-        self.used -= 1;
+        slot.next_free = core::mem::replace(&mut self.free_reply, slot.handle.index());
+        slot.handle = slot.handle.next();
+        self.used = self.used.wrapping_sub(1);
     }
 }
 
@@ -181,7 +182,9 @@ impl Table<'_> {
             } else {
                 &mut self.state.free_reply
             };
-            self.slots[index].next_free = core::mem::replace(list, index as u16);
+            let slot = &mut self.slots[index];
+            slot.next_free = core::mem::replace(list, index as u16);
+            slot.handle = Handle::new(index as u16, 0);
         }
     }
 
@@ -194,13 +197,13 @@ impl Table<'_> {
         if matches!(capability.object, Object::Reply(_)) {
             let index = self.state.first_free_reply().ok_or(Error::OutOfHandles)?;
             let slot = &mut self.slots[usize::from(index)];
-            return Ok(self.state.fill_first_reply(slot, index, capability));
+            return Ok(self.state.fill_first_reply(slot, capability));
         }
         let index = self.state.first_free().ok_or(Error::OutOfHandles)?;
         let slot = &mut self.slots[usize::from(index)];
         slot.capability = Some(capability);
         slot.deadline_ns = deadline_ns;
-        Ok(self.state.take_first_free(slot, index))
+        Ok(self.state.take_first_free(slot))
     }
 
     /// Empties a slot and gives back what was in it. The reference goes to the caller.
@@ -209,9 +212,9 @@ impl Table<'_> {
         let slot = self.slots.get_mut(usize::from(index))?;
         let capability = slot.capability?;
         if usize::from(index) >= first_reply {
-            self.state.empty_reply(slot, index);
+            self.state.empty_reply(slot);
         } else {
-            self.state.empty(slot, index);
+            self.state.empty(slot);
         }
         Some(capability)
     }
@@ -232,6 +235,18 @@ pub(crate) struct Found {
     pub node: NodeId,
     pub capability: Capability,
     pub deadline_ns: u64,
+}
+
+/// What a slot says about the handle that names it.
+#[inline(always)]
+fn found(position: usize, slot: &Slot, capability: &Capability) -> Found {
+    Found {
+        handle: slot.handle,
+        // The nodes of slots are in the order of the slots, before all others.
+        node: NodeId::at(position as u32),
+        capability: *capability,
+        deadline_ns: slot.deadline_ns,
+    }
 }
 
 impl Kernel {
@@ -255,46 +270,28 @@ impl Kernel {
         (process.position() * self.handles_per_process) as u32
     }
 
-    /// The slot of a handle that came in a register, if it exists. An index past the table leads to slot 0, which is never
-    /// filled, and speculation no further (`speculation`).
+    /// The slot of a handle that came in a register, if it exists, and where it is among all slots. An index past the table leads
+    /// to slot 0, which is never filled, and speculation no further (`speculation`).
     #[inline(always)]
-    pub(crate) fn slot_of(&self, process: ProcessId, raw: u64) -> Option<&Slot> {
-        let index = Handle::from_raw(raw as u32).index();
-        let start = process.position() * self.handles_per_process;
-        let at = start + index_nospec(index.into(), self.handles_per_process);
-        let slot = self.slots.get(at)?;
-        let current = Handle::new(index, slot.generation).raw();
-        (u64::from(current) == raw).then_some(slot)
+    fn slot_of(&self, process: ProcessId, raw: u64) -> Option<(usize, &Slot)> {
+        let index = u32::from(Handle::from_raw(raw as u32).index());
+        let index = index_nospec(index, self.handles_per_process);
+        // There are as many slots as that for each process, so nothing wraps.
+        let start = process.position().wrapping_mul(self.handles_per_process);
+        let position = start.wrapping_add(index);
+        let slot = self.slots.get(position)?;
+        (u64::from(slot.handle.raw()) == raw).then_some((position, slot))
     }
 
     /// Checks that a handle that came in a register exists, and nothing else.
     #[inline]
     pub(crate) fn find(&self, process: ProcessId, raw: u64) -> Result<Found, Error> {
-        match self.slot_of(process, raw) {
-            Some(&Slot {
-                capability: Some(capability),
-                deadline_ns,
-                ..
-            }) => Ok(self.found(process, raw, capability, deadline_ns)),
-            _ => Err(self.deny(raw, None, Error::NoHandle)),
+        if let Some((position, slot)) = self.slot_of(process, raw)
+            && let Some(capability) = &slot.capability
+        {
+            return Ok(found(position, slot, capability));
         }
-    }
-
-    #[inline(always)]
-    fn found(
-        &self,
-        process: ProcessId,
-        raw: u64,
-        capability: Capability,
-        deadline_ns: u64,
-    ) -> Found {
-        let handle = Handle::from_raw(raw as u32);
-        Found {
-            handle,
-            node: self.lineage.slot(process, handle.index()),
-            capability,
-            deadline_ns,
-        }
+        Err(self.deny(raw, None, Error::NoHandle))
     }
 
     /// Checks a handle of any kind: it exists, was not revoked, has not expired, and has the rights.
@@ -306,13 +303,15 @@ impl Kernel {
         machine: &impl Machine,
     ) -> Result<Found, Error> {
         let found = self.find(process, raw)?;
-        self.check_use(
-            process,
-            raw,
-            found.capability.object.kind(),
-            rights,
-            machine,
-        )?;
+        let Capability {
+            object,
+            rights: held,
+            ..
+        } = found.capability;
+        let revoked = matches!(object, Object::Revoked(_));
+        if revoked || found.deadline_ns != NEVER || !held.contains(rights) {
+            self.check_use(process, raw, object.kind(), rights, machine)?;
+        }
         Ok(found)
     }
 
@@ -326,9 +325,9 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<(T, Found), Error> {
-        let (object, slot, capability) = self.checked_slot(process, raw, rights, machine)?;
-        let found = self.found(process, raw, *capability, slot.deadline_ns);
-        Ok((object, found))
+        let (object, position, slot, capability) =
+            self.checked_slot(process, raw, rights, machine)?;
+        Ok((object, found(position, slot, capability)))
     }
 
     /// The same, for those who need the object only.
@@ -340,7 +339,7 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<T, Error> {
-        let (object, _, _) = self.checked_slot(process, raw, rights, machine)?;
+        let (object, ..) = self.checked_slot(process, raw, rights, machine)?;
         Ok(object)
     }
 
@@ -353,16 +352,16 @@ impl Kernel {
         raw: u64,
         rights: Rights,
         machine: &impl Machine,
-    ) -> Result<(T, &Slot, &Capability), Error> {
-        if let Some(slot) = self.slot_of(process, raw)
+    ) -> Result<(T, usize, &Slot, &Capability), Error> {
+        if let Some((position, slot)) = self.slot_of(process, raw)
             && let Some(capability) = &slot.capability
-            && let Some(object) = T::select(capability.object)
+            && let Some(object) = T::select(&capability.object)
         {
             let valid = slot.deadline_ns == NEVER && capability.rights.contains(rights);
             if !valid {
                 self.check_use(process, raw, T::KIND, rights, machine)?;
             }
-            return Ok((object, slot, capability));
+            return Ok((object, position, slot, capability));
         }
         Err(self.refuse(process, raw, T::KIND))
     }
@@ -477,7 +476,7 @@ impl Kernel {
         let slots = self.slots.get_disjoint_mut([old_at, new_at]);
         let [old, new] = slots.map_err(|_| Error::NoHandle)?;
 
-        let handle = table.take_first_free(new, new_index);
+        let handle = table.take_first_free(new);
         new.capability = old.capability;
         new.deadline_ns = old.deadline_ns;
         let mut is_less = false;
@@ -485,7 +484,7 @@ impl Kernel {
             is_less = !rights.contains(*held);
             *held = held.and(rights);
         }
-        self.processes[from].table.empty(old, index);
+        self.processes[from].table.empty(old);
         if !self.lineage.is_alone(old_at) {
             let (old, new) = (NodeId::at(old_at as u32), NodeId::at(new_at as u32));
             self.move_node(old, new, is_less);
@@ -515,7 +514,7 @@ impl Kernel {
         machine: &impl Machine,
     ) -> Result<&Slot, Error> {
         // The usual case in a few instructions; what was revoked has no rights.
-        if let Some(slot) = self.slot_of(process, raw)
+        if let Some((_, slot)) = self.slot_of(process, raw)
             && let Some(capability) = &slot.capability
             && capability.rights.contains(Rights::GRANT)
             && slot.deadline_ns == NEVER

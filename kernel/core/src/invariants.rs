@@ -699,7 +699,8 @@ fn queues(kernel: &Kernel) -> Checked {
             );
             ensure!(found.insert(id.position()), "{id:?} is on two queues");
             let links = kernel.threads[id].links;
-            ensure!(links.previous == previous, "{id:?} has a wrong link back");
+            let links_back = previous.is_none() || links.previous == previous;
+            ensure!(links_back, "{id:?} has a wrong link back");
             let (actual, expected) = (kernel.threads[id].state, state(id));
             ensure!(
                 actual == expected,
@@ -968,7 +969,7 @@ fn timeouts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
                 "timeouts are not in order"
             );
             ensure!(
-                thread.timeout_links.previous == earlier.0,
+                earlier.0.is_none() || thread.timeout_links.previous == earlier.0,
                 "{id:?} has a wrong link back"
             );
             earlier = (Some(id), thread.deadline_ns);
@@ -1009,7 +1010,7 @@ fn timers(kernel: &Kernel) -> Checked {
                 "timers are not in order"
             );
             ensure!(
-                timer.links.previous == earlier.0,
+                earlier.0.is_none() || timer.links.previous == earlier.0,
                 "{id:?} has a wrong link back"
             );
             earlier = (Some(id), timer.deadline_ns());

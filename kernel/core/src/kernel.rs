@@ -17,9 +17,9 @@ use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, NEVER};
 use crate::log::Log;
-use crate::machine::{AddressSpace, CPUS_MAX, CpuId, Event, Machine, UserContext};
+use crate::machine::{CPUS_MAX, Current, Event, Machine};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::notification::Notification;
@@ -106,12 +106,9 @@ pub struct Kernel {
     /// Most kernel objects charged to one process.
     pub(crate) objects_per_process: u32,
 
-    /// Leaves everything to the plain path of calls.
+    /// How often the fast path was taken, by kind.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) plain_only: bool,
-    /// How often the fast path was taken.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fast_paths: u32,
+    pub(crate) fast_paths: [u32; 4],
 
     pub(crate) next_process_number: u64,
     pub(crate) init: Option<ProcessId>,
@@ -169,9 +166,7 @@ impl Kernel {
             regions: arenas.regions,
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
             #[cfg(any(test, feature = "testing"))]
-            plain_only: false,
-            #[cfg(any(test, feature = "testing"))]
-            fast_paths: 0,
+            fast_paths: [0; 4],
             next_process_number: 1,
             init: None,
             ended: None,
@@ -229,23 +224,26 @@ impl Kernel {
         Ok(())
     }
 
-    /// The thread that a CPU is to run: its registers and address space. `None` when there is nothing to run until the next event
-    /// there. Only an event of this CPU changes it, but another's may take it away: then this CPU was stopped before.
-    #[inline]
-    pub fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)> {
-        let thread = &mut self.threads[self.scheduler.running_on(cpu)?];
-        Some((&mut thread.context, thread.space))
+    /// The running thread of the machine's CPU made a system call. Returns what that CPU runs from now on, as [`Self::handle`] does.
+    #[inline(always)]
+    pub fn syscall(&mut self, machine: &mut impl Machine) -> Current<'_> {
+        self.scheduler.enter(machine.cpu());
+        match self.fast_path(machine) {
+            Ok(next) => Some(next),
+            Err(kernel) => kernel.plain_syscall(machine),
+        }
     }
 
-    /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU. An event of a thread that
-    /// another CPU took away meanwhile is none.
-    pub fn handle(&mut self, event: Event, machine: &mut impl Machine) {
+    /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU, a system call on the plain
+    /// path. An event of a thread that another CPU took away meanwhile is none.
+    ///
+    /// Returns the thread that the CPU is to run: its registers and address space. `None` when there is nothing to run until the next
+    /// event there. Only an event of this CPU changes it, but another's may take it away: then this CPU was stopped before.
+    #[inline(never)]
+    pub fn handle(&mut self, event: Event, machine: &mut impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
-        if event == Event::Syscall && self.fast_path() {
-            return;
-        }
         match event {
-            Event::Syscall => self.syscall(machine),
+            Event::Syscall => return self.plain_syscall(machine),
             Event::Timer => self.timer(machine),
             Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {
@@ -256,14 +254,22 @@ impl Kernel {
             }
             Event::Spurious => {}
         }
+        self.leave(machine)
+    }
+
+    /// Ends an event: what ended is cleaned up, and the CPU has decided what it runs.
+    #[inline(always)]
+    pub(crate) fn leave(&mut self, machine: &mut impl Machine) -> Current<'_> {
         if self.ended.is_some() {
             self.clean_up(machine);
         }
         loop {
             self.scheduler
                 .settle(&mut self.threads, &mut self.processes, machine);
-            if !self.unmap_expired(machine) {
-                return;
+            let id = self.scheduler.running()?;
+            if self.threads[id].mapping_expires_ns == NEVER || !self.unmap_expired(id, machine) {
+                let thread = &mut self.threads[id];
+                return Some((&mut thread.context, thread.space));
             }
         }
     }

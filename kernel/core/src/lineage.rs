@@ -29,14 +29,17 @@ pub(crate) const NEVER: u64 = u64::MAX;
 pub struct NodeId(NonZeroU32);
 
 impl NodeId {
-    /// The node at a position. There are fewer than 2^32.
+    /// Set in all numbers, so that none is zero.
+    const MARK: NonZeroU32 = NonZeroU32::new(1 << 31).unwrap();
+
+    /// The node at a position. There are fewer than 2^31.
     #[inline(always)]
     pub(crate) fn at(position: u32) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(position))
+        Self(Self::MARK | position)
     }
 
     pub(crate) fn position(self) -> usize {
-        self.0.get() as usize - 1
+        (self.0.get() & !Self::MARK.get()) as usize
     }
 }
 

@@ -150,6 +150,9 @@ impl Default for UserContext {
     }
 }
 
+/// What a CPU runs: the registers of a thread and its address space; `None` when it is to wait.
+pub type Current<'a> = Option<(&'a mut UserContext, AddressSpace)>;
+
 /// Why the kernel runs: what ended a stay in user space, or woke an idle CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {

@@ -39,6 +39,14 @@ pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
     context.rax = 0;
     context.rdi = arrival.sender;
     context.rsi = arrival.info.0;
+    set_words(context, arrival.words);
+    context.rbx = pair(h0, h1);
+    context.rbp = pair(h2, h3);
+}
+
+/// Writes the registers for words.
+#[inline(always)]
+pub(crate) fn set_words(context: &mut UserContext, words: [u64; MESSAGE_WORDS]) {
     [
         context.rdx,
         context.r10,
@@ -48,12 +56,11 @@ pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
         context.r13,
         context.r14,
         context.r15,
-    ] = arrival.words;
-    context.rbx = pair(h0, h1);
-    context.rbp = pair(h2, h3);
+    ] = words;
 }
 
 /// What is in the registers for words.
+#[inline(always)]
 pub(crate) fn raw_words(context: &UserContext) -> [u64; MESSAGE_WORDS] {
     [
         context.rdx,
@@ -75,6 +82,12 @@ fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
         .skip(info.words())
         .for_each(|word| *word = 0);
     words
+}
+
+/// Has the words beyond the count be zero.
+#[inline(never)]
+pub(crate) fn clear_unsent(context: &mut UserContext, info: MessageInfo) {
+    set_words(context, words(context, info));
 }
 
 /// The raw handles in the sender's registers; those beyond the count mean nothing.
@@ -137,16 +150,15 @@ impl Kernel {
         Ok(())
     }
 
-    /// Checks a message once more and moves it from the sender's registers to an arrival: the handles go to the
-    /// receiving process.
+    /// Moves a message that was checked in this event, and nothing has changed since, from the sender's registers to an arrival: the
+    /// handles go to the receiving process.
     pub(crate) fn transfer(
         &mut self,
         sender: ThreadId,
+        info: MessageInfo,
         from: ProcessId,
         to: ProcessId,
-        machine: &mut impl Machine,
     ) -> Result<Arrival, Error> {
-        let info = self.check_message(sender, from, machine)?;
         let context = &self.threads[sender].context;
         let mut arrival =
             Arrival::new(MessageInfo::new(info.label(), info.words(), info.handles()));

@@ -52,11 +52,12 @@ impl Kernel {
     /// Sets bits, or hands them to a thread that waits for them.
     pub(crate) fn signal(&mut self, signal: Signal, machine: &mut impl Machine) {
         let id = signal.notification;
-        self.notifications[id].bits |= signal.bits;
-        if self.notifications[id].bits == 0 {
+        let notification = &mut self.notifications[id];
+        notification.bits |= signal.bits;
+        if notification.bits == 0 {
             return;
         }
-        if let Some(bound) = self.notifications[id].bound
+        if let Some(bound) = notification.bound
             && let ThreadState::Receiving(endpoint) = self.threads[bound].state
         {
             if let Err(expired) = self.check_wait(bound, machine) {
@@ -68,14 +69,22 @@ impl Kernel {
             self.arrive_signalled(bound, id);
             return self.scheduler.wake(&mut self.threads, bound);
         }
-        while let Some(waiter) = self.notifications[id].waiters.pop_front(&mut self.threads) {
-            if let Err(expired) = self.check_wait(waiter, machine) {
+        loop {
+            let notification = &mut self.notifications[id];
+            let Some(waiter) = notification.waiters.head else {
+                return;
+            };
+            let thread = &mut self.threads[waiter];
+            notification.waiters.remove_first(thread);
+            if thread.deadline_ns.is_some()
+                && let Err(expired) = self.check_wait(waiter, machine)
+            {
                 self.wake_with_error(waiter, expired, machine);
                 continue;
             }
-            let context = &mut self.threads[waiter].context;
-            context.rax = 0;
-            context.rdi = core::mem::take(&mut self.notifications[id].bits);
+            let thread = &mut self.threads[waiter];
+            thread.context.rax = 0;
+            thread.context.rdi = core::mem::take(&mut self.notifications[id].bits);
             return self.scheduler.wake(&mut self.threads, waiter);
         }
     }

@@ -58,7 +58,7 @@ pub(crate) trait Select: Sized {
     const KIND: ObjectKind;
 
     /// The object, when it is of this kind.
-    fn select(object: Object) -> Option<Self>;
+    fn select(object: &Object) -> Option<Self>;
 }
 
 macro_rules! select {
@@ -67,8 +67,8 @@ macro_rules! select {
             const KIND: ObjectKind = ObjectKind::$variant;
 
             #[inline(always)]
-            fn select(object: Object) -> Option<Self> {
-                match object {
+            fn select(object: &Object) -> Option<Self> {
+                match *object {
                     Object::$variant(id) => Some(id),
                     _ => None,
                 }
@@ -96,8 +96,8 @@ impl Select for Answers {
     const KIND: ObjectKind = ObjectKind::Reply;
 
     #[inline(always)]
-    fn select(object: Object) -> Option<Self> {
-        match object {
+    fn select(object: &Object) -> Option<Self> {
+        match *object {
             Object::Reply(thread) => Some(Self(thread)),
             _ => None,
         }
@@ -114,8 +114,8 @@ pub(crate) struct Ports {
 impl Select for Ports {
     const KIND: ObjectKind = ObjectKind::IoPorts;
 
-    fn select(object: Object) -> Option<Self> {
-        match object {
+    fn select(object: &Object) -> Option<Self> {
+        match *object {
             Object::IoPorts { first, last } => Some(Self { first, last }),
             _ => None,
         }
@@ -131,7 +131,7 @@ macro_rules! select_only {
         impl Select for $variant {
             const KIND: ObjectKind = ObjectKind::$variant;
 
-            fn select(object: Object) -> Option<Self> {
+            fn select(object: &Object) -> Option<Self> {
                 matches!(object, Object::$variant).then_some(Self)
             }
         }

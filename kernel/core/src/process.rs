@@ -105,6 +105,12 @@ impl Empty for Process {
 }
 
 impl Process {
+    /// Charges CPU time.
+    #[inline(always)]
+    pub(crate) fn charge(&mut self, used_ns: u64) {
+        self.cpu_ns = self.cpu_ns.saturating_add(used_ns);
+    }
+
     /// Counts an error if it is a denial; says whether it is.
     pub fn count_denial(&mut self, error: Error) -> bool {
         let count = self.denials.get_mut(error as usize - 1);

@@ -2,11 +2,14 @@
 //!
 //! Which list an entry is on follows from its state; a chain says which of its links a list uses. An entry is on at
 //! most one list of each chain.
+//!
+//! The link of the first entry to the one before it and the tail of an empty list mean nothing: so taking the first entry
+//! touches no other.
 
 use crate::arena::{Arena, Empty, Id, ThreadId};
 use crate::thread::Thread;
 
-/// Neighbours in a [`List`].
+/// Neighbours in a [`List`]. The first entry has no `previous`, whatever stands there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Links<I> {
     pub previous: Option<I>,
@@ -60,14 +63,28 @@ impl<C: Chain> List<C> {
     /// Adds an object that is on no list at the end.
     #[inline]
     pub fn push_back(&mut self, items: &mut Items<C>, id: C::Id) {
+        let previous = self.last();
         *C::links(&mut items[id]) = Links {
-            previous: self.tail,
+            previous,
             next: None,
         };
-        match self.tail.replace(id) {
-            Some(tail) => C::links(&mut items[tail]).next = Some(id),
-            None => self.head = Some(id),
+        if let Some(previous) = previous {
+            C::links(&mut items[previous]).next = Some(id);
         }
+        self.end_with(id);
+    }
+
+    /// The last object.
+    #[inline(always)]
+    pub fn last(&self) -> Option<C::Id> {
+        self.head.and(self.tail)
+    }
+
+    /// Notes the new last object, which [`Self::last`] was linked to, if there was one.
+    #[inline(always)]
+    pub fn end_with(&mut self, id: C::Id) {
+        self.head = self.head.or(Some(id));
+        self.tail = Some(id);
     }
 
     /// Adds an object that is on no list at the front.
@@ -80,7 +97,9 @@ impl<C: Chain> List<C> {
         let Some(next) = next else {
             return self.push_back(items, id);
         };
+        let is_first = self.head == Some(next);
         let previous = C::links(&mut items[next]).previous.replace(id);
+        let previous = previous.filter(|_| !is_first);
         *C::links(&mut items[id]) = Links {
             previous,
             next: Some(next),
@@ -104,10 +123,12 @@ impl<C: Chain> List<C> {
 
     /// Takes out an object that is on this list.
     pub fn remove(&mut self, items: &mut Items<C>, id: C::Id) {
+        if self.head == Some(id) {
+            return self.remove_first(&mut items[id]);
+        }
         let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);
-        match links.previous {
-            Some(previous) => C::links(&mut items[previous]).next = links.next,
-            None => self.head = links.next,
+        if let Some(previous) = links.previous {
+            C::links(&mut items[previous]).next = links.next;
         }
         match links.next {
             Some(next) => C::links(&mut items[next]).previous = links.previous,
@@ -117,24 +138,15 @@ impl<C: Chain> List<C> {
 
     /// Takes out the first object, which is this.
     #[inline(always)]
-    pub fn remove_first(&mut self, items: &mut Items<C>, id: C::Id) {
-        let links = core::mem::replace(C::links(&mut items[id]), Links::NONE);
-        self.head = links.next;
-        match links.next {
-            Some(next) => C::links(&mut items[next]).previous = None,
-            None => self.tail = None,
-        }
+    pub fn remove_first(&mut self, first: &mut C::Item) {
+        self.head = core::mem::replace(C::links(first), Links::NONE).next;
     }
 
     /// Takes out the first object.
     #[inline]
     pub fn pop_front(&mut self, items: &mut Items<C>) -> Option<C::Id> {
         let id = self.head?;
-        self.head = core::mem::replace(C::links(&mut items[id]), Links::NONE).next;
-        match self.head {
-            Some(next) => C::links(&mut items[next]).previous = None,
-            None => self.tail = None,
-        }
+        self.remove_first(&mut items[id]);
         Some(id)
     }
 
@@ -148,7 +160,7 @@ impl<C: Chain> List<C> {
 impl<C: Chain> List<C> {
     /// Whether this is the last object.
     pub fn ends_with(self, id: Option<C::Id>) -> bool {
-        self.tail == id
+        self.last() == id
     }
 }
 

@@ -9,14 +9,15 @@
 
 use nonos_abi::{Error, PAGE_BYTES};
 
-use crate::arena::{Empty, Id, MemoryId, ProcessId};
+use crate::arena::{Empty, Id, MemoryId, ProcessId, ThreadId};
 use crate::handle::Found;
-use crate::kernel::{Caller, Kernel};
+use crate::kernel::Kernel;
 use crate::lineage::NEVER;
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::queue::{Chain, OfProcess};
 use crate::random::Random;
+use crate::thread::Thread;
 
 const PAGE: u64 = PAGE_BYTES as u64;
 
@@ -296,28 +297,27 @@ impl Kernel {
     }
 
     /// Unmaps, before a thread runs, what its process mapped through handles that have expired; says whether there was something.
-    #[inline]
-    pub(crate) fn unmap_expired(&mut self, machine: &mut impl Machine) -> bool {
-        let Some(Caller { thread, process }) = self.caller() else {
+    #[cold]
+    pub(crate) fn unmap_expired(&mut self, thread: ThreadId, machine: &mut impl Machine) -> bool {
+        let Thread {
+            process: Some(process),
+            mapping_expires_ns,
+            ..
+        } = self.threads[thread]
+        else {
             return false;
         };
-        let expires_ns = self.threads[thread].mapping_expires_ns;
-        if expires_ns == NEVER || machine.now_ns() < expires_ns {
+        let now_ns = machine.now_ns();
+        if now_ns < mapping_expires_ns {
             return false;
         }
-        self.unmap_expired_of(process, machine);
-        true
-    }
-
-    #[cold]
-    fn unmap_expired_of(&mut self, process: ProcessId, machine: &mut impl Machine) {
-        let now_ns = machine.now_ns();
         let expired = |region: &Region| region.expires_ns <= now_ns;
         while let Some(at) = self.regions_of(process).iter().position(expired) {
             if self.unmap_region(process, at, machine).is_err() {
-                return;
+                break;
             }
         }
+        true
     }
 
     /// Has the process's mappings looked after when the first of them expires.

@@ -88,7 +88,50 @@ impl Cpu {
         Some(self.since_ns.saturating_add(reservation.ns))
     }
 
+    /// Puts a thread, which is ready here now, on the queue of its priority.
+    #[inline(always)]
+    fn put(&mut self, threads: &mut Threads, id: ThreadId, end: End) {
+        let priority = usize::from(threads[id].priority) % PRIORITIES;
+        self.occupied |= 1 << priority;
+        self.ready_count += 1;
+        let queue = &mut self.ready[priority];
+        match end {
+            End::Back => queue.push_back(threads, id),
+            End::Front => queue.push_front(threads, id),
+        }
+    }
+
+    /// Charges what runs from now on to an account without a limit, in place of another.
+    #[inline(always)]
+    fn charge_to(&mut self, processes: &mut Processes, account: Option<ProcessId>, now_ns: u64) {
+        if self.account != account {
+            if let Some(paid) = self.account {
+                processes[paid].charge(now_ns.saturating_sub(self.since_ns));
+            }
+            self.account = account;
+            self.since_ns = now_ns;
+        }
+    }
+
+    /// The first of the most important ready threads.
+    #[inline(always)]
+    fn first_ready(&self) -> Option<ThreadId> {
+        let highest = self.occupied.checked_ilog2()?;
+        self.ready[highest as usize % PRIORITIES].head
+    }
+
+    /// Takes [`Self::first_ready`] off its queue.
+    #[inline(always)]
+    fn take_first_ready(&mut self, first: &mut Thread) {
+        let priority = usize::from(first.priority) % PRIORITIES;
+        let queue = &mut self.ready[priority];
+        queue.remove_first(first);
+        self.occupied &= !(u32::from(queue.head.is_none()) << priority);
+        self.ready_count -= 1;
+    }
+
     /// The highest priority that runs or is ready here, plus one; 0 when there is none.
+    #[inline]
     fn level(&self, threads: &Threads) -> u32 {
         let running = self.running.map_or(0, |id| level(&threads[id]));
         running.max(u32::BITS - self.occupied.leading_zeros())
@@ -105,6 +148,15 @@ enum End {
 /// The level of a CPU that runs this thread.
 fn level(thread: &Thread) -> u32 {
     u32::from(thread.priority) + 1
+}
+
+/// The slice of a thread that is put back with so much left of the last, and where on its queue it goes.
+#[inline(always)]
+fn rest_of_slice(left_ns: u64) -> (u64, End) {
+    match left_ns {
+        0 => (SLICE_NS, End::Back),
+        left_ns => (left_ns, End::Front),
+    }
 }
 
 /// Who runs, and who could.
@@ -153,12 +205,6 @@ impl Scheduler {
         self.cpus[self.here % CPUS_MAX].running
     }
 
-    /// The running thread of a CPU.
-    #[inline(always)]
-    pub fn running_on(&self, cpu: CpuId) -> Option<ThreadId> {
-        self.cpus[usize::from(cpu.0) % CPUS_MAX].running
-    }
-
     /// The other CPU that a thread runs on. It is stopped before the thread is ended.
     pub fn runs_elsewhere(&self, threads: &Threads, id: ThreadId) -> Option<CpuId> {
         let thread = &threads[id];
@@ -168,15 +214,12 @@ impl Scheduler {
 
     /// Makes a thread that is on no queue ready, with a fresh time slice. It is not woken by its deadline any more.
     pub fn wake(&mut self, threads: &mut Threads, id: ThreadId) {
-        let thread = &mut threads[id];
-        thread.slice_ns = SLICE_NS;
-        if thread.deadline_ns.is_some() {
+        if threads[id].deadline_ns.is_some() {
             self.clear_timeout(threads, id);
         }
-        if self.count == 1 {
-            return self.enqueue(threads, id, self.here, End::Back);
-        }
-        threads[id].state = ThreadState::Woken;
+        let thread = &mut threads[id];
+        thread.slice_ns = SLICE_NS;
+        thread.state = ThreadState::Woken;
         self.woken.push_back(threads, id);
         self.here().stale = true;
     }
@@ -220,13 +263,7 @@ impl Scheduler {
         thread.cpu = CpuId(cpu as u8);
         let priority = thread.priority;
         let target = &mut self.cpus[cpu];
-        target.occupied |= 1 << (priority % 32);
-        target.ready_count += 1;
-        let queue = &mut target.ready[usize::from(priority) % PRIORITIES];
-        match end {
-            End::Back => queue.push_back(threads, id),
-            End::Front => queue.push_front(threads, id),
-        }
+        target.put(threads, id, end);
         // An equal matters, too: it ends the time slice of the one that runs.
         let running = target.running.map(|id| threads[id].priority);
         if running.is_none_or(|running| running <= priority) {
@@ -276,6 +313,10 @@ impl Scheduler {
 
     /// Puts a thread that is on no queue where it runs soonest, with what is left of its slice.
     fn put_back(&mut self, threads: &mut Threads, id: ThreadId, end: End) {
+        if self.count == 1 {
+            threads[id].state = ThreadState::Ready;
+            return self.here().put(threads, id, end);
+        }
         let cpu = self.place(threads, id);
         self.enqueue(threads, id, cpu, end);
     }
@@ -291,13 +332,24 @@ impl Scheduler {
 
     /// Lets other threads of the same priority run first.
     pub fn yield_now(&mut self, threads: &mut Threads) {
-        let Some(id) = self.running() else { return };
-        let here = self.here();
-        if here.ready[usize::from(threads[id].priority)].head.is_some() {
-            here.running = None;
-            here.slice_end_ns = 0;
-            self.wake(threads, id);
+        let here = &mut self.cpus[self.here % CPUS_MAX];
+        let Some(id) = here.running else { return };
+        let thread = &mut threads[id];
+        if here.ready[usize::from(thread.priority) % PRIORITIES]
+            .head
+            .is_none()
+        {
+            return;
         }
+        here.running = None;
+        here.slice_end_ns = 0;
+        if !thread.may_run_on(self.here) {
+            return self.wake(threads, id);
+        }
+        thread.slice_ns = SLICE_NS;
+        thread.state = ThreadState::Ready;
+        here.put(threads, id, End::Back);
+        here.stale = true;
     }
 
     /// Has the running thread sleep.
@@ -417,8 +469,117 @@ impl Scheduler {
     /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
     #[inline(always)]
     pub fn hand_over(&mut self, thread: &mut Thread, id: ThreadId) {
-        thread.cpu = CpuId(self.here as u8);
-        self.here().running = Some(id);
+        let cpu = self.here % CPUS_MAX;
+        thread.cpu = CpuId(cpu as u8);
+        self.cpus[cpu].running = Some(id);
+    }
+
+    /// Whether this CPU can go over from the running thread, which stays ready here, to another, with nothing else to decide.
+    #[inline(always)]
+    fn can_switch(
+        &self,
+        threads: &Threads,
+        processes: &Processes,
+        running: &Thread,
+        next: &Thread,
+    ) -> bool {
+        let here = &self.cpus[self.here % CPUS_MAX];
+        let account = next.account;
+        !here.stale
+            && here.reservation.is_none()
+            && account.is_some_and(|account| !processes[account].budget.is_limited())
+            && next.mapping_expires_ns == NEVER
+            && running.may_run_on(self.here)
+            && (self.count == 1 || !self.runs_sooner_elsewhere(threads, running))
+    }
+
+    /// Whether another CPU would run a thread at once.
+    #[inline(never)]
+    fn runs_sooner_elsewhere(&self, threads: &Threads, thread: &Thread) -> bool {
+        let others = (0..self.count).filter(|&cpu| cpu != self.here && thread.may_run_on(cpu));
+        let mut levels = others.map(|cpu| self.cpus[cpu].level(threads));
+        levels.any(|other| other < level(thread))
+    }
+
+    /// The thread that runs when the running one yields, if that is all there is to decide; the timer is set early enough for its slice.
+    #[inline(always)]
+    pub fn next_equal(
+        &self,
+        threads: &Threads,
+        processes: &Processes,
+        running: &Thread,
+        now_ns: u64,
+    ) -> Option<ThreadId> {
+        let here = &self.cpus[self.here % CPUS_MAX];
+        let id = here.ready[usize::from(running.priority) % PRIORITIES].head?;
+        let next = &threads[id];
+        let usual = here.armed_ns <= now_ns.saturating_add(next.slice_ns)
+            && self.can_switch(threads, processes, running, next);
+        usual.then_some(id)
+    }
+
+    /// Runs the thread that [`Self::next_equal`] found.
+    #[inline(always)]
+    pub fn yield_to(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        [running, next]: [ThreadId; 2],
+        now_ns: u64,
+    ) {
+        let here = &mut self.cpus[self.here % CPUS_MAX];
+        let thread = &mut threads[next];
+        here.charge_to(processes, thread.account, now_ns);
+        here.slice_end_ns = now_ns.saturating_add(thread.slice_ns);
+        here.running = Some(next);
+        thread.state = ThreadState::Running;
+        let queue = &mut here.ready[usize::from(thread.priority) % PRIORITIES];
+        queue.remove_first(thread);
+        queue.push_back(threads, running);
+        let before = &mut threads[running];
+        before.state = ThreadState::Ready;
+        before.slice_ns = SLICE_NS;
+    }
+
+    /// Whether a thread that waits runs at once here when it is woken, with nothing else to decide.
+    #[inline(always)]
+    pub fn takes_over(
+        &self,
+        threads: &Threads,
+        processes: &Processes,
+        running: &Thread,
+        next: &Thread,
+    ) -> bool {
+        // Nothing that is ready here is more important than what runs.
+        next.priority > running.priority
+            && usize::from(next.cpu.0) == self.here
+            && next.may_run_on(self.here)
+            && next.deadline_ns.is_none()
+            && self.can_switch(threads, processes, running, next)
+    }
+
+    /// Runs a thread for which [`Self::takes_over`] holds.
+    #[inline(always)]
+    pub fn take_over(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        [running, next]: [ThreadId; 2],
+        now_ns: u64,
+    ) {
+        let here = &mut self.cpus[self.here % CPUS_MAX];
+        let thread = &mut threads[next];
+        thread.state = ThreadState::Running;
+        thread.slice_ns = SLICE_NS;
+        here.running = Some(next);
+        here.charge_to(processes, thread.account, now_ns);
+        let slice_end_ns = now_ns.saturating_add(SLICE_NS);
+        let left_ns = core::mem::replace(&mut here.slice_end_ns, slice_end_ns);
+        let before = &mut threads[running];
+        before.state = ThreadState::Ready;
+        let (slice_ns, end) = rest_of_slice(left_ns.saturating_sub(now_ns));
+        before.slice_ns = slice_ns;
+        here.put(threads, running, end);
     }
 
     /// Has a thread that got a call work at the cost of its caller.
@@ -482,7 +643,7 @@ impl Scheduler {
         };
         let used_ns = now_ns.saturating_sub(cpu.since_ns);
         let process = &mut processes[account];
-        process.cpu_ns = process.cpu_ns.saturating_add(used_ns);
+        process.charge(used_ns);
         if let Some(reservation) = cpu.reservation.take() {
             process.budget.give_back(reservation, used_ns, now_ns);
             self.wake_throttled(threads, process);
@@ -619,14 +780,8 @@ impl Scheduler {
         machine: &mut impl Machine,
     ) {
         let mut clock = Clock::new(machine);
-        if self.woken.head.is_some() {
-            self.place_woken(threads);
-        }
-        if let Some(id) = self.running() {
-            self.check_running(threads, processes, id, &mut clock);
-        }
-        if self.running().is_none() {
-            self.start_next(threads, processes, &mut clock);
+        if !self.switch(threads, processes, &mut clock) {
+            self.choose(threads, processes, &mut clock);
         }
         if self.count > 1 && self.here().ready_count > 0 {
             self.offer_surplus(threads);
@@ -635,6 +790,86 @@ impl Scheduler {
         self.here().stale = false;
         if self.kicks != 0 {
             self.send_kicks(machine);
+        }
+    }
+
+    /// The usual switches, with what [`Self::choose`] would come to: to the one thread that was woken, which is more important than what
+    /// runs and is ready here, or to the first that is ready when none runs. Accounts that are closed and opened have no limit, so nobody is
+    /// woken by that and nobody has to wait. `false` when it is anything else: then nothing has changed.
+    #[inline(always)]
+    fn switch(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        clock: &mut Clock<impl Machine>,
+    ) -> bool {
+        let at = self.here % CPUS_MAX;
+        let here = &mut self.cpus[at];
+        let (before, woken) = (here.running, self.woken.head);
+        let next = match woken {
+            Some(woken) => woken,
+            None if before.is_none() => match here.first_ready() {
+                Some(first) => first,
+                None => return false,
+            },
+            None => return false,
+        };
+        let thread = &threads[next];
+        if woken.is_some() {
+            let alone = thread.links.next.is_none();
+            let stays = before.is_none() || usize::from(thread.cpu.0) == at;
+            let first = before.is_none_or(|before| threads[before].priority < thread.priority)
+                && here.occupied >> (thread.priority % 32) == 0;
+            if !(alone && stays && first && thread.may_run_on(at)) {
+                return false;
+            }
+        }
+        let account = thread.account;
+        let switches = here.account != account;
+        if switches {
+            let limited = account.is_none_or(|account| processes[account].budget.is_limited());
+            if here.reservation.is_some() || limited {
+                return false;
+            }
+        }
+        let next_thread = &mut threads[next];
+        if woken.is_some() {
+            self.woken.remove_first(next_thread);
+        } else {
+            here.take_first_ready(next_thread);
+        }
+        next_thread.state = ThreadState::Running;
+        next_thread.cpu = CpuId(at as u8);
+        here.running = Some(next);
+        if !switches && before.is_none() && here.slice_end_ns != 0 {
+            return true;
+        }
+        let now_ns = clock.now_ns();
+        here.charge_to(processes, account, now_ns);
+        let slice_end_ns = now_ns.saturating_add(next_thread.slice_ns);
+        let before_end_ns = core::mem::replace(&mut here.slice_end_ns, slice_end_ns);
+        if let Some(before) = before {
+            self.put_aside(threads, before, before_end_ns.saturating_sub(now_ns));
+        }
+        true
+    }
+
+    /// Decides what this CPU runs, whatever has happened.
+    #[inline(never)]
+    fn choose(
+        &mut self,
+        threads: &mut Threads,
+        processes: &mut Processes,
+        clock: &mut Clock<impl Machine>,
+    ) {
+        if self.woken.head.is_some() {
+            self.place_woken(threads);
+        }
+        if let Some(id) = self.running() {
+            self.check_running(threads, processes, id, clock);
+        }
+        if self.running().is_none() {
+            self.start_next(threads, processes, clock);
         }
     }
 
@@ -663,20 +898,20 @@ impl Scheduler {
         }
     }
 
-    /// Puts the running thread back, in front with what is left of its slice or at the end when nothing is.
+    /// Puts the running thread back.
     fn preempt(&mut self, threads: &mut Threads, id: ThreadId, now_ns: u64) {
         let here = self.here();
         here.running = None;
-        match here.slice_end_ns.saturating_sub(now_ns) {
-            0 => {
-                threads[id].slice_ns = SLICE_NS;
-                self.put_back(threads, id, End::Back);
-            }
-            left => {
-                threads[id].slice_ns = left;
-                self.put_back(threads, id, End::Front);
-            }
-        }
+        let left_ns = here.slice_end_ns.saturating_sub(now_ns);
+        self.put_aside(threads, id, left_ns);
+    }
+
+    /// Puts a thread that ran back, in front with what is left of its slice or at the end when nothing is.
+    #[inline(always)]
+    fn put_aside(&mut self, threads: &mut Threads, id: ThreadId, left_ns: u64) {
+        let (slice_ns, end) = rest_of_slice(left_ns);
+        threads[id].slice_ns = slice_ns;
+        self.put_back(threads, id, end);
     }
 
     /// Starts the most important ready thread that somebody can pay for.
@@ -688,8 +923,7 @@ impl Scheduler {
     ) {
         loop {
             let here = self.here();
-            let own = here.occupied.checked_ilog2();
-            let own = own.and_then(|highest| here.ready[highest as usize].head);
+            let own = here.first_ready();
             let next = match own {
                 None if self.count > 1 => self.find_elsewhere(threads),
                 own => own,
@@ -769,7 +1003,9 @@ impl Scheduler {
         if let Some(end_ns) = here.reservation_end_ns() {
             first_ns = first_ns.min(end_ns);
         }
-        if first_ns != here.armed_ns {
+        // A timer that is set too early goes off for nothing, once: that is cheaper than to set it anew at every switch. It is never
+        // late, and not set at all when nothing will happen.
+        if first_ns < here.armed_ns || (first_ns == NEVER && here.armed_ns != NEVER) {
             here.armed_ns = first_ns;
             machine.set_timer((first_ns != NEVER).then_some(first_ns));
         }
@@ -823,6 +1059,11 @@ fn most_important_for(threads: &Threads, cpu: &Cpu, other: usize) -> Option<Thre
 
 #[cfg(any(test, feature = "testing"))]
 impl Scheduler {
+    /// The running thread of a CPU.
+    pub fn running_on(&self, cpu: CpuId) -> Option<ThreadId> {
+        self.cpus[usize::from(cpu.0)].running
+    }
+
     pub fn ready_queue(&self, cpu: CpuId, priority: usize) -> Queue {
         self.cpus[usize::from(cpu.0)].ready[priority]
     }

@@ -290,6 +290,7 @@ pub unsafe fn triple_fault() -> ! {
 ///
 /// # Safety
 /// `image` is 16-byte aligned, and its MXCSR has no reserved bits set.
+#[inline(always)]
 pub unsafe fn restore_fpu(image: &[u8; 512]) {
     // SAFETY: the kernel does not use these registers; the caller answers for the image.
     unsafe {

@@ -162,8 +162,9 @@ impl CpuBlock {
     }
 
     /// The CPU's number.
+    #[inline(always)]
     pub fn id(&self) -> CpuId {
-        let offset = core::ptr::from_ref(self) as u64 - (&raw const BLOCKS) as u64;
+        let offset = (core::ptr::from_ref(self) as u64).wrapping_sub((&raw const BLOCKS) as u64);
         CpuId((offset / size_of::<Self>() as u64) as u8)
     }
 
@@ -193,6 +194,7 @@ impl CpuBlock {
     }
 
     /// Notes that CR3 was loaded with an address space just now.
+    #[inline(always)]
     pub fn set_loaded(&self, space: AddressSpace) {
         self.loaded.store(space.0.0, Ordering::Relaxed);
         self.held.store(space.0.0, Ordering::Relaxed);

@@ -81,10 +81,10 @@ impl Hal {
             return false;
         }
         if !this.has_loaded(space) {
-            self.load(space);
+            self.load(this, space);
         }
         if context.fpu_state != this.fpu_state.load(Ordering::Relaxed) {
-            self.restore_fpu(context);
+            self.restore_fpu(this, context);
         }
         true
     }
@@ -159,27 +159,25 @@ impl Hal {
     }
 
     /// Loads an address space. This forgets all translations, as none is global.
-    #[inline(never)]
-    fn load(&mut self, space: AddressSpace) {
+    #[inline(always)]
+    fn load(&mut self, this: &CpuBlock, space: AddressSpace) {
         assert!(self.region.is_root(space.0), "not an address space");
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
         unsafe { cpu::write_cr3(u64::from(space.0.0) * PAGE_BYTES as u64) };
-        self.cpus.this.set_loaded(space);
+        this.set_loaded(space);
     }
 
     /// Loads a thread's FPU state and numbers it. A number is used once on all CPUs: the context of a thread that ran
     /// elsewhere has one that this CPU's registers do not have.
-    #[inline(never)]
-    fn restore_fpu(&mut self, context: &mut UserContext) {
+    #[inline(always)]
+    fn restore_fpu(&mut self, this: &CpuBlock, context: &mut UserContext) {
         // SAFETY: `fpu` is an aligned FXSAVE image whose MXCSR user space could load itself: it was saved by
         // FXSAVE, or is the initial one. FNINIT clears what FXRSTOR leaves alone on some CPUs (x87 pointers).
         unsafe { cpu::restore_fpu(&context.fpu) };
-        self.fpu_loads += 1;
+        // Nothing is loaded 2^64 times.
+        self.fpu_loads = self.fpu_loads.wrapping_add(1);
         context.fpu_state = self.fpu_loads;
-        self.cpus
-            .this
-            .fpu_state
-            .store(self.fpu_loads, Ordering::Relaxed);
+        this.fpu_state.store(self.fpu_loads, Ordering::Relaxed);
     }
 
     /// Whether a global system interrupt is the serial port's.

@@ -201,11 +201,12 @@ impl Region {
     }
 
     /// Whether a frame is a process's top-level table.
-    #[inline]
+    #[inline(always)]
     pub fn is_root(&self, frame: FrameNumber) -> bool {
-        self.index(frame).is_some_and(|index| {
-            self.marks[index] != mark::OTHER && self.marks[index] & mark::ROOT != 0
-        })
+        let index = frame.0.wrapping_sub(self.first) as usize;
+        let mark = self.marks.get(index).copied().unwrap_or(mark::OTHER);
+        // All marks from `ROOT` on are those of top-level tables, but the last.
+        (mark::ROOT..mark::OTHER).contains(&mark)
     }
 
     /// Entries of a table that are in use.

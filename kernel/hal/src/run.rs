@@ -4,7 +4,7 @@
 //!
 //! `Hal` and the logic are one value that all CPUs reach by the same pointer, and make references to only while they hold
 //! the kernel lock. The registers of a running thread lie in that value, too, and `entry.s` loads and stores them
-//! without the lock. No reference is in the way: `Logic::current` gives the context of a thread to the CPU that runs it,
+//! without the lock. No reference is in the way: `Logic` gives the context of a thread to the CPU that runs it,
 //! which keeps a raw pointer, and from the moment the CPU's state says "user space" until it says "kernel" again
 //! nobody reads or writes that context. The logic keeps to that by the contract of `Machine`: the thread is that CPU's
 //! until `Machine::stop` returned, which waits for the state, and the state is written after the registers (release) and
@@ -20,23 +20,21 @@
 //! of every way out, so whoever waits for this CPU sent an interrupt that comes right after the return and leads to the lock. Only
 //! what `syscall` stored anew is checked again: the instruction pointer and the flags.
 
-use core::ptr;
-
-use nonos_kernel_core::machine::{AddressSpace, CpuId, Event, UserContext};
+use nonos_kernel_core::machine::{Current, Event, UserContext};
 
 use crate::cpus::{self, CpuBlock};
-use crate::entry;
+use crate::entry::{self, Exit};
 use crate::machine::Hal;
 use crate::smp::{self, Job};
 
-/// The kernel's logic, as the loop needs it.
+/// The kernel's logic, as the loop needs it. Both functions return what the CPU that `machine` names runs from now on. No other CPU is
+/// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
 pub trait Logic: Send + 'static {
-    /// The thread that a CPU is to run: its registers and address space. `None` when it is to wait. No other CPU is given
-    /// the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
-    fn current(&mut self, cpu: CpuId) -> Option<(&mut UserContext, AddressSpace)>;
+    /// Does the system call of the thread that the CPU ran last.
+    fn syscall(&mut self, machine: &mut Hal) -> Current<'_>;
 
-    /// Deals with what ended the last stay in user space or the last wait of the CPU that `machine` names.
-    fn handle(&mut self, event: Event, machine: &mut Hal);
+    /// Deals with what else ended the last stay in user space, or with what ended the last wait.
+    fn handle(&mut self, event: Event, machine: &mut Hal) -> Current<'_>;
 }
 
 /// What the kernel lock guards.
@@ -73,48 +71,67 @@ fn run_all<L: Logic>(mut system: System<L>) -> ! {
 /// The CPU is set up and holds the kernel lock. `system` is a [`System<L>`] that lives as long as the kernel.
 unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
     let system = system.cast::<System<L>>();
-    let cpu = this.id();
+    // SAFETY: the lock is held, so this is the one reference; it ends before the lock is released.
+    let System { hal, logic } = unsafe { &mut *system };
+    hal.cpus.this = this;
     // What was asked of this CPU before it came here.
-    let mut event = Event::Spurious;
+    let mut next = logic.handle(Event::Spurious, hal);
     loop {
-        // SAFETY: the lock is held, so this is the one reference; it ends before the lock is released.
-        let System { hal, logic } = unsafe { &mut *system };
-        hal.cpus.this = this;
-        logic.handle(event, hal);
-        let (context, exit) = match logic.current(cpu) {
-            Some((context, space)) => {
-                if !hal.prepare(this, context, space) {
-                    event = Hal::refused(context.rip);
-                    continue;
-                }
-                let context: *mut UserContext = context;
-                this.unlock(cpus::USER);
-                let exit = loop {
-                    // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-                    let exit = unsafe { entry::enter_user(context) };
-                    // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
-                    if exit.vector != entry::SYSCALL || !Hal::is_null_call(unsafe { &mut *context })
-                    {
-                        break exit;
-                    }
-                };
-                (context, exit)
-            }
-            None => {
-                this.unlock(cpus::IDLE);
-                // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
-                (ptr::null_mut(), unsafe { entry::idle() })
-            }
+        let Some((context, space)) = next else {
+            this.unlock(cpus::IDLE);
+            // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
+            let exit = unsafe { entry::idle() };
+            // SAFETY: this CPU entered the kernel, from a wait.
+            next = unsafe { event::<L>(system, this, exit, 0) };
+            continue;
         };
-        this.entered();
-        this.lock();
-        event = if exit.vector == entry::SYSCALL {
-            Event::Syscall
-        } else {
-            // SAFETY: the lock is held again, and the context is stored; it is null after a wait.
-            let (hal, context) = unsafe { (&mut (*system).hal, context.as_ref()) };
-            hal.cpus.this = this;
-            hal.event(exit, context.map_or(0, |context| context.rip))
+        // SAFETY: the lock is held; the context is no part of this.
+        let hal = unsafe { &mut (*system).hal };
+        if !hal.prepare(this, context, space) {
+            let event = Hal::refused(context.rip);
+            // SAFETY: the lock is held, and the references from before are not used any more.
+            let System { hal, logic } = unsafe { &mut *system };
+            next = logic.handle(event, hal);
+            continue;
+        }
+        let context: *mut UserContext = context;
+        this.unlock(cpus::USER);
+        next = loop {
+            // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+            let exit = unsafe { entry::enter_user(context) };
+            if exit.vector != entry::SYSCALL {
+                // SAFETY: this CPU entered the kernel; the context is its own until it says so.
+                break unsafe { event::<L>(system, this, exit, (*context).rip) };
+            }
+            // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
+            if !Hal::is_null_call(unsafe { &mut *context }) {
+                this.entered();
+                this.lock();
+                // SAFETY: the lock is held again.
+                let System { hal, logic } = unsafe { &mut *system };
+                hal.cpus.this = this;
+                break logic.syscall(hal);
+            }
         };
     }
+}
+
+/// Takes the lock and deals with what ended a stay in user space or a wait, but for system calls.
+///
+/// # Safety
+/// As for [`run_cpu`], but for the lock: the CPU entered the kernel and does not hold it.
+#[inline(never)]
+unsafe fn event<'a, L: Logic>(
+    system: *mut System<L>,
+    this: &'static CpuBlock,
+    exit: Exit,
+    instruction: u64,
+) -> Current<'a> {
+    this.entered();
+    this.lock();
+    // SAFETY: the lock is held; the system lives as long as the kernel.
+    let System { hal, logic } = unsafe { &mut *system };
+    hal.cpus.this = this;
+    let event = hal.event(exit, instruction);
+    logic.handle(event, hal)
 }

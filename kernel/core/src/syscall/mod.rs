@@ -21,7 +21,7 @@ use crate::arena::ThreadId;
 use crate::kernel::{Caller, Kernel};
 use crate::lease::Transfer;
 use crate::lineage::NEVER;
-use crate::machine::Machine;
+use crate::machine::{Current, Machine};
 
 /// What a system call leaves in registers when it succeeds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,27 +45,26 @@ fn deadline(deadline_ns: u64) -> u64 {
 }
 
 impl Kernel {
-    /// The running thread executed `syscall`.
-    pub(crate) fn syscall(&mut self, machine: &mut impl Machine) {
-        let Some(caller) = self.caller() else { return };
-        let context = &mut self.threads[caller.thread].context;
-        if context.rax == Syscall::Null as u64 {
-            // `rax` is 0 already: success.
-            return;
+    /// Does the system call of the running thread, which was none for the fast path, and returns what the CPU runs then.
+    #[inline(never)]
+    pub(crate) fn plain_syscall(&mut self, machine: &mut impl Machine) -> Current<'_> {
+        if let Some(caller) = self.caller() {
+            let context = &self.threads[caller.thread].context;
+            let arguments = [
+                context.rdi,
+                context.rsi,
+                context.rdx,
+                context.r10,
+                context.r8,
+                context.r9,
+            ];
+            let outcome = match Syscall::from_raw(context.rax) {
+                Some(call) => self.dispatch(caller, call, arguments, machine),
+                None => Err(Error::UnknownSyscall),
+            };
+            self.finish(caller, outcome, machine);
         }
-        let arguments = [
-            context.rdi,
-            context.rsi,
-            context.rdx,
-            context.r10,
-            context.r8,
-            context.r9,
-        ];
-        let outcome = match Syscall::from_raw(context.rax) {
-            Some(call) => self.dispatch(caller, call, arguments, machine),
-            None => Err(Error::UnknownSyscall),
-        };
-        self.finish(caller, outcome, machine);
+        self.leave(machine)
     }
 
     /// Has a thread make its system call again.
@@ -75,6 +74,7 @@ impl Kernel {
         context.rip = context.rip.wrapping_sub(SYSCALL_BYTES);
     }
 
+    #[inline(always)]
     fn finish(&mut self, caller: Caller, outcome: Result<Outcome, Error>, machine: &impl Machine) {
         let context = &mut self.threads[caller.thread].context;
         match outcome {
@@ -96,6 +96,7 @@ impl Kernel {
         }
     }
 
+    #[inline(always)]
     fn dispatch(
         &mut self,
         caller: Caller,
@@ -121,7 +122,7 @@ impl Kernel {
             Syscall::EndpointBadge => self.sys_endpoint_badge(process, a, b, c, d, machine),
 
             Syscall::Null => Ok(Outcome::Done),
-            Syscall::Yield => self.sys_yield(caller),
+            Syscall::Yield => self.sys_yield(),
             Syscall::ClockRead => Ok(Outcome::One(machine.now_ns())),
             Syscall::Sleep => self.sys_sleep(caller, a, machine),
             Syscall::Exit => self.sys_exit(caller, a, machine),

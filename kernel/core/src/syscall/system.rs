@@ -5,7 +5,7 @@ use nonos_abi::info::{
     handle_state,
 };
 use nonos_abi::words::Words;
-use nonos_abi::{Error, Handle, ObjectKind, PAGE_BYTES, Rights};
+use nonos_abi::{Error, ObjectKind, PAGE_BYTES, Rights};
 
 use super::{Arguments, Outcome};
 use crate::arena::{Arena, Empty, Id, ProcessId};
@@ -165,7 +165,7 @@ impl Kernel {
         let node = self.lineage.slot(owner, slot_index as u16);
         let (parent_process, parent_handle) = self.parent_of(node).unwrap_or((0, 0));
         Ok(HandleRecord {
-            handle: Handle::new(slot_index as u16, slot.generation).raw().into(),
+            handle: slot.handle.raw().into(),
             kind: capability.object.kind() as u64,
             rights: capability.rights.bits(),
             badge: capability.badge,
@@ -185,7 +185,7 @@ impl Kernel {
             return None;
         };
         let slot = self.slots_of(process).get(usize::from(index))?;
-        let handle = Handle::new(index, slot.generation).raw();
+        let handle = slot.handle.raw();
         Some((self.processes[process].number, handle.into()))
     }
 

@@ -8,10 +8,9 @@ use crate::machine::Machine;
 use crate::process::Exit;
 
 impl Kernel {
-    pub(super) fn sys_yield(&mut self, caller: Caller) -> Result<Outcome, Error> {
-        self.threads[caller.thread].context.rax = 0;
+    pub(super) fn sys_yield(&mut self) -> Result<Outcome, Error> {
         self.scheduler.yield_now(&mut self.threads);
-        Ok(Outcome::Written)
+        Ok(Outcome::Done)
     }
 
     pub(super) fn sys_sleep(

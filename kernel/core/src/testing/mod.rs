@@ -3,7 +3,7 @@
 
 mod image;
 mod machine;
-mod player;
+pub(crate) mod player;
 mod world;
 
 #[cfg(test)]

@@ -454,15 +454,9 @@ impl Player {
         if self.dice.one_in(20) {
             return self.dice.below(40) | self.dice.below(3) << 12;
         }
-        let slots = self.world.kernel.slots_of(process).iter().enumerate();
+        let slots = self.world.kernel.slots_of(process).iter();
         let all: Vec<_> = slots
-            .filter_map(|(index, slot)| {
-                let kind = slot.capability?.object.kind();
-                Some((
-                    kind,
-                    nonos_abi::Handle::new(index as u16, slot.generation).raw(),
-                ))
-            })
+            .filter_map(|slot| Some((slot.capability?.object.kind(), slot.handle.raw())))
             .collect();
         let fitting: Vec<_> = all
             .iter()

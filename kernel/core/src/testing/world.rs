@@ -66,6 +66,8 @@ pub struct World {
     pub checked: bool,
     /// Whether CPUs that were kicked or stopped enter the kernel only when the test says so.
     pub holds_kicks: bool,
+    /// Whether no system call takes the fast path.
+    pub plain_only: bool,
 }
 
 impl Default for World {
@@ -88,7 +90,9 @@ impl World {
         self.kernel
             .start_init(&mut self.machine)
             .expect("init starts");
-        self.leave_kernel();
+        let running = self.kernel.scheduler.running();
+        let space = running.map(|thread| self.kernel.threads[thread].space);
+        self.machine.leave_kernel(space);
         self.check();
         self.deliver_kicks();
     }
@@ -123,6 +127,7 @@ impl World {
             machine,
             sizes,
             checked: true,
+            plain_only: false,
             holds_kicks: false,
         }
     }
@@ -152,18 +157,18 @@ impl World {
 
     fn event_alone(&mut self, cpu: CpuId, event: Event) {
         self.machine.enter_kernel(cpu);
-        self.kernel.handle(event, &mut self.machine);
-        self.leave_kernel();
+        let Self {
+            kernel, machine, ..
+        } = self;
+        let current = match event {
+            Event::Syscall if !self.plain_only => kernel.syscall(machine),
+            event => kernel.handle(event, machine),
+        };
+        let space = current.map(|(_, space)| space);
+        self.machine.leave_kernel(space);
         if self.checked {
             self.check();
         }
-    }
-
-    /// Has the CPU that runs the kernel go on with what the kernel decided.
-    pub(crate) fn leave_kernel(&mut self) {
-        let current = self.kernel.current(self.machine.current_cpu);
-        let space = current.map(|(_, space)| space);
-        self.machine.leave_kernel(space);
     }
 
     /// Ends a process, as an operator would.

@@ -511,6 +511,20 @@ fn a_caller_killed_in_the_queue_is_skipped() {
 }
 
 #[test]
+fn a_message_that_waited_is_checked_again_when_it_is_taken() {
+    let mut calls = calls();
+    let (server, clients) = (calls.server, calls.clients);
+    let bell = calls.world.value(server, Syscall::NotificationCreate, &[]);
+    let lent = calls.world.share(server, bell, clients[0]);
+    calls.client_calls(0, MessageInfo::new(0, 1, 1), [lent, 0, 0, 0]);
+    calls.client_calls(1, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    calls.world.value(server, Syscall::HandleRevoke, &[bell]);
+    assert_eq!(calls.server_receives().unwrap()[0], BADGES[1]);
+    assert_eq!(calls.handles(server), NO_HANDLES);
+    assert_eq!(calls.world.result(clients[0]), Err(Error::Revoked));
+}
+
+#[test]
 fn callers_are_told_when_the_server_dies_received_or_not() {
     let mut calls = calls();
     let (server, clients) = (calls.server, calls.clients);

@@ -7,24 +7,16 @@ use std::vec::Vec;
 use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
-use crate::machine::Event;
+use crate::machine::{CpuId, Event};
+use crate::message;
+use crate::scheduler::PRIORITIES;
+use crate::testing::player::Dice;
 use crate::testing::{World, WorldOptions};
+use crate::tests::scheduling::worker_with;
+use crate::thread::ThreadState;
 
-/// xorshift64*: the same sequence everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 8) % end
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-}
+/// The one CPU.
+const CPU: CpuId = CpuId(0);
 
 /// A world with processes that all hold the same two endpoints and a notification; the same handles in all of them.
 struct Game {
@@ -35,12 +27,12 @@ struct Game {
 }
 
 impl Game {
-    fn new(plain_only: bool) -> Self {
+    fn new(plain_only: bool, priorities: [u64; 3]) -> Self {
         let mut world = World::new(WorldOptions::default());
         world.checked = false;
-        world.kernel.plain_only = plain_only;
+        world.plain_only = plain_only;
         let init = world.init();
-        let processes: Vec<_> = (0..3).map(|_| world.start_worker().0).collect();
+        let processes = priorities.map(|priority| worker_with(&mut world, priority));
         let made = [
             world.value(init, Syscall::EndpointCreate, &[]),
             world.value(init, Syscall::EndpointCreate, &[]),
@@ -63,7 +55,7 @@ impl Game {
         world.begin(init, Syscall::Sleep, &[u64::MAX - 1]);
         Self {
             world,
-            processes,
+            processes: processes.into(),
             handles,
         }
     }
@@ -80,16 +72,34 @@ impl Game {
                     ..thread.context
                 };
                 let (state, through) = (thread.state, thread.through);
-                let blocked = !matches!(format!("{state:?}").as_str(), "Running" | "Ready");
-                let through = through.filter(|_| blocked);
-                let bits = (thread.account, thread.cpu, thread.slice_ns, thread.badge);
+                let runs = matches!(state, ThreadState::Running | ThreadState::Ready);
+                let through = through.filter(|_| !runs);
+                let slice_ns = (state == ThreadState::Ready).then_some(thread.slice_ns);
+                let calls = matches!(state, ThreadState::Calling(_));
+                let badge = calls.then_some(thread.badge);
+                let bits = (thread.account, thread.cpu, slice_ns, badge);
                 text += &format!("{state:?} {through:?} {bits:?} {context:?}\n");
             }
             for slot in kernel.slots_of(process) {
                 if let Some(capability) = slot.capability {
-                    text += &format!("{capability:?} {}, ", slot.generation);
+                    text += &format!("{capability:?} {:?}, ", slot.handle);
                 }
             }
+        }
+        let times = self.processes.iter().map(|&id| kernel.processes[id].cpu_ns);
+        let times: Vec<u64> = times.collect();
+        let slice_end_ns = self
+            .world
+            .running()
+            .map(|_| kernel.scheduler.slice_end_ns(CPU));
+        text += &format!(
+            "\n{times:?} {slice_end_ns:?} {:?}",
+            kernel.scheduler.account(CPU)
+        );
+        for priority in 0..PRIORITIES {
+            let ready = kernel.scheduler.ready_queue(CPU, priority);
+            let ready: Vec<_> = ready.iter(&kernel.threads).collect();
+            text += &format!("{ready:?}");
         }
         for (id, endpoint) in kernel.endpoints.iter() {
             let callers: Vec<_> = endpoint.callers.iter(&kernel.threads).collect();
@@ -110,39 +120,54 @@ impl Game {
 
     fn step(&mut self, process: ProcessId, registers: [u64; 14]) {
         let context = self.world.context(process);
-        [
-            context.rax,
-            context.rdi,
-            context.rsi,
-            context.rdx,
-            context.r10,
-            context.r8,
-            context.r9,
-            context.r12,
-            context.r13,
-            context.r14,
-            context.r15,
-            context.rbx,
-            context.rbp,
-            context.rcx,
-        ] = registers;
+        let [rax, rdi, rsi, rbx, rbp, rcx, words @ ..] = registers;
+        (context.rax, context.rdi, context.rsi) = (rax, rdi, rsi);
+        (context.rbx, context.rbp, context.rcx) = (rbx, rbp, rcx);
+        message::set_words(context, words);
         self.world.event(Event::Syscall);
     }
 }
 
+/// Has the same happen in two games and checks that it comes to the same.
+fn play(games: &mut [Game; 2], process: ProcessId, registers: [u64; 14], taken: &mut [u32; 4]) {
+    for game in games.iter_mut() {
+        game.step(process, registers);
+    }
+    for (sum, count) in taken.iter_mut().zip(games[0].world.kernel.fast_paths) {
+        *sum += count;
+    }
+    games[0].world.kernel.fast_paths = [0; 4];
+    assert_eq!(games[1].world.kernel.fast_paths, [0; 4]);
+    assert_eq!(games[0].state(), games[1].state(), "{registers:x?}");
+}
+
+/// Who runs in both games. When all wait for each other, one is told that it waits in vain.
+fn running(games: &mut [Game; 2], dice: &mut Dice) -> Option<ProcessId> {
+    let running = games[0].world.running();
+    assert_eq!(games[1].world.running(), running);
+    if running.is_none() {
+        let victim = dice.pick(&games[0].processes);
+        games.iter_mut().for_each(|game| game.end_wait(victim));
+    }
+    running
+}
+
+/// Lets time pass; whether the same process still runs.
+fn wait(games: &mut [Game; 2], dice: &mut Dice) -> bool {
+    let (ns, before) = (dice.below(20_000_000), games[0].world.running());
+    games.iter_mut().for_each(|game| game.world.advance(ns));
+    games[0].world.running() == before
+}
+
 /// A reply handle of a process, most of the time.
 fn reply_handle(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
-    let slots = game.world.kernel.slots_of(process).iter().enumerate();
+    let slots = game.world.kernel.slots_of(process).iter();
     let replies: Vec<u64> = slots
-        .filter(|(_, slot)| {
+        .filter(|slot| {
             let object = slot.capability.map(|capability| capability.object);
             matches!(object, Some(crate::object::Object::Reply(_)))
         })
-        .map(|(index, slot)| {
-            nonos_abi::Handle::new(index as u16, slot.generation)
-                .raw()
-                .into()
-        })
+        .map(|slot| slot.handle.raw().into())
         .collect();
     match replies.is_empty() || dice.below(8) == 0 {
         true => dice.pick(&[0, 0, 0xF0, 5]),
@@ -152,19 +177,15 @@ fn reply_handle(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
 
 #[test]
 fn the_fast_path_means_the_same_as_the_plain_one() {
-    let mut taken = 0;
+    let mut taken = [0; 4];
     for seed in 1..=6 {
-        let mut dice = Dice(seed << 20 | 1);
-        let mut games = [Game::new(false), Game::new(true)];
+        let mut dice = Dice::Seed(seed << 20 | 1);
+        let mut games = [false, true].map(|plain| Game::new(plain, [u64::MAX; 3]));
         assert_eq!(games[0].state(), games[1].state());
-        for step in 0..1500 {
-            let Some(process) = games[0].world.running() else {
-                // All wait for each other: one is told that it waits in vain.
-                let victim = dice.pick(&games[0].processes);
-                games.iter_mut().for_each(|game| game.end_wait(victim));
+        for _ in 0..1500 {
+            let Some(process) = running(&mut games, &mut dice) else {
                 continue;
             };
-            assert_eq!(games[1].world.running(), Some(process));
             // Most of the time the last process calls and the others serve.
             let serves = games[0].processes[2] != process;
             let call = dice.pick(&[
@@ -211,25 +232,56 @@ fn the_fast_path_means_the_same_as_the_plain_one() {
             if call == Syscall::NotificationSignal {
                 registers[2] = 1;
             }
-            if dice.below(60) == 0 {
-                let ns = dice.below(20_000_000);
-                games.iter_mut().for_each(|game| game.world.advance(ns));
-                if games[0].world.running() != Some(process) {
-                    continue;
-                }
+            if dice.below(60) == 0 && !wait(&mut games, &mut dice) {
+                continue;
             }
-            taken += u64::from(games[0].world.kernel.fast_paths);
-            games[0].world.kernel.fast_paths = 0;
-            for game in &mut games {
-                game.step(process, registers);
-            }
-            assert_eq!(
-                games[0].state(),
-                games[1].state(),
-                "seed {seed}, step {step}: {call:?} {registers:x?}"
-            );
+            play(&mut games, process, registers, &mut taken);
         }
         games.iter_mut().for_each(|game| game.world.check());
     }
-    assert!(taken > 500, "the fast path was taken {taken} times");
+    let [calls, answers, ..] = taken;
+    assert!(calls > 250 && answers > 250, "taken: {taken:?}");
+}
+
+#[test]
+fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
+    let mut taken = [0; 4];
+    for seed in 1..=6 {
+        let mut dice = Dice::Seed(seed << 20 | 1);
+        // The first waits most of the time, the others signal and yield.
+        let mut games = [false, true].map(|plain| Game::new(plain, [9, 5, 5 + seed % 2]));
+        for _ in 0..1500 {
+            let Some(process) = running(&mut games, &mut dice) else {
+                continue;
+            };
+            let role = match games[0].processes[0] == process {
+                true => Syscall::NotificationWait,
+                false => dice.pick(&[Syscall::NotificationSignal, Syscall::Yield]),
+            };
+            let any = [
+                Syscall::NotificationWait,
+                Syscall::NotificationSignal,
+                Syscall::Receive,
+                Syscall::Yield,
+            ];
+            let (mut call, mut handle) = (role, games[0].handles[2]);
+            if dice.one_in(8) {
+                call = dice.pick(&any);
+            }
+            if dice.one_in(30) || call == Syscall::Receive {
+                handle = dice.pick(&games[0].handles);
+            }
+            let mut registers = core::array::from_fn(|_| dice.roll());
+            registers[0] = call as u64;
+            registers[1] = handle;
+            registers[2] &= dice.pick(&[0, 1, u64::MAX]);
+            if dice.one_in(10) && !wait(&mut games, &mut dice) {
+                continue;
+            }
+            play(&mut games, process, registers, &mut taken);
+        }
+        games.iter_mut().for_each(|game| game.world.check());
+    }
+    let [.., yields, signals] = taken;
+    assert!(yields > 250 && signals > 250, "taken: {taken:?}");
 }

@@ -130,10 +130,10 @@ fn close(world: &mut World, handle: u64, kind: ObjectKind) {
     if kind == ObjectKind::Thread {
         world.value(init, Syscall::ThreadEnd, &[handle]);
     }
-    let slots = world.kernel.slots_of(init).iter().enumerate();
-    let filled = slots.filter(|(_, slot)| slot.capability.is_some());
+    let slots = world.kernel.slots_of(init).iter();
+    let filled = slots.filter(|slot| slot.capability.is_some());
     let handles: Vec<u64> = filled
-        .map(|(index, slot)| nonos_abi::Handle::new(index as u16, slot.generation))
+        .map(|slot| slot.handle)
         .filter(|handle| handle.index() > start::AUDIT.index())
         .map(|handle| handle.raw().into())
         .collect();

@@ -19,7 +19,7 @@ fn timer_and_notification(world: &mut World) -> (u64, u64) {
 /// The bits that are set, without waiting.
 fn bits(world: &World, notification: u64) -> u64 {
     let found = world.kernel.find(world.init(), notification).unwrap();
-    let id = NotificationId::select(found.capability.object).unwrap();
+    let id = NotificationId::select(&found.capability.object).unwrap();
     world.kernel.notifications[id].bits
 }
 
