@@ -183,7 +183,8 @@ impl Kernel {
         Ok((&mut client.context, client.space))
     }
 
-    #[inline(always)]
+    /// A function of its own, as [`Self::fast_signal`] is: calls need the registers.
+    #[inline(never)]
     fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
         let thread = &self.threads[id];
         let now_ns = machine.now_ns();
@@ -205,7 +206,7 @@ impl Kernel {
         Ok((&mut next.context, next.space))
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
         let sender = &self.threads[id];
         let (raw, bits) = (sender.context.rdi, sender.context.rsi);
