@@ -179,13 +179,14 @@ impl Kernel {
             );
         }
         let (frames, unused) = (kernel.frames.total(), kernel.frames.unmanaged());
-        kernel.log(format_args!("{} MiB for programs", frames / 256), machine);
-        if unused > 0 {
-            kernel.log(
-                format_args!("{} MiB of memory left unused", unused / 256),
-                machine,
-            );
-        }
+        kernel.log(
+            format_args!(
+                "{} MiB for programs, {} MiB left unused",
+                frames / 256,
+                unused / 256
+            ),
+            machine,
+        );
         Ok(kernel)
     }
 
