@@ -1,7 +1,7 @@
 //! The kernel's logic: capabilities, processes, memory, calls, scheduling, module admission, every system call.
 //!
 //! [`Kernel`] is a deterministic state machine. The machine runs user space until something happens and reports it as an
-//! [`machine::Event`]; [`Kernel::handle`] changes the state, and [`Kernel::current`] says who runs next. It knows the
+//! [`machine::Event`]; [`Kernel::handle`] changes the state and says who runs next. It knows the
 //! hardware through [`machine::Machine`] only, so all of it runs, and is tested, on a host.
 //!
 //! Where to look: `syscall` decodes and checks arguments, one file per family; then one file per kind of object
