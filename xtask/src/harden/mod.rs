@@ -1,6 +1,6 @@
 //! `cargo xtask harden-check`: reads the binaries of an image and says, item by item, which protections are in them.
 //!
-//! What the compiler was asked for does not count, only what is there: [`code`] disassembles every function, [`format`] reads
+//! What the compiler was asked for does not count, only what is there: [`code`] disassembles every function, [`mod@format`] reads
 //! headers, segments and relocations. The files are those that are signed and run, stripped; where functions begin is read from
 //! the same files as they were linked. An item that does not hold names the first places.
 
