@@ -4,8 +4,8 @@
 //! Three pure functions over one record, [`CpuSecurity`], which the kernel fills from CPUID and model-specific registers:
 //!
 //! - [`is_affected`]: by what the CPU enumerates, and where it does not, by the vendors' lists of families and models;
-//! - [`plan`]: what to turn on, for the kernel;
-//! - [`assess`]: what is so, for a person. It looks at what registers hold and at what the kernel says it does, never at
+//! - [`plan()`]: what to turn on, for the kernel;
+//! - [`assess()`]: what is so, for a person. It looks at what registers hold and at what the kernel says it does, never at
 //!   what was meant to be.
 //!
 //! What is not known counts as affected and vulnerable. Sources: Intel SDM vol. 4 and the guidance "Affected Processors: Transient
