@@ -45,8 +45,8 @@ pub const USER: u8 = 1;
 /// Waits for an interrupt.
 pub const IDLE: u8 = 2;
 
-/// The lock that makes one CPU at a time run the kernel. The boot CPU holds it from the start.
-static LOCK: Lock = Lock::taken();
+/// The lock that makes one CPU at a time run the kernel. The boot CPU takes it before there are others.
+static LOCK: Lock = Lock::new();
 
 /// [`CpuBlock::loaded`] and [`CpuBlock::held`]: no address space. Frame 0 is never a page table.
 const NONE: u32 = 0;

@@ -7,11 +7,18 @@
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+/// [`Lock::state`]: whoever comes may take it.
+const FREE: u32 = 0;
+/// Somebody has it. Who comes sets this bit and has the lock if it was not set.
+const TAKEN: u32 = 1;
+/// Free for the one that waits whose turn it is; to all others it looks taken.
+const RESERVED: u32 = TAKEN | 2;
+
 /// A spin lock, with tickets for those that wait.
 pub struct Lock {
-    free: AtomicBool,
-    /// Somebody waits whose turn it is.
-    reserved: AtomicBool,
+    state: AtomicU32,
+    /// What becomes of the state when the lock is released: [`FREE`], or [`RESERVED`] while somebody waits whose turn it is.
+    released: AtomicU32,
     /// Whether others may overtake those that wait.
     unfair: AtomicBool,
     next: AtomicU32,
@@ -19,11 +26,11 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// A lock that its maker holds, fair. All zero, so that it takes no room in the kernel's file.
-    pub const fn taken() -> Self {
+    /// A lock that nobody has, fair.
+    pub const fn new() -> Self {
         Self {
-            free: AtomicBool::new(false),
-            reserved: AtomicBool::new(false),
+            state: AtomicU32::new(FREE),
+            released: AtomicU32::new(FREE),
             unfair: AtomicBool::new(false),
             next: AtomicU32::new(0),
             serving: AtomicU32::new(0),
@@ -38,45 +45,51 @@ impl Lock {
     /// Takes the lock. Calls `waiting` again and again while another has it.
     #[inline(always)]
     pub fn acquire(&self, waiting: impl Fn()) {
-        if self.reserved.load(Ordering::Relaxed) || !self.try_take() {
+        if !self.try_take() {
             self.wait(waiting);
         }
     }
 
+    /// One instruction and a branch: the one bit tells whether somebody has the lock or it is reserved.
     #[inline(always)]
     fn try_take(&self) -> bool {
-        self.free.swap(false, Ordering::Acquire)
+        self.state.fetch_or(TAKEN, Ordering::Acquire) & TAKEN == 0
     }
 
     #[cold]
     #[inline(never)]
     fn wait(&self, waiting: impl Fn()) {
-        let fair = !self.unfair.load(Ordering::Relaxed);
-        let mut ticket = 0;
-        if fair {
-            ticket = self.next.fetch_add(1, Ordering::Relaxed);
-            while self.serving.load(Ordering::Acquire) != ticket {
+        if self.unfair.load(Ordering::Relaxed) {
+            while self.state.load(Ordering::Relaxed) != FREE || !self.try_take() {
                 waiting();
                 spin_loop();
             }
-            self.reserved.store(true, Ordering::Relaxed);
+            return;
         }
-        while !self.free.load(Ordering::Relaxed) || !self.try_take() {
+        let ticket = self.next.fetch_add(1, Ordering::Relaxed);
+        while self.serving.load(Ordering::Acquire) != ticket {
             waiting();
             spin_loop();
         }
-        if fair {
-            // The next in line reserves it again.
-            self.reserved.store(false, Ordering::Relaxed);
-            self.serving
-                .store(ticket.wrapping_add(1), Ordering::Release);
+        self.released.store(RESERVED, Ordering::Relaxed);
+        // Who has the lock may have looked at `released` before: then it becomes free for all, once.
+        while self.state.load(Ordering::Relaxed) == TAKEN
+            || self.state.swap(TAKEN, Ordering::Acquire) == TAKEN
+        {
+            waiting();
+            spin_loop();
         }
+        // The next in line reserves it again.
+        self.released.store(FREE, Ordering::Relaxed);
+        self.serving
+            .store(ticket.wrapping_add(1), Ordering::Release);
     }
 
     /// Lets another one have the lock. Only who holds it may call this: another's call lets two in.
     #[inline(always)]
     pub fn release(&self) {
-        self.free.store(true, Ordering::Release);
+        let state = self.released.load(Ordering::Relaxed);
+        self.state.store(state, Ordering::Release);
     }
 }
 
@@ -106,7 +119,6 @@ mod tests {
                 })
             })
             .collect();
-        counter.1.release();
         threads
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
@@ -116,17 +128,20 @@ mod tests {
 
     #[test]
     fn one_at_a_time_has_the_lock() {
-        count_with(Lock::taken());
-        let unfair = Lock::taken();
+        count_with(Lock::new());
+        let unfair = Lock::new();
         unfair.make_unfair();
         count_with(unfair);
     }
 
     #[test]
     fn who_comes_while_somebody_waits_draws_a_number() {
-        let lock = Lock::taken();
+        let lock = Lock::new();
+        lock.acquire(|| panic!("nobody has it"));
+        // Somebody waits whose turn it is.
+        lock.released.store(RESERVED, Ordering::Relaxed);
         lock.release();
-        lock.reserved.store(true, Ordering::Relaxed);
+        assert!(!lock.try_take(), "it is reserved");
         lock.acquire(|| panic!("nobody has it"));
         assert_eq!(lock.serving.load(Ordering::Relaxed), 1, "drew a number");
         lock.release();
@@ -139,11 +154,10 @@ mod tests {
         let lock = Lock {
             next: AtomicU32::new(u32::MAX),
             serving: AtomicU32::new(u32::MAX),
-            ..Lock::taken()
+            ..Lock::new()
         };
         for _ in 0..3 {
-            lock.reserved.store(true, Ordering::Relaxed);
-            lock.free.store(true, Ordering::Relaxed);
+            lock.state.store(RESERVED, Ordering::Relaxed);
             lock.acquire(|| panic!("nobody has it"));
         }
         assert_eq!(lock.serving.load(Ordering::Relaxed), 2);

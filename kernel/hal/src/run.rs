@@ -52,13 +52,14 @@ impl Hal {
 
 fn run_all<L: Logic>(mut system: System<L>) -> ! {
     let (this, apic) = (system.hal.cpus.this, system.hal.cpus.apic);
+    this.lock();
     let pointer = &raw mut system;
     let job = Job {
         function: run_cpu::<L>,
         system: pointer.cast(),
     };
-    // SAFETY: this never returns, so both values live as long as the kernel; the lock was taken for this CPU at the start,
-    // and the others get it by taking it.
+    // SAFETY: this never returns, so both values live as long as the kernel; this CPU has the lock, and the others get it by taking
+    // it.
     unsafe {
         smp::run(&raw const job, apic);
         run_cpu::<L>(pointer.cast(), this)
