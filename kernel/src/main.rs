@@ -5,7 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{Current, Event, Machine};
+use nonos_kernel_core::machine::{Current, Event, Machine, Switch};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -21,6 +21,11 @@ fn main(mut machine: Hal) -> ! {
 struct OnEveryCpu(Kernel);
 
 impl Logic for OnEveryCpu {
+    #[inline(always)]
+    fn fast_syscall(&mut self, machine: &Hal) -> Option<Switch<'_>> {
+        self.0.fast_syscall(machine)
+    }
+
     #[inline(always)]
     fn syscall(&mut self, machine: &mut Hal) -> Current<'_> {
         self.0.syscall(machine)

@@ -7,6 +7,7 @@
 //! Invariants: an entry is either on the free list, with no references, or in use; the free list visits every
 //! free entry once; `used` is the number of entries that are not on it.
 
+use core::marker::PhantomData;
 use core::num::NonZeroU16;
 use core::ops::{Index, IndexMut};
 
@@ -83,6 +84,12 @@ impl<T: Empty> Empty for Entry<T> {
         in_use: false,
         next_free: None,
     };
+}
+
+/// The entries of an arena while it neither grows nor moves, so that the compiler checks an index that is used several times once.
+pub(crate) struct View<'a, I, T: 'static> {
+    entries: &'a mut [Entry<T>],
+    ids: PhantomData<I>,
 }
 
 /// All objects of one kind.
@@ -173,6 +180,15 @@ impl<I: Id, T: Empty> Arena<I, T> {
         }
     }
 
+    /// The entries.
+    #[inline(always)]
+    pub fn view(&mut self) -> View<'_, I, T> {
+        View {
+            entries: self.entries,
+            ids: PhantomData,
+        }
+    }
+
     /// References to an object.
     pub fn references(&self, id: I) -> u32 {
         self.entries[id.position()].references
@@ -249,6 +265,30 @@ impl<I: Id, T> Index<I> for Arena<I, T> {
 }
 
 impl<I: Id, T> IndexMut<I> for Arena<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut T {
+        &mut self.entries[id.position()].value
+    }
+}
+
+impl<'a, I: Id, T> View<'a, I, T> {
+    /// The object, for as long as the arena can be changed.
+    #[inline(always)]
+    pub fn into_mut(self, id: I) -> &'a mut T {
+        &mut self.entries[id.position()].value
+    }
+}
+
+impl<I: Id, T> Index<I> for View<'_, I, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn index(&self, id: I) -> &T {
+        &self.entries[id.position()].value
+    }
+}
+
+impl<I: Id, T> IndexMut<I> for View<'_, I, T> {
+    #[inline(always)]
     fn index_mut(&mut self, id: I) -> &mut T {
         &mut self.entries[id.position()].value
     }

@@ -11,18 +11,17 @@
 //! `tests::fast_path` plays the same games with and without it and compares every register.
 
 use nonos_abi::message::MESSAGE_WORDS;
-use nonos_abi::{Handle, MessageInfo, Rights, Syscall};
+use nonos_abi::{MessageInfo, Rights, Syscall};
 
-use crate::arena::{ProcessId, ThreadId};
-use crate::handle::Capability;
+use crate::arena::{ThreadId, View};
+use crate::handle::{Capability, Slot};
 use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
-use crate::machine::{AddressSpace, Machine, UserContext};
+use crate::machine::{CpuId, Machine, Switch};
 use crate::message;
 use crate::notification::Notification;
 use crate::object::Object;
 use crate::queue::Links;
-use crate::speculation::index_nospec;
 use crate::thread::{Thread, ThreadState};
 
 /// What a message may have to go this way: words and a label.
@@ -32,9 +31,6 @@ const CALL: u64 = Syscall::Call as u64;
 const REPLY_RECEIVE: u64 = Syscall::ReplyReceive as u64;
 const YIELD: u64 = Syscall::Yield as u64;
 const SIGNAL: u64 = Syscall::NotificationSignal as u64;
-
-/// What the CPU runs after a system call that was a usual one; else the kernel, in which nothing has changed.
-type Fast<'a> = Result<(&'a mut UserContext, AddressSpace), &'a mut Kernel>;
 
 /// Counts the fast paths, by kind.
 #[cfg(any(test, feature = "testing"))]
@@ -47,153 +43,135 @@ pub(crate) enum Kind {
 }
 
 impl Kernel {
-    /// Does the system call of the running thread if it is a usual one.
+    /// Does the system call of the running thread of the machine's CPU if it is a usual one. Else nothing has changed, and
+    /// [`Self::syscall`] does it.
     #[inline(always)]
-    pub(crate) fn fast_path(&mut self, machine: &impl Machine) -> Fast<'_> {
-        let Some(id) = self.scheduler.running() else {
-            return Err(self);
-        };
+    pub fn fast_syscall(&mut self, machine: &impl Machine) -> Option<Switch<'_>> {
+        let cpu = machine.cpu();
+        let id = self.scheduler.running_at(cpu)?;
         match self.threads[id].context.rax {
-            CALL => self.fast_call(id),
-            REPLY_RECEIVE => self.fast_reply_receive(id),
+            CALL => self.fast_call(cpu, id),
+            REPLY_RECEIVE => self.fast_reply_receive(cpu, id),
             YIELD => self.fast_yield(id, machine),
             SIGNAL => self.fast_signal(id, machine),
-            _ => Err(self),
+            _ => None,
         }
     }
 
     #[inline(always)]
-    fn fast_call(&mut self, id: ThreadId) -> Fast<'_> {
-        let caller = &self.threads[id];
+    fn fast_call(&mut self, cpu: CpuId, id: ThreadId) -> Option<Switch<'_>> {
+        let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
+        let mut endpoints = self.endpoints.view();
+        let caller = &threads[id];
         let (raw, account) = (caller.context.rdi, caller.account);
-        let Some(info) = plain_message(caller.context.rsi) else {
-            return Err(self);
+        let info = plain_message(caller.context.rsi)?;
+        let raw = u32::try_from(raw).ok()?;
+        let through = slot_at(slots, self.handle_mask, caller, raw)?;
+        let &Object::Endpoint(endpoint) = usable(&slots[through], raw, Rights::WRITE)? else {
+            return None;
         };
-        let Some((through, capability)) = self.valid(caller, raw, Rights::WRITE) else {
-            return Err(self);
-        };
-        let (object, badge) = (&capability.object, capability.badge);
-        let &Object::Endpoint(endpoint) = object else {
-            return Err(self);
-        };
-        let receivers = &mut self.endpoints[endpoint].receivers;
-        let Some(receiver) = receivers.head else {
-            return Err(self);
-        };
-        let server = &self.threads[receiver];
-        let first = server.first_slot as usize;
-        let Some(to) = server.process else {
-            return Err(self);
-        };
-        if !waits_plainly(server) || !self.scheduler.can_hand_over(account, server) {
-            return Err(self);
+        let receiver = endpoints[endpoint].receivers.head?;
+        let server = &threads[receiver];
+        if !waits_plainly(server) || !self.scheduler.can_hand_over(cpu, account, server) {
+            return None;
         }
+        let (to, first) = (server.process?, server.first_slot as usize);
         let table = &mut self.processes[to].table;
-        let Some(index) = table.first_free_reply() else {
-            return Err(self);
-        };
-        let Some(slot) = self.slots.get_mut(first + usize::from(index)) else {
-            return Err(self);
-        };
-        let [caller, server] = self.threads.pair_mut(id, receiver);
+        let index = table.first_free_reply()?;
+        let position = first.wrapping_add(index.into());
+        if position >= slots.len() {
+            return None;
+        }
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::Call as usize] += 1;
         }
         let reply = Capability::new(Object::Reply(Some(id)), Rights::NONE);
-        let reply = table.fill_first_reply(slot, reply);
-        self.slots[through.position()].waited = true;
-        caller.through = Some(through);
+        let reply = table.fill_first_reply(&mut slots[position], reply);
+        let badge = slots[through].badge();
+        slots[through].waited = true;
+        let caller = &mut threads[id];
+        caller.through = Some(NodeId::at(through as u32));
         caller.state = ThreadState::AwaitingReply {
             server: to,
             slot: index,
         };
-        receivers.remove_first(server);
+        self.scheduler.hand_over(cpu, receiver);
+        let server = &mut threads[receiver];
+        endpoints[endpoint].receivers.remove_first(server);
         server.context.rdi = badge;
         server.context.rsi = info.with_reply(reply).0;
-        hand_over(caller, server, info, account);
-        self.scheduler.hand_over(server, receiver);
-        Ok((&mut server.context, server.space))
+        server.account = account;
+        Some(go_on(threads, [id, receiver], info, cpu))
     }
 
     #[inline(always)]
-    fn fast_reply_receive(&mut self, id: ThreadId) -> Fast<'_> {
-        let server = &self.threads[id];
+    fn fast_reply_receive(&mut self, cpu: CpuId, id: ThreadId) -> Option<Switch<'_>> {
+        let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
+        let mut endpoints = self.endpoints.view();
+        let server = &threads[id];
         let handles = server.context.rdi;
-        let (raw, reply_raw) = (handles & u64::from(u32::MAX), handles >> 32);
-        let Some(info) = plain_message(server.context.rsi) else {
-            return Err(self);
-        };
-        let Some(process) = server.process else {
-            return Err(self);
-        };
+        let info = plain_message(server.context.rsi)?;
+        let process = server.process?;
         if let Some(bound) = server.bound
             && self.notifications[bound].bits != 0
         {
-            return Err(self);
+            return None;
         }
-        let Some((through, capability)) = self.valid(server, raw, Rights::READ) else {
-            return Err(self);
+        let (raw, reply_raw) = (handles as u32, (handles >> 32) as u32);
+        let through = slot_at(slots, self.handle_mask, server, raw)?;
+        let &Object::Endpoint(endpoint) = usable(&slots[through], raw, Rights::READ)? else {
+            return None;
         };
-        let &Object::Endpoint(endpoint) = &capability.object else {
-            return Err(self);
+        let reply = slot_at(slots, self.handle_mask, server, reply_raw)?;
+        let &Object::Reply(Some(caller)) = usable(&slots[reply], reply_raw, Rights::NONE)? else {
+            return None;
         };
-        let Some((reply, capability)) = self.valid(server, reply_raw, Rights::NONE) else {
-            return Err(self);
-        };
-        let &Object::Reply(Some(caller)) = &capability.object else {
-            return Err(self);
-        };
-        let client = &self.threads[caller];
-        let account = client.account;
-        if self.endpoints[endpoint].callers.head.is_some()
+        let client = &threads[caller];
+        if endpoints[endpoint].callers.head.is_some()
             || !waits_plainly(client)
-            || !self.scheduler.can_hand_over(account, client)
+            || !self.scheduler.can_hand_over(cpu, client.account, client)
         {
-            return Err(self);
+            return None;
         }
-        let last = self.endpoints[endpoint].receivers.last();
-        if let Some(last) = last {
-            self.threads[last].links.next = Some(id);
-        }
-        let receivers = &mut self.endpoints[endpoint].receivers;
-        let slot = &mut self.slots[reply.position()];
-        let table = &mut self.processes[process].table;
-        let [server, client] = self.threads.pair_mut(id, caller);
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::Answer as usize] += 1;
         }
-        table.empty_reply(slot);
-        self.slots[through.position()].waited = true;
+        self.processes[process].table.empty_reply(&mut slots[reply]);
+        slots[through].waited = true;
+        let receivers = &mut endpoints[endpoint].receivers;
+        let last = receivers.last();
         receivers.end_with(id);
+        if let Some(last) = last {
+            threads[last].links.next = Some(id);
+        }
+        let server = &mut threads[id];
         server.links = Links {
             previous: last,
             next: None,
         };
         server.account = Some(process);
-        server.through = Some(through);
+        server.through = Some(NodeId::at(through as u32));
         server.state = ThreadState::Receiving(endpoint);
+        self.scheduler.hand_over(cpu, caller);
+        let client = &mut threads[caller];
         client.context.rdi = 0;
         client.context.rsi = info.0;
-        hand_over(server, client, info, account);
-        self.scheduler.hand_over(client, caller);
-        Ok((&mut client.context, client.space))
+        Some(go_on(threads, [id, caller], info, cpu))
     }
 
     /// A function of its own, as [`Self::fast_signal`] is: calls need the registers.
     #[inline(never)]
-    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
+    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Option<Switch<'_>> {
+        self.scheduler.enter(machine.cpu());
         let thread = &self.threads[id];
         let now_ns = machine.now_ns();
         let next = self
             .scheduler
-            .next_equal(&self.threads, &self.processes, thread, now_ns);
-        let Some(next) = next else {
-            return Err(self);
-        };
+            .next_equal(&self.threads, &self.processes, thread, now_ns)?;
 
         #[cfg(any(test, feature = "testing"))]
         {
@@ -203,23 +181,22 @@ impl Kernel {
         self.scheduler
             .yield_to(&mut self.threads, &mut self.processes, [id, next], now_ns);
         let next = &mut self.threads[next];
-        Ok((&mut next.context, next.space))
+        Some(Switch::to(&mut next.context, next.space))
     }
 
     #[inline(never)]
-    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Fast<'_> {
+    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Option<Switch<'_>> {
+        self.scheduler.enter(machine.cpu());
         let sender = &self.threads[id];
         let (raw, bits) = (sender.context.rdi, sender.context.rsi);
-        let Some((_, capability)) = self.valid(sender, raw, Rights::WRITE) else {
-            return Err(self);
-        };
-        let &Object::Notification(notification) = &capability.object else {
-            return Err(self);
+        let raw = u32::try_from(raw).ok()?;
+        let slot = slot_at(self.slots, self.handle_mask, sender, raw)?;
+        let &Object::Notification(notification) = usable(&self.slots[slot], raw, Rights::WRITE)?
+        else {
+            return None;
         };
         let Notification { waiters, bound, .. } = &self.notifications[notification];
-        let Some(next) = waiters.head else {
-            return Err(self);
-        };
+        let next = waiters.head?;
         let waiter = &self.threads[next];
         let usual = bits != 0
             && bound.is_none()
@@ -227,7 +204,7 @@ impl Kernel {
                 .scheduler
                 .takes_over(&self.threads, &self.processes, sender, waiter);
         if !usual {
-            return Err(self);
+            return None;
         }
 
         #[cfg(any(test, feature = "testing"))]
@@ -244,24 +221,23 @@ impl Kernel {
         self.scheduler
             .take_over(&mut self.threads, &mut self.processes, [id, next], now_ns);
         let next = &mut self.threads[next];
-        Ok((&mut next.context, next.space))
+        Some(Switch::to(&mut next.context, next.space))
     }
+}
 
-    /// What the slot of a handle holds, when the handle exists, works now and for ever, and has the rights; and its place in the lineage,
-    /// where the slots come first. An index past the table leads to slot 0, which is never filled, and speculation no further
-    /// (`speculation`).
-    #[inline(always)]
-    fn valid(&self, thread: &Thread, raw: u64, rights: Rights) -> Option<(NodeId, &Capability)> {
-        let index = u32::from(Handle::from_raw(raw as u32).index());
-        let index = index_nospec(index, self.handles_per_process);
-        let position = (thread.first_slot as usize).wrapping_add(index);
-        let slot = self.slots.get(position)?;
-        let capability = slot.capability.as_ref()?;
-        let valid = u64::from(slot.handle.raw()) == raw
-            && slot.deadline_ns == NEVER
-            && capability.rights.contains(rights);
-        valid.then_some((NodeId::at(position as u32), capability))
-    }
+/// Where among all slots that of a handle is, if there is one of this number. An index past the process's table comes out as another
+/// in the table, whose handle is another, also where the CPU speculates (`speculation`).
+#[inline(always)]
+fn slot_at(slots: &[Slot], mask: u32, thread: &Thread, raw: u32) -> Option<usize> {
+    let position = (thread.first_slot as usize).wrapping_add((raw & mask) as usize);
+    (position < slots.len()).then_some(position)
+}
+
+/// What a slot holds, when the handle that led to it names it, works now and for ever, and has the rights.
+#[inline(always)]
+fn usable(slot: &Slot, raw: u32, rights: Rights) -> Option<&Object> {
+    let usable = slot.handle.raw() == raw && slot.lasting_rights.contains(rights);
+    Some(&slot.capability.as_ref().filter(|_| usable)?.object)
 }
 
 /// A message without handles and leases, with a valid count of words.
@@ -279,17 +255,40 @@ fn waits_plainly(thread: &Thread) -> bool {
     thread.deadline_ns.is_none() && thread.mapping_expires_ns == NEVER
 }
 
-/// Has a thread that waited go on with the words of a message, at the cost of `account`.
+/// Has a thread that waited go on in place of the one whose message it gets. Eight words go from register to register; of fewer, the
+/// registers for the others are cleared.
 #[inline(always)]
-fn hand_over(from: &Thread, to: &mut Thread, info: MessageInfo, account: Option<ProcessId>) {
-    to.account = account;
-    to.state = ThreadState::Running;
-    let (sent, context) = (&from.context, &mut to.context);
+fn go_on<'a>(
+    mut threads: View<'a, ThreadId, Thread>,
+    [from, to]: [ThreadId; 2],
+    info: MessageInfo,
+    cpu: CpuId,
+) -> Switch<'a> {
+    let takes_words = info.words() >= MESSAGE_WORDS;
+    if !takes_words {
+        copy_words(&mut threads, [from, to], info);
+    }
+    let thread = threads.into_mut(to);
+    thread.cpu = cpu;
+    thread.state = ThreadState::Running;
+    let context = &mut thread.context;
     context.rax = 0;
     context.rbx = 0;
     context.rbp = 0;
-    message::set_words(context, message::raw_words(sent));
-    if info.words() < MESSAGE_WORDS {
-        message::clear_unsent(context, info);
+    Switch {
+        context,
+        space: thread.space,
+        takes_words,
     }
+}
+
+/// Copies the words of a message from register to register; those beyond the count are zero.
+#[inline(never)]
+fn copy_words(
+    threads: &mut View<'_, ThreadId, Thread>,
+    [from, to]: [ThreadId; 2],
+    info: MessageInfo,
+) {
+    let words = message::words(&threads[from].context, info);
+    message::set_words(&mut threads[to].context, words);
 }

@@ -16,7 +16,6 @@ use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
 use crate::machine::Machine;
 use crate::object::{Object, Select};
-use crate::speculation::index_nospec;
 
 /// Slots at the end of each table that hold reply handles: the most calls a process can have received and not answered.
 pub const REPLY_SLOTS: usize = 32;
@@ -35,6 +34,28 @@ pub struct Slot {
     next_free: u16,
     /// Whether a thread may wait through the handle. While this is false, none does, and none need be looked for.
     pub(crate) waited: bool,
+    /// The rights of a filled slot without a deadline; none with one, so that one look tells both.
+    pub(crate) lasting_rights: Rights,
+}
+
+impl Slot {
+    /// Fills the slot, or replaces what is in it.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, capability: Capability, deadline_ns: u64) {
+        self.capability = Some(capability);
+        self.deadline_ns = deadline_ns;
+        self.lasting_rights = if deadline_ns == NEVER {
+            capability.rights
+        } else {
+            Rights::NONE
+        };
+    }
+
+    /// The badge of what is in it.
+    #[inline(always)]
+    pub(crate) fn badge(&self) -> u64 {
+        self.capability.map_or(0, |capability| capability.badge)
+    }
 }
 
 impl Empty for Slot {
@@ -44,6 +65,7 @@ impl Empty for Slot {
         deadline_ns: NEVER,
         next_free: NO_SLOT,
         waited: false,
+        lasting_rights: Rights::NONE,
     };
 }
 
@@ -201,8 +223,7 @@ impl Table<'_> {
         }
         let index = self.state.first_free().ok_or(Error::OutOfHandles)?;
         let slot = &mut self.slots[usize::from(index)];
-        slot.capability = Some(capability);
-        slot.deadline_ns = deadline_ns;
+        slot.fill(capability, deadline_ns);
         Ok(self.state.take_first_free(slot))
     }
 
@@ -221,8 +242,10 @@ impl Table<'_> {
 
     /// Replaces what is in a filled slot.
     pub fn replace(&mut self, index: u16, capability: Capability) {
-        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
-            slot.capability = slot.capability.map(|_| capability);
+        if let Some(slot) = self.slots.get_mut(usize::from(index))
+            && slot.capability.is_some()
+        {
+            slot.fill(capability, slot.deadline_ns);
         }
     }
 }
@@ -270,12 +293,11 @@ impl Kernel {
         (process.position() * self.handles_per_process) as u32
     }
 
-    /// The slot of a handle that came in a register, if it exists, and where it is among all slots. An index past the table leads
-    /// to slot 0, which is never filled, and speculation no further (`speculation`).
+    /// The slot of a handle that came in a register, if it exists, and where it is among all slots. An index past the table comes
+    /// out as another in the table, whose handle is another, also where the CPU speculates (`speculation`).
     #[inline(always)]
     fn slot_of(&self, process: ProcessId, raw: u64) -> Option<(usize, &Slot)> {
-        let index = u32::from(Handle::from_raw(raw as u32).index());
-        let index = index_nospec(index, self.handles_per_process);
+        let index = (raw as u32 & self.handle_mask) as usize;
         // There are as many slots as that for each process, so nothing wraps.
         let start = process.position().wrapping_mul(self.handles_per_process);
         let position = start.wrapping_add(index);
@@ -357,8 +379,7 @@ impl Kernel {
             && let Some(capability) = &slot.capability
             && let Some(object) = T::select(&capability.object)
         {
-            let valid = slot.deadline_ns == NEVER && capability.rights.contains(rights);
-            if !valid {
+            if !slot.lasting_rights.contains(rights) {
                 self.check_use(process, raw, T::KIND, rights, machine)?;
             }
             return Ok((object, position, slot, capability));
@@ -477,12 +498,10 @@ impl Kernel {
         let [old, new] = slots.map_err(|_| Error::NoHandle)?;
 
         let handle = table.take_first_free(new);
-        new.capability = old.capability;
-        new.deadline_ns = old.deadline_ns;
         let mut is_less = false;
-        if let Some(Capability { rights: held, .. }) = &mut new.capability {
-            is_less = !rights.contains(*held);
-            *held = held.and(rights);
+        if let Some(capability) = old.capability {
+            is_less = !rights.contains(capability.rights);
+            new.fill(capability.narrowed(rights), old.deadline_ns);
         }
         self.processes[from].table.empty(old);
         if !self.lineage.is_alone(old_at) {
@@ -515,9 +534,8 @@ impl Kernel {
     ) -> Result<&Slot, Error> {
         // The usual case in a few instructions; what was revoked has no rights.
         if let Some((_, slot)) = self.slot_of(process, raw)
-            && let Some(capability) = &slot.capability
-            && capability.rights.contains(Rights::GRANT)
-            && slot.deadline_ns == NEVER
+            && slot.capability.is_some()
+            && slot.lasting_rights.contains(Rights::GRANT)
         {
             return Ok(slot);
         }

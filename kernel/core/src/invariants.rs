@@ -293,6 +293,14 @@ fn handle_tables(kernel: &Kernel) -> Checked {
                 exists(kernel, capability.object),
                 "{id:?}: slot {index} names no object"
             );
+            let lasting = match slot.deadline_ns {
+                NEVER => capability.rights,
+                _ => Rights::NONE,
+            };
+            ensure!(
+                slot.lasting_rights == lasting,
+                "{id:?}: slot {index} has other rights without a deadline"
+            );
             let executable = capability.rights.contains(Rights::EXECUTE);
             let is_memory = matches!(capability.object, Object::Memory(_));
             ensure!(
@@ -899,6 +907,10 @@ fn scheduling(kernel: &Kernel, machine: &FakeMachine) -> Checked {
             ensure!(nothing, "{cpu:?} does not exist and has threads");
             continue;
         };
+        ensure!(
+            !scheduler.is_kicked(cpu) || scheduler.is_stale(cpu),
+            "{cpu:?} was kicked and has nothing to decide"
+        );
         if scheduler.is_stale(cpu) {
             let told = state.kicked || state.stopped;
             ensure!(told, "{cpu:?} was not told to decide");

@@ -100,7 +100,9 @@ pub struct Kernel {
     pub(crate) denied: Cell<Denied>,
 
     pub(crate) slots: &'static mut [Slot],
+    /// A power of two, so that a mask keeps an index in its process's table.
     pub(crate) handles_per_process: usize,
+    pub(crate) handle_mask: u32,
     pub(crate) regions: &'static mut [Region],
     pub(crate) regions_per_process: usize,
     /// Most kernel objects charged to one process.
@@ -139,6 +141,8 @@ impl Kernel {
         let anchors = Anchors::parse(anchors).map_err(StartError::Anchors)?;
         let processes = arenas.processes.len().max(1);
         let shape = arenas.shape();
+        let handles_per_process = arenas.slots.len() / processes;
+        assert!(handles_per_process.is_power_of_two(), "odd handle tables");
         let objects = arenas.endpoints.len().min(arenas.notifications.len());
         let mut kernel = Self {
             boot,
@@ -160,7 +164,8 @@ impl Kernel {
             denied: Cell::new(Denied::NONE),
             timers: Arena::new(arenas.timers),
             alarms: [Alarms::EMPTY; CPUS_MAX],
-            handles_per_process: arenas.slots.len() / processes,
+            handles_per_process,
+            handle_mask: handles_per_process as u32 - 1,
             slots: arenas.slots,
             regions_per_process: arenas.regions.len() / processes,
             regions: arenas.regions,
@@ -225,14 +230,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// The running thread of the machine's CPU made a system call. Returns what that CPU runs from now on, as [`Self::handle`] does.
-    #[inline(always)]
+    /// The running thread of the machine's CPU made a system call that was none for [`Self::fast_syscall`]. Returns what that CPU runs
+    /// from now on, as [`Self::handle`] does.
+    #[inline(never)]
     pub fn syscall(&mut self, machine: &mut impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
-        match self.fast_path(machine) {
-            Ok(next) => Some(next),
-            Err(kernel) => kernel.plain_syscall(machine),
-        }
+        self.plain_syscall(machine)
     }
 
     /// Deals with what ended the last stay in user space or the last idle wait of the machine's CPU, a system call on the plain
@@ -244,7 +247,7 @@ impl Kernel {
     pub fn handle(&mut self, event: Event, machine: &mut impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
         match event {
-            Event::Syscall => return self.plain_syscall(machine),
+            Event::Syscall => return self.syscall(machine),
             Event::Timer => self.timer(machine),
             Event::Interrupt(global) => self.interrupt(global, machine),
             Event::Fault(fault) => {

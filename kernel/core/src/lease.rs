@@ -10,7 +10,7 @@ use nonos_abi::{Error, MessageInfo, PAGE_BYTES};
 use crate::arena::{ProcessId, ThreadId};
 use crate::kernel::Kernel;
 use crate::machine::Machine;
-use crate::message::{Arrival, raw_words};
+use crate::message::Arrival;
 use crate::user::Allegation;
 
 /// What a server does with a lease.
@@ -66,7 +66,7 @@ impl Kernel {
         if leases > MESSAGE_LEASES || info.words() + 2 * leases > MESSAGE_WORDS {
             return Err(Error::InvalidArgument);
         }
-        let words = raw_words(&self.threads[caller].context);
+        let words = self.threads[caller].context.words();
         for index in 0..leases {
             let lease = Lease::of(&words, index);
             if lease.access == 0 {
@@ -81,7 +81,7 @@ impl Kernel {
     pub(crate) fn lend(&self, caller: ThreadId, arrival: &mut Arrival) {
         let context = &self.threads[caller].context;
         let leases = MessageInfo(context.rsi).leases();
-        let words = raw_words(context);
+        let words = context.words();
         for index in 0..leases {
             arrival.words[length_word(index)] = words[length_word(index)];
         }
@@ -108,7 +108,7 @@ impl Kernel {
             return Err(Error::InvalidArgument);
         }
         // Not past the registers, whatever was predicted (`speculation`): the compiler sees through a mask of so few.
-        let lease = Lease::of(&raw_words(context), index as usize % MESSAGE_LEASES);
+        let lease = Lease::of(&context.words(), index as usize % MESSAGE_LEASES);
         let end = offset.checked_add(length).ok_or(Error::InvalidArgument)?;
         if end > lease.bytes || !lease.allows(transfer) {
             return Err(Error::InvalidArgument);

@@ -4,6 +4,7 @@
 //! safe: an implementation upholds memory safety whatever the logic asks for, in the limits stated.
 
 use nonos_abi::PAGE_BYTES;
+use nonos_abi::message::MESSAGE_WORDS;
 
 /// Number of a 4-KiB physical frame: physical address / 4096.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -109,6 +110,19 @@ pub struct UserContext {
     pub fpu: [u8; 512],
     /// The machine's: which load of the FPU registers this image belongs to, 0 for none. Whoever changes `fpu` sets it to 0.
     pub fpu_state: u64,
+    /// The machine's: 1 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
+    /// registers have their values here.
+    pub by_syscall: u64,
+}
+
+impl UserContext {
+    /// The registers for the words of a message, in the order of the words.
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; MESSAGE_WORDS] {
+        [
+            self.rdx, self.r10, self.r8, self.r9, self.r12, self.r13, self.r14, self.r15,
+        ]
+    }
 }
 
 impl UserContext {
@@ -140,6 +154,7 @@ impl UserContext {
             rflags: 0x202,
             fpu,
             fpu_state: 0,
+            by_syscall: 0,
         }
     }
 }
@@ -152,6 +167,29 @@ impl Default for UserContext {
 
 /// What a CPU runs: the registers of a thread and its address space; `None` when it is to wait.
 pub type Current<'a> = Option<(&'a mut UserContext, AddressSpace)>;
+
+/// What a CPU runs after a system call on the fast path.
+#[derive(Debug)]
+pub struct Switch<'a> {
+    /// The registers of the thread.
+    pub context: &'a mut UserContext,
+    /// Its address space.
+    pub space: AddressSpace,
+    /// Whether its registers for the words of a message are to have what those of the thread have that made the call, and not what
+    /// `context` says. The machine sees to that before anybody else can change that thread's.
+    pub takes_words: bool,
+}
+
+impl<'a> Switch<'a> {
+    /// To a thread whose registers are all its own.
+    pub const fn to(context: &'a mut UserContext, space: AddressSpace) -> Self {
+        Self {
+            context,
+            space,
+            takes_words: false,
+        }
+    }
+}
 
 /// Why the kernel runs: what ended a stay in user space, or woke an idle CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -59,35 +59,14 @@ pub(crate) fn set_words(context: &mut UserContext, words: [u64; MESSAGE_WORDS]) 
     ] = words;
 }
 
-/// What is in the registers for words.
-#[inline(always)]
-pub(crate) fn raw_words(context: &UserContext) -> [u64; MESSAGE_WORDS] {
-    [
-        context.rdx,
-        context.r10,
-        context.r8,
-        context.r9,
-        context.r12,
-        context.r13,
-        context.r14,
-        context.r15,
-    ]
-}
-
 /// The words of a message in the sender's registers; those beyond the count are zero.
-fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
-    let mut words = raw_words(context);
+pub(crate) fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
+    let mut words = context.words();
     words
         .iter_mut()
         .skip(info.words())
         .for_each(|word| *word = 0);
     words
-}
-
-/// Has the words beyond the count be zero.
-#[inline(never)]
-pub(crate) fn clear_unsent(context: &mut UserContext, info: MessageInfo) {
-    set_words(context, words(context, info));
 }
 
 /// The raw handles in the sender's registers; those beyond the count mean nothing.

@@ -40,8 +40,7 @@ impl Kernel {
             return;
         };
         let tombstone = Object::Revoked(capability.object.kind());
-        slot.capability = Some(Capability::new(tombstone, Rights::NONE));
-        slot.deadline_ns = NEVER;
+        slot.fill(Capability::new(tombstone, Rights::NONE), NEVER);
         if core::mem::take(&mut slot.waited) {
             self.end_waits(node, capability.object, machine);
         }

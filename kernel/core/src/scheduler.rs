@@ -205,6 +205,12 @@ impl Scheduler {
         self.cpus[self.here % CPUS_MAX].running
     }
 
+    /// The running thread of a CPU.
+    #[inline(always)]
+    pub fn running_at(&self, cpu: CpuId) -> Option<ThreadId> {
+        self.cpus[usize::from(cpu.0) % CPUS_MAX].running
+    }
+
     /// The other CPU that a thread runs on. It is stopped before the thread is ended.
     pub fn runs_elsewhere(&self, threads: &Threads, id: ThreadId) -> Option<CpuId> {
         let thread = &threads[id];
@@ -457,21 +463,20 @@ impl Scheduler {
         pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
-    /// Whether a thread that waits can go on here in place of the running one, whose account is `account`, with nothing else
-    /// to decide.
+    /// Whether a thread that waits can go on at a CPU in place of the running one, whose account is `account`, with nothing else
+    /// to decide. A CPU that was kicked has something to decide.
     #[inline(always)]
-    pub fn can_hand_over(&self, account: Option<ProcessId>, thread: &Thread) -> bool {
-        let here = &self.cpus[self.here % CPUS_MAX];
+    pub fn can_hand_over(&self, cpu: CpuId, account: Option<ProcessId>, thread: &Thread) -> bool {
+        let at = usize::from(cpu.0) % CPUS_MAX;
+        let here = &self.cpus[at];
         let nothing_better = here.occupied >> (thread.priority % 32) == 0;
-        !here.stale && here.account == account && nothing_better && thread.may_run_on(self.here)
+        !here.stale && here.account == account && nothing_better && thread.may_run_on(at)
     }
 
     /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
     #[inline(always)]
-    pub fn hand_over(&mut self, thread: &mut Thread, id: ThreadId) {
-        let cpu = self.here % CPUS_MAX;
-        thread.cpu = CpuId(cpu as u8);
-        self.cpus[cpu].running = Some(id);
+    pub fn hand_over(&mut self, cpu: CpuId, id: ThreadId) {
+        self.cpus[usize::from(cpu.0) % CPUS_MAX].running = Some(id);
     }
 
     /// Whether this CPU can go over from the running thread, which stays ready here, to another, with nothing else to decide.
@@ -1106,5 +1111,9 @@ impl Scheduler {
 
     pub fn is_stale(&self, cpu: CpuId) -> bool {
         self.cpus[usize::from(cpu.0)].stale
+    }
+
+    pub fn is_kicked(&self, cpu: CpuId) -> bool {
+        self.cpus[usize::from(cpu.0)].kicked
     }
 }

@@ -1,8 +1,9 @@
 //! Indices that user space chooses, made safe for speculation (Spectre variant 1, CVE-2017-5753).
 //!
 //! A CPU may read past a table before the comparison that forbids it is decided, and what it read leaves traces in the
-//! caches. So whoever takes an index from a register, or from memory of user space, passes it through [`index_nospec`], whose
-//! result is below the length of the table by arithmetic alone, whatever was predicted.
+//! caches. So whoever takes an index from a register, or from memory of user space, passes it through [`index_opaque`], whose
+//! result is below the length of the table by arithmetic alone, whatever was predicted. Handle tables have a power of two of slots,
+//! so that one `and` cuts the index out of a handle and keeps it in its table.
 //!
 //! System-call numbers need no mask: they are compared, not looked up, as the build allows neither jump tables nor tables of
 //! constants made from a `match` (`-Cjump-tables=no`). Ids of objects ([`crate::arena::Id`]) come from the kernel's own tables.
@@ -10,17 +11,17 @@
 /// `index` when it is below `length`, else 0. Three instructions without a branch: the difference is negative exactly when the
 /// index is good, as neither number reaches 2^63, and its sign makes the mask.
 ///
-/// The compiler cannot know the mask, and so keeps it, as long as nothing compares the two: only for callers who do not, because
-/// entry 0 of their table means nothing. In the kernel's text `sub`, `sar` by 63 and `and` stand before the loads.
+/// The compiler cannot know the mask, and so keeps it, as long as nothing compares the two. In the kernel's text `sub`, `sar` by 63 and
+/// `and` stand before the loads.
 #[inline(always)]
-pub(crate) fn index_nospec(index: u32, length: usize) -> usize {
+fn index_nospec(index: u32, length: usize) -> usize {
     let index = index as usize;
     let in_bounds = (index.wrapping_sub(length) as isize) >> (isize::BITS - 1);
     index & in_bounds as usize
 }
 
-/// The same for callers who compare the two, before or after: the compiler is kept from drawing conclusions from that, which costs a
-/// store and a load.
+/// `index` when it is below `length`, else 0, for callers who compare the two, before or after: the compiler is kept from drawing
+/// conclusions from that, which costs a store and a load.
 #[inline(always)]
 pub(crate) fn index_opaque(index: u32, length: usize) -> usize {
     index_nospec(core::hint::black_box(index), length)

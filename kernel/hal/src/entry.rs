@@ -6,6 +6,7 @@
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
+use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::UserContext;
 
 use crate::cpu::rflags;
@@ -23,6 +24,9 @@ pub const FIRST_INTERRUPT: u64 = 32;
 
 /// [`Exit::vector`] of a system call.
 pub const SYSCALL: u64 = 256;
+
+/// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
+const REFUSED: u64 = 13;
 
 /// Why a stay in user space or a wait ended.
 #[derive(Clone, Copy)]
@@ -71,6 +75,11 @@ global_asm!(
     rsp = const offset_of!(UserContext, rsp),
     rflags = const offset_of!(UserContext, rflags),
     fpu = const offset_of!(UserContext, fpu),
+    by_syscall = const offset_of!(UserContext, by_syscall),
+    user_end = const nonos_abi::USER_END,
+    user_flags = const rflags::USER,
+    set_flags = const rflags::FIXED | rflags::IF,
+    refused = const REFUSED,
     user_code = const gdt::USER_CODE,
     user_data = const gdt::USER_DATA,
     syscall = const SYSCALL,
@@ -87,39 +96,40 @@ const _: () =
 /// Calls one of the two functions of `entry.s` that end with an entry into the kernel. They keep `rbx`, `rbp` and `rsp` only: the
 /// loop that calls them has little to keep.
 macro_rules! leave {
-    ($function:path, $context:expr) => {{
+    ($function:path, $context:expr, $words:expr) => {{
         let (vector, error);
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = $words;
         asm!(
             "call {function}",
             function = sym $function,
             inlateout("rdi") $context => _,
+            inlateout("rdx") w0 => error,
+            inlateout("r10") w1 => _,
+            inlateout("r8") w2 => _,
+            inlateout("r9") w3 => _,
+            inlateout("r12") w4 => _,
+            inlateout("r13") w5 => _,
+            inlateout("r14") w6 => _,
+            inlateout("r15") w7 => _,
             out("rax") vector,
-            out("rdx") error,
             out("rcx") _,
             out("rsi") _,
-            out("r8") _,
-            out("r9") _,
-            out("r10") _,
             out("r11") _,
-            out("r12") _,
-            out("r13") _,
-            out("r14") _,
-            out("r15") _,
         );
         Exit { vector, error }
     }};
 }
 
-/// Runs a thread until user space enters the kernel.
+/// Runs a thread until user space enters the kernel. The registers for the words of a message have `words`, whatever the context
+/// says; all others have what it says, but for flags that user space must not set.
 ///
 /// # Safety
-/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, its FPU
-/// state is in the registers, `rip` is below `USER_END`, and `rflags` holds nothing that user space must not set. Nobody
-/// else touches the context, which stays where it is, until this returns.
+/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, and its FPU
+/// state is in the registers. Nobody else touches the context, which stays where it is, until this returns.
 #[inline(always)]
-pub unsafe fn enter_user(context: *mut UserContext) -> Exit {
+pub unsafe fn enter_user(context: *mut UserContext, words: [u64; MESSAGE_WORDS]) -> Exit {
     // SAFETY: the caller upholds what `entry.s` needs. The kernel is built without FPU registers.
-    unsafe { leave!(nonos_enter_user, context) }
+    unsafe { leave!(nonos_enter_user, context, words) }
 }
 
 /// Waits for an interrupt, with interrupts on.
@@ -129,7 +139,7 @@ pub unsafe fn enter_user(context: *mut UserContext) -> Exit {
 #[inline(always)]
 pub unsafe fn idle() -> Exit {
     // SAFETY: the caller upholds what `entry.s` needs.
-    unsafe { leave!(nonos_idle, 0_u64) }
+    unsafe { leave!(nonos_idle, 0_u64, [0_u64; MESSAGE_WORDS]) }
 }
 
 /// Goes on in a function on another stack, for good: an `extern "C" fn(u64) -> !`, called directly.

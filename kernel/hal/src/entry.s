@@ -40,34 +40,29 @@ nonos_cpu_start:
     ud2
 .size nonos_cpu_start, . - nonos_cpu_start
 
-// nonos_enter_user(rdi: context) -> (rax: vector or SYSCALL, rdx: error code)
+// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rax: vector or SYSCALL, rdx: error code)
 // Called directly and only by entry.rs. Of the registers it keeps rbx, rbp and rsp, as nonos_idle does.
+// This is the one way to user space. Until the registers are loaded, all but rdi, rsp and those given may be used.
 .globl nonos_enter_user
 .type nonos_enter_user, @function
 nonos_enter_user:
     push rbx
     push rbp
+    mov rcx, [rdi + {rip}]
+    mov rax, {user_end}
+    cmp rcx, rax
+    jae 3f
+    mov r11, [rdi + {rflags}]
+    and r11d, {user_flags}
+    or r11d, {set_flags}
     mov gs:[{kernel_rsp}], rsp
     mov gs:[{context}], rdi
-    mov rcx, [rdi + {rip}]
-    mov r11, [rdi + {rflags}]
-    // sysretq gives rcx = rip and r11 = rflags: right after a system call, and wherever else that is so.
-    cmp rcx, [rdi + {rcx}]
-    jne 2f
-    cmp r11, [rdi + {r11}]
-    jne 2f
     mov rax, [rdi + {rax}]
     mov rbx, [rdi + {rbx}]
-    mov rdx, [rdi + {rdx}]
     mov rsi, [rdi + {rsi}]
     mov rbp, [rdi + {rbp}]
-    mov r8, [rdi + {r8}]
-    mov r9, [rdi + {r9}]
-    mov r10, [rdi + {r10}]
-    mov r12, [rdi + {r12}]
-    mov r13, [rdi + {r13}]
-    mov r14, [rdi + {r14}]
-    mov r15, [rdi + {r15}]
+    cmp qword ptr [rdi + {by_syscall}], 0
+    je 2f
     mov rsp, [rdi + {rsp}]
     mov rdi, [rdi + {rdi}]
     swapgs
@@ -79,23 +74,18 @@ nonos_enter_user:
     push r11
     push {user_code}
     push rcx
-    mov rax, [rdi + {rax}]
-    mov rbx, [rdi + {rbx}]
     mov rcx, [rdi + {rcx}]
-    mov rdx, [rdi + {rdx}]
-    mov rsi, [rdi + {rsi}]
-    mov rbp, [rdi + {rbp}]
-    mov r8, [rdi + {r8}]
-    mov r9, [rdi + {r9}]
-    mov r10, [rdi + {r10}]
     mov r11, [rdi + {r11}]
-    mov r12, [rdi + {r12}]
-    mov r13, [rdi + {r13}]
-    mov r14, [rdi + {r14}]
-    mov r15, [rdi + {r15}]
     mov rdi, [rdi + {rdi}]
     swapgs
     iretq
+    int3
+3:
+    mov eax, {refused}
+    xor edx, edx
+    pop rbp
+    pop rbx
+    ret
     int3
 .size nonos_enter_user, . - nonos_enter_user
 
@@ -123,7 +113,6 @@ nonos_syscall:
     mov [rsp + {rax}], rax
     mov rax, gs:[{user_rsp}]
     mov [rsp + {rbx}], rbx
-    mov [rsp + {rcx}], rcx
     mov [rsp + {rdx}], rdx
     mov [rsp + {rsi}], rsi
     mov [rsp + {rdi}], rdi
@@ -131,7 +120,6 @@ nonos_syscall:
     mov [rsp + {r8}], r8
     mov [rsp + {r9}], r9
     mov [rsp + {r10}], r10
-    mov [rsp + {r11}], r11
     mov [rsp + {r12}], r12
     mov [rsp + {r13}], r13
     mov [rsp + {r14}], r14
@@ -139,6 +127,7 @@ nonos_syscall:
     mov [rsp + {rip}], rcx
     mov [rsp + {rflags}], r11
     mov [rsp + {rsp}], rax
+    mov qword ptr [rsp + {by_syscall}], 1
     fxsave64 [rsp + {fpu}]
     mov eax, {syscall}
     mov rsp, gs:[{kernel_rsp}]
@@ -178,6 +167,7 @@ nonos_interrupted:
     pop rsi
     pop qword ptr [rax + {rflags}]
     pop qword ptr [rax + {rsp}]
+    mov qword ptr [rax + {by_syscall}], 0
     fxsave64 [rax + {fpu}]
     mov eax, ecx
     jmp 4f

@@ -2,16 +2,16 @@
 
 use core::sync::atomic::Ordering;
 
+use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
 use nonos_abi::info::CpuStatus;
-use nonos_abi::{PAGE_BYTES, Syscall, USER_END};
 use nonos_kernel_core::machine::{
     Access, AddressSpace, Caching, CpuId, Event, Fault, FrameNumber, Machine, MapError, PortWidth,
     PowerAction, UserContext, UserPage,
 };
 
 use crate::clock::Clock;
-use crate::cpu::{self, rflags};
+use crate::cpu;
 use crate::cpus::{CpuBlock, Cpus};
 use crate::entry::{self, Exit};
 use crate::interrupts::vector;
@@ -25,7 +25,6 @@ use crate::table::Entry;
 use crate::{ports, protection, space};
 
 const PAGE_FAULT: u64 = 14;
-const GENERAL_PROTECTION: u8 = 13;
 
 /// The one machine: an x86_64 PC. Who has it holds the kernel lock; at boot, when the other CPUs wait, the boot CPU does.
 pub struct Hal {
@@ -68,50 +67,20 @@ impl Hal {
         self.region.carve(count, init)
     }
 
-    /// Makes `this` CPU ready for a thread: its address space, its FPU registers. False when the thread's instruction
-    /// pointer is none of user space.
+    /// Makes `this` CPU ready for a thread: its address space, its FPU registers.
     #[inline(always)]
     pub(crate) fn prepare(
         &mut self,
         this: &CpuBlock,
         context: &mut UserContext,
         space: AddressSpace,
-    ) -> bool {
-        if !Self::make_enterable(context) {
-            return false;
-        }
+    ) {
         if !this.has_loaded(space) {
             self.load(this, space);
         }
         if context.fpu_state != this.fpu_state.load(Ordering::Relaxed) {
             self.restore_fpu(this, context);
         }
-        true
-    }
-
-    /// Takes from the flags what user space must not set. False when the instruction pointer is none of user space.
-    #[inline(always)]
-    fn make_enterable(context: &mut UserContext) -> bool {
-        context.rflags = context.rflags & rflags::USER | rflags::FIXED | rflags::IF;
-        context.rip < USER_END
-    }
-
-    /// Whether a system call is the one that does nothing, and its thread can go on at once, as `prepare` would have it. Its
-    /// number is also what it returns.
-    #[inline(always)]
-    pub(crate) fn is_null_call(context: &mut UserContext) -> bool {
-        const { assert!(Syscall::Null as u64 == 0) };
-        context.rax == Syscall::Null as u64 && Self::make_enterable(context)
-    }
-
-    /// What a thread did whose instruction pointer is none of user space.
-    pub(crate) fn refused(instruction: u64) -> Event {
-        Event::Fault(Fault {
-            vector: GENERAL_PROTECTION,
-            error: 0,
-            address: 0,
-            instruction,
-        })
     }
 
     /// What an exit means. `instruction` is where the thread was.

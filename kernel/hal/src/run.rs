@@ -17,19 +17,33 @@
 //! `Null` asks nothing of the logic, so the CPU goes straight back to user space. Its state says "user space" all the while, and
 //! that is as good as true: the context is still its own; the kernel's code uses no translation of user space, nor does it change the
 //! address space or the FPU registers that were loaded for the thread; and interrupts are off for these few instructions as for those
-//! of every way out, so whoever waits for this CPU sent an interrupt that comes right after the return and leads to the lock. Only
-//! what `syscall` stored anew is checked again: the instruction pointer and the flags.
+//! of every way out, so whoever waits for this CPU sent an interrupt that comes right after the return and leads to the lock. What
+//! `syscall` stored anew is checked on every way out: the instruction pointer and the flags.
+//!
+//! # Words that go from register to register
+//!
+//! A call on the fast path leaves the words of its message where `syscall` stored them, in the context of the thread that made it.
+//! They are read from there while the lock is held, so that nobody has changed them, and loaded for the thread that goes on. What that
+//! one's own context says of these registers is out of date then, as all of it is while it runs.
 
-use nonos_kernel_core::machine::{Current, Event, UserContext};
+use nonos_abi::Syscall;
+use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
 
 use crate::cpus::{self, CpuBlock};
 use crate::entry::{self, Exit};
 use crate::machine::Hal;
 use crate::smp::{self, Job};
 
-/// The kernel's logic, as the loop needs it. Both functions return what the CPU that `machine` names runs from now on. No other CPU is
+/// The system call that does nothing. Its number is also what it returns.
+const NULL: u64 = Syscall::Null as u64;
+const _: () = assert!(NULL == 0);
+
+/// The kernel's logic, as the loop needs it. All functions return what the CPU that `machine` names runs from now on. No other CPU is
 /// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
 pub trait Logic: Send + 'static {
+    /// Does the system call of the thread that the CPU ran last, if it is a usual one. Else nothing has changed.
+    fn fast_syscall(&mut self, machine: &Hal) -> Option<Switch<'_>>;
+
     /// Does the system call of the thread that the CPU ran last.
     fn syscall(&mut self, machine: &mut Hal) -> Current<'_>;
 
@@ -86,33 +100,42 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             next = unsafe { event::<L>(system, this, exit, 0) };
             continue;
         };
-        // SAFETY: the lock is held; the context is no part of this.
-        let hal = unsafe { &mut (*system).hal };
-        if !hal.prepare(this, context, space) {
-            let event = Hal::refused(context.rip);
-            // SAFETY: the lock is held, and the references from before are not used any more.
-            let System { hal, logic } = unsafe { &mut *system };
-            next = logic.handle(event, hal);
-            continue;
-        }
-        let context: *mut UserContext = context;
-        this.unlock(cpus::USER);
+        let mut switch = Switch::to(context, space);
+        let mut before: *mut UserContext = switch.context;
         next = loop {
-            // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-            let exit = unsafe { entry::enter_user(context) };
+            // SAFETY: the lock is held; the context is no part of this.
+            let hal = unsafe { &mut (*system).hal };
+            hal.prepare(this, switch.context, switch.space);
+            let context: *mut UserContext = switch.context;
+            let source = if switch.takes_words { before } else { context };
+            // SAFETY: the lock is held, and no thread's registers go while there is the kernel.
+            let mut words = unsafe { &*source }.words();
+            this.unlock(cpus::USER);
+            let exit = loop {
+                // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+                let exit = unsafe { entry::enter_user(context, words) };
+                // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
+                let context = unsafe { &*context };
+                if exit.vector != entry::SYSCALL || context.rax != NULL {
+                    break exit;
+                }
+                words = context.words();
+            };
             if exit.vector != entry::SYSCALL {
                 // SAFETY: this CPU entered the kernel; the context is its own until it says so.
                 break unsafe { event::<L>(system, this, exit, (*context).rip) };
             }
-            // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
-            if !Hal::is_null_call(unsafe { &mut *context }) {
-                this.entered();
-                this.lock();
-                // SAFETY: the lock is held again.
+            this.entered();
+            this.lock();
+            // SAFETY: the lock is held again.
+            let System { hal, logic } = unsafe { &mut *system };
+            hal.cpus.this = this;
+            let Some(fast) = logic.fast_syscall(hal) else {
+                // SAFETY: as above; the references from before are not used any more.
                 let System { hal, logic } = unsafe { &mut *system };
-                hal.cpus.this = this;
                 break logic.syscall(hal);
-            }
+            };
+            (before, switch) = (context, fast);
         };
     }
 }

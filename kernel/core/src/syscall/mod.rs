@@ -46,7 +46,7 @@ fn deadline(deadline_ns: u64) -> u64 {
 
 impl Kernel {
     /// Does the system call of the running thread, which was none for the fast path, and returns what the CPU runs then.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn plain_syscall(&mut self, machine: &mut impl Machine) -> Current<'_> {
         if let Some(caller) = self.caller() {
             let context = &self.threads[caller.thread].context;

@@ -157,7 +157,7 @@ impl Player {
         let options = WorldOptions {
             cpus: 1 + seed as usize % 4,
             frames: 320,
-            handles: Some(96),
+            handles: Some(64),
             table_frames: 120,
             processes: Some(6),
             region_bytes: 0,

@@ -16,7 +16,7 @@ use crate::machine::{AddressSpace, CpuId, Event, UserContext, UserPage};
 use crate::process::Exit;
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
-use crate::{invariants, machine};
+use crate::{invariants, machine, message};
 
 /// First frame of RAM.
 const RAM_START: u32 = 0x100;
@@ -160,11 +160,14 @@ impl World {
         let Self {
             kernel, machine, ..
         } = self;
-        let current = match event {
-            Event::Syscall if !self.plain_only => kernel.syscall(machine),
-            event => kernel.handle(event, machine),
+        let fast = match event {
+            Event::Syscall if !self.plain_only => fast_syscall(kernel, machine),
+            _ => None,
         };
-        let space = current.map(|(_, space)| space);
+        let space = match fast {
+            Some(space) => Some(space),
+            None => kernel.handle(event, machine).map(|(_, space)| space),
+        };
         self.machine.leave_kernel(space);
         if self.checked {
             self.check();
@@ -607,4 +610,15 @@ fn entries<T: Empty>(count: usize) -> &'static mut [Entry<T>] {
 
 fn filled<T: Empty>(count: usize) -> &'static mut [T] {
     Vec::leak((0..count).map(|_| T::EMPTY).collect())
+}
+
+/// Does a system call on the fast path, if it is one for that, and what the machine has to do then.
+fn fast_syscall(kernel: &mut Kernel, machine: &FakeMachine) -> Option<AddressSpace> {
+    let caller = kernel.scheduler.running_on(machine.current_cpu);
+    let words = caller.map(|caller| kernel.threads[caller].context.words());
+    let switch = kernel.fast_syscall(machine)?;
+    if switch.takes_words {
+        message::set_words(switch.context, words.expect("somebody made a call"));
+    }
+    Some(switch.space)
 }

@@ -5,7 +5,6 @@ use nonos_abi::{Error, Handle, MessageInfo, Rights, Syscall, start};
 use crate::arena::ProcessId;
 use crate::handle::REPLY_SLOTS;
 use crate::lineage::NEVER;
-use crate::message::raw_words;
 use crate::testing::World;
 use crate::thread::ThreadState;
 
@@ -82,7 +81,7 @@ impl Calls {
     }
 
     fn words(&mut self, process: ProcessId) -> [u64; 8] {
-        raw_words(self.world.context(process))
+        self.world.context(process).words()
     }
 
     fn handles(&mut self, process: ProcessId) -> [u64; 4] {
