@@ -13,7 +13,7 @@ use crate::kernel::Kernel;
 use crate::machine::{Access, AddressSpace, FrameNumber, Machine, UserPage};
 
 /// Most words of a record that goes to user space.
-const RECORD_WORDS_MAX: usize = 32;
+pub(crate) const RECORD_WORDS_MAX: usize = 32;
 
 /// A range of memory that a program says is its own.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +156,8 @@ impl Kernel {
         self.copy_words(process, &buffer[..T::COUNT], address, words, machine)
     }
 
-    fn copy_words(
+    /// Copies the words of a record to user space, at most `words` of them; returns how many.
+    pub(crate) fn copy_words(
         &self,
         process: ProcessId,
         record: &[u64],

@@ -16,7 +16,7 @@ use crate::machine::{Machine, PowerAction};
 use crate::module::hash_words;
 use crate::object::{Archive, Audit, KernelLayout, Log, Object, Power, SystemInfo};
 use crate::speculation::{index_opaque, narrow};
-use crate::user::Allegation;
+use crate::user::{Allegation, RECORD_WORDS_MAX};
 
 /// Bytes of the log that are copied at a time.
 const LOG_PART_BYTES: usize = 256;
@@ -31,34 +31,22 @@ impl Kernel {
         let [handle, topic, index, pointer, words] = arguments;
         let topic = Topic::from_raw(topic).ok_or(Error::InvalidArgument)?;
         self.check_topic(process, handle, topic, machine)?;
-        let written = match topic {
-            Topic::Boot => {
-                let record = self.boot_status();
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
-            Topic::Cpu => {
-                let record = machine.cpu_status();
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
-            Topic::Memory => {
-                let record = self.memory_status(machine);
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
+        let mut buffer = [0; RECORD_WORDS_MAX];
+        let put = &mut buffer;
+        let count = match topic {
+            Topic::Boot => write(&self.boot_status(), put),
+            Topic::Cpu => write(&machine.cpu_status(), put),
+            Topic::Memory => write(&self.memory_status(machine), put),
             Topic::Process => {
                 let id = at(&self.processes, index)?;
-                let record = self.process_info(id, machine.now_ns());
-                self.copy_record(process, &record, pointer, words, machine)?
+                write(&self.process_info(id, machine.now_ns()), put)
             }
             Topic::Module => {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);
                 let id = self.modules.id_at(index).ok_or(Error::NotFound)?;
-                let record = self.modules[id].info();
-                self.copy_record(process, &record, pointer, words, machine)?
+                write(&self.modules[id].info(), put)
             }
-            Topic::Handle => {
-                let record = self.handle_record(process, index, machine)?;
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
+            Topic::Handle => write(&self.handle_record(process, index, machine)?, put),
             Topic::Pcr => {
                 let pcrs = &self.boot.info.pcrs;
                 let masked = index_opaque(narrow(index), pcrs.len());
@@ -66,18 +54,12 @@ impl Kernel {
                     return Err(Error::InvalidArgument);
                 }
                 let digest = hash_words(&pcrs[masked]);
-                let record = Pcr { digest };
-                self.copy_record(process, &record, pointer, words, machine)?
+                write(&Pcr { digest }, put)
             }
-            Topic::Framebuffer => {
-                let record = self.framebuffer();
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
-            Topic::Layout => {
-                let record = self.layout();
-                self.copy_record(process, &record, pointer, words, machine)?
-            }
+            Topic::Framebuffer => write(&self.framebuffer(), put),
+            Topic::Layout => write(&self.layout(), put),
         };
+        let written = self.copy_words(process, &buffer[..count], pointer, words, machine)?;
         Ok(Outcome::One(written))
     }
 
@@ -294,6 +276,14 @@ impl Kernel {
         machine.power(action);
         Err(Error::NotSupported)
     }
+}
+
+/// Writes a record; returns how many words it takes.
+#[inline(always)]
+fn write<T: Words>(record: &T, to: &mut [u64; RECORD_WORDS_MAX]) -> usize {
+    const { assert!(T::COUNT <= RECORD_WORDS_MAX) };
+    record.write_words(to);
+    T::COUNT
 }
 
 /// The object at a position: `NotFound` when there is none, `InvalidArgument` past the last.
