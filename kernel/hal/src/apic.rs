@@ -27,7 +27,6 @@ mod register {
     pub const DIVIDE: u32 = 0x3E0;
 }
 
-const X2APIC_MSRS: u32 = 0x800;
 const MASKED: u32 = 1 << 16;
 const DELIVER_NMI: u32 = 4 << 8;
 /// Delivery modes and bits of the interrupt command register (SDM vol. 3, 11.6.1).
@@ -175,7 +174,7 @@ impl LocalApic {
             // vouches for what the interrupt does there.
             unsafe {
                 asm!("mfence", "lfence", options(nostack, preserves_flags));
-                cpu::write_msr_number(X2APIC_MSRS + (register::COMMAND >> 4), value);
+                cpu::write_x2apic(register::COMMAND >> 4, value);
             }
             return;
         }
@@ -224,7 +223,7 @@ impl LocalApic {
         match self.access {
             // SAFETY: `base` is the APIC's page, mapped for good.
             Access::Memory(base) => unsafe { base.byte_add(register as usize).read_volatile() },
-            Access::X2apic => cpu::read_msr_number(X2APIC_MSRS + (register >> 4)) as u32,
+            Access::X2apic => cpu::read_x2apic(register >> 4) as u32,
         }
     }
 
@@ -235,9 +234,7 @@ impl LocalApic {
                 base.byte_add(register as usize).write_volatile(value)
             },
             // SAFETY: as above.
-            Access::X2apic => unsafe {
-                cpu::write_msr_number(X2APIC_MSRS + (register >> 4), value.into())
-            },
+            Access::X2apic => unsafe { cpu::write_x2apic(register >> 4, value.into()) },
         }
     }
 }

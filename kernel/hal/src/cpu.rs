@@ -6,6 +6,8 @@
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, CpuidResult};
 
+pub mod pinned;
+
 /// Bits of CR0 (SDM vol. 3, 2.5).
 pub mod cr0 {
     pub const PE: u64 = 1;
@@ -18,6 +20,7 @@ pub mod cr0 {
 
 /// Bits of CR4 (SDM vol. 3, 2.5).
 pub mod cr4 {
+    pub const TSD: u64 = 1 << 2;
     pub const DE: u64 = 1 << 3;
     pub const PAE: u64 = 1 << 5;
     pub const MCE: u64 = 1 << 6;
@@ -58,7 +61,6 @@ pub enum Msr {
     SysenterCs = 0x174,
     Pat = 0x277,
     TscDeadline = 0x6E0,
-    Efer = 0xC000_0080,
     Star = 0xC000_0081,
     LongStar = 0xC000_0082,
     SyscallMask = 0xC000_0084,
@@ -72,7 +74,7 @@ pub fn read_msr(msr: Msr) -> u64 {
 }
 
 /// Reads a model-specific register by number.
-pub fn read_msr_number(msr: u32) -> u64 {
+fn read_msr_number(msr: u32) -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reading a register changes no memory; of a register that does not exist it faults, which stops the kernel.
     unsafe {
@@ -90,11 +92,28 @@ pub unsafe fn write_msr(msr: Msr, value: u64) {
     unsafe { write_msr_number(msr as u32, value) }
 }
 
-/// Writes a model-specific register by number.
+/// Writes a register of the local APIC in x2APIC mode (SDM vol. 3, 10.12.1.2): its number among them.
 ///
 /// # Safety
 /// As [`write_msr`].
-pub unsafe fn write_msr_number(msr: u32, value: u64) {
+pub unsafe fn write_x2apic(register: u32, value: u64) {
+    // SAFETY: one of the local APIC's; the caller answers for the value.
+    unsafe { write_msr_number(X2APIC | register & 0xFF, value) }
+}
+
+/// Reads a register of the local APIC in x2APIC mode.
+pub fn read_x2apic(register: u32) -> u64 {
+    read_msr_number(X2APIC | register & 0xFF)
+}
+
+/// First of the registers of the local APIC.
+const X2APIC: u32 = 0x800;
+
+/// Writes a model-specific register by number: any but those of [`pinned`], which are written there.
+///
+/// # Safety
+/// As [`write_msr`].
+unsafe fn write_msr_number(msr: u32, value: u64) {
     // SAFETY: the caller answers for the value. Not `nomem`: the write may start what touches memory.
     unsafe {
         asm!("wrmsr", in("ecx") msr, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack, preserves_flags));
@@ -102,9 +121,9 @@ pub unsafe fn write_msr_number(msr: u32, value: u64) {
 }
 
 macro_rules! control_register {
-    ($read:ident, $write:ident, $name:literal) => {
+    ($visibility:vis $read:ident, $write:ident, $name:literal) => {
         #[doc = concat!("Reads ", $name, ".")]
-        pub fn $read() -> u64 {
+        $visibility fn $read() -> u64 {
             let value: u64;
             // SAFETY: reading changes nothing.
             unsafe { asm!(concat!("mov {}, ", $name), out(reg) value, options(nomem, nostack, preserves_flags)) };
@@ -115,15 +134,16 @@ macro_rules! control_register {
         ///
         /// # Safety
         /// The value must keep the mappings and protections that the kernel relies on.
-        pub unsafe fn $write(value: u64) {
+        $visibility unsafe fn $write(value: u64) {
             // SAFETY: the caller answers for the value.
             unsafe { asm!(concat!("mov ", $name, ", {}"), in(reg) value, options(nostack, preserves_flags)) };
         }
     };
 }
 
+control_register!(pub read_cr3, write_cr3, "cr3");
+// Written by `pinned` alone.
 control_register!(read_cr0, write_cr0, "cr0");
-control_register!(read_cr3, write_cr3, "cr3");
 control_register!(read_cr4, write_cr4, "cr4");
 
 /// Turns all breakpoints off (DR7).

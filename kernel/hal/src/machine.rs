@@ -11,7 +11,7 @@ use nonos_kernel_core::machine::{
 };
 
 use crate::clock::Clock;
-use crate::cpu;
+use crate::cpu::{self, pinned};
 use crate::cpus::{CpuBlock, Cpus};
 use crate::entry::{self, Exit};
 use crate::interrupts::vector;
@@ -92,6 +92,7 @@ impl Hal {
         const DEVICES_END: u64 = DEVICES + vector::DEVICE_COUNT as u64;
         match exit.vector {
             TIMER => {
+                pinned::check();
                 self.cpus.apic.end_of_interrupt();
                 if self.clock.expired(self.cpus.this, &self.cpus.apic) {
                     Event::Timer

@@ -2,6 +2,7 @@
 
 use nonos_abi::info::{CpuStatus, cpu_features};
 
+use crate::cpu::pinned::{self, Register};
 use crate::cpu::{self, Msr, cr0, cr4, efer};
 use crate::table;
 
@@ -72,7 +73,10 @@ pub unsafe fn enable() {
     ] {
         assert!(feature.present(), "this CPU has no {name}");
     }
-    assert!(cpu::read_cr4() & cr4::LA57 == 0, "5-level paging is on");
+    assert!(
+        Register::Cr4.read() & cr4::LA57 == 0,
+        "5-level paging is on"
+    );
     let cr0 = cr0::PG | cr0::WP | cr0::NE | cr0::ET | cr0::MP | cr0::PE;
     let mut cr4 = cr4::PAE | cr4::MCE | cr4::DE | cr4::OSFXSR | cr4::OSXMMEXCPT;
     for (feature, bit) in [
@@ -85,22 +89,18 @@ pub unsafe fn enable() {
         }
     }
     let efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
-    // SAFETY: paging, long mode and write protection are on already and stay on; the PAT keeps what the boot
-    // tables use (index 0).
-    unsafe {
-        cpu::write_msr(Msr::Efer, efer);
-        cpu::write_cr0(cr0);
-        cpu::write_cr4(cr4);
-        cpu::write_msr(Msr::Pat, table::PAT);
+    for (register, bits) in [
+        (Register::Efer, efer),
+        (Register::Cr0, cr0),
+        (Register::Cr4, cr4),
+    ] {
+        // SAFETY: paging, long mode and write protection are on already and stay on.
+        let held = unsafe { register.pin(bits) };
+        assert!(held, "{register:?} does not hold what was written");
     }
+    // SAFETY: the PAT keeps what the boot tables use (index 0).
+    unsafe { cpu::write_msr(Msr::Pat, table::PAT) };
     cpu::clear_breakpoints();
-    assert_eq!(cpu::read_cr0(), cr0, "CR0 does not hold what was written");
-    assert_eq!(cpu::read_cr4(), cr4, "CR4 does not hold what was written");
-    assert_eq!(
-        cpu::read_msr(Msr::Efer),
-        efer,
-        "EFER does not hold what was written"
-    );
     assert_eq!(
         cpu::read_msr(Msr::Pat),
         table::PAT,
@@ -144,7 +144,11 @@ fn features() -> u64 {
 }
 
 /// State of the CPU, read now; the rest of the record is left empty.
+///
+/// # Panics
+/// When a protection is off that was turned on.
 pub fn status() -> CpuStatus {
+    pinned::check();
     let mut brand = [0; 6];
     for (leaf, words) in (0x8000_0002..).zip(brand.chunks_exact_mut(2)) {
         let part = cpu::cpuid(leaf);
@@ -152,9 +156,9 @@ pub fn status() -> CpuStatus {
         words[1] = u64::from(part.edx) << 32 | u64::from(part.ecx);
     }
     CpuStatus {
-        cr0: cpu::read_cr0(),
-        cr4: cpu::read_cr4(),
-        efer: cpu::read_msr(Msr::Efer),
+        cr0: Register::Cr0.read(),
+        cr4: Register::Cr4.read(),
+        efer: Register::Efer.read(),
         features: features(),
         brand,
         ..CpuStatus::default()

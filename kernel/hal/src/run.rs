@@ -29,6 +29,7 @@
 use nonos_abi::Syscall;
 use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
 
+use crate::cpu::pinned;
 use crate::cpus::{self, CpuBlock};
 use crate::entry::{self, Exit};
 use crate::machine::Hal;
@@ -93,6 +94,7 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
     let mut next = logic.handle(Event::Spurious, hal);
     loop {
         let Some((context, space)) = next else {
+            pinned::check();
             this.unlock(cpus::IDLE);
             // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
             let exit = unsafe { entry::idle() };

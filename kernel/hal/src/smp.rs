@@ -16,7 +16,8 @@ use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, FrameNumber};
 
 use crate::apic::LocalApic;
 use crate::clock::Clock;
-use crate::cpu::{self, Msr};
+use crate::cpu;
+use crate::cpu::pinned::{self, Register};
 use crate::cpus::{CpuBlock, Cpus};
 use crate::entry;
 use crate::gdt;
@@ -88,7 +89,7 @@ global_asm!(
     block = const DATA + offset_of!(StartupData, block),
     root = const DATA + offset_of!(StartupData, root),
     entry = const DATA + offset_of!(StartupData, entry),
-    efer_number = const Msr::Efer as u32,
+    efer_number = const pinned::EFER,
 );
 
 // SAFETY: `startup.s` defines them, as marks in constant data; nothing is read through them but bytes between first and last.
@@ -243,9 +244,9 @@ impl Starter<'_> {
             reserved: 0,
             long_offset: (page + long_offset) as u32,
             long_selector: STARTUP_CODE,
-            cr0: cpu::read_cr0() as u32,
-            cr4: cpu::read_cr4() as u32,
-            efer: (cpu::read_msr(Msr::Efer) & !cpu::efer::LMA) as u32,
+            cr0: Register::Cr0.pinned() as u32,
+            cr4: Register::Cr4.pinned() as u32,
+            efer: (Register::Efer.pinned() & !cpu::efer::LMA) as u32,
             startup_root: startup_root as u32,
             stack_top: block.stack_top.load(Ordering::Relaxed),
             block: core::ptr::from_ref(block) as u64,

@@ -7,6 +7,7 @@ use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START, RollbackStore};
 use crate::apic::LocalApic;
 use crate::boot_info::{self, BootInfoError};
 use crate::clock::Clock;
+use crate::cpu::pinned;
 use crate::cpus::{CpuBlock, Cpus};
 use crate::io_apic::IoApics;
 use crate::machine::Hal;
@@ -108,6 +109,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         if let Err(violation) = audit::walk(&region, root, info) {
             panic!("{violation}");
         }
+        pinned::check();
         let memory = Memory::new(info, protection::address_bits(), apic.physical);
         Hal {
             info,

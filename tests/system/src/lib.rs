@@ -7,6 +7,7 @@
 pub mod attack;
 pub mod canary;
 pub mod cpu;
+pub mod gdb;
 pub mod images;
 pub mod machine;
 pub mod paging;

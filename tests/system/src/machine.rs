@@ -5,6 +5,7 @@
 //! the TPM end with the value.
 
 use crate::cpu::Registers;
+use crate::gdb::Debugger;
 use crate::paging::{self, Mapping, PhysicalMemory, UPPER_HALF};
 use crate::scratch::Scratch;
 use crate::screen::Picture;
@@ -346,6 +347,19 @@ impl Machine {
         let text = self.answered(result);
         Registers::parse_all(&text)
             .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
+    }
+
+    /// Has a debugger do something while the machine stands still; then it goes on.
+    #[track_caller]
+    pub fn debug<T>(&mut self, what: impl FnOnce(&mut Debugger) -> T) -> T {
+        let socket = self.scratch.file("gdb.sock");
+        let listen = format!("gdbserver unix:{},server=on,wait=off", socket.display());
+        let result = self.qmp.human(&listen);
+        self.answered(result);
+        let mut debugger = Debugger::attach(&socket);
+        let result = what(&mut debugger);
+        debugger.detach();
+        result
     }
 
     /// What the screen shows.

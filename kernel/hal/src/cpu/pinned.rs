@@ -1,0 +1,103 @@
+//! The registers that hold protections: CR0, CR4, EFER and IA32_SPEC_CTRL.
+//!
+//! What was set in one stays set: there is no function that clears a bit, and nothing else writes these registers but the first
+//! instructions of another CPU (`startup.s`), which load what is set here. [`check`] looks whether the hardware still holds
+//! exactly that, so that whoever got at one of them in another way does not keep it.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::{cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number};
+
+/// Numbers of the two that are model-specific registers (SDM vol. 4, table 2-2).
+pub const EFER: u32 = 0xC000_0080;
+const SPEC_CONTROL: u32 = 0x48;
+
+/// A register whose bits stay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Register {
+    Cr0,
+    Cr4,
+    Efer,
+    SpecControl,
+}
+
+/// What each holds on all CPUs; 0 while nothing was set.
+static PINNED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+impl Register {
+    const ALL: [Self; 4] = [Self::Cr0, Self::Cr4, Self::Efer, Self::SpecControl];
+
+    /// What it holds.
+    pub fn read(self) -> u64 {
+        match self {
+            Self::Cr0 => read_cr0(),
+            Self::Cr4 => read_cr4(),
+            Self::Efer => read_msr_number(EFER),
+            Self::SpecControl => read_msr_number(SPEC_CONTROL),
+        }
+    }
+
+    /// What it has to hold; 0 while nothing was set.
+    pub fn pinned(self) -> u64 {
+        PINNED[self as usize].load(Ordering::Relaxed)
+    }
+
+    /// Sets bits beside those set before, on this CPU or another, for good, and clears all others. False when the register does not
+    /// hold them; then they do not count.
+    ///
+    /// # Safety
+    /// The CPU has the register, and its value keeps what the kernel relies on.
+    pub unsafe fn pin(self, bits: u64) -> bool {
+        let value = self.pinned() | bits;
+        // SAFETY: the caller answers for the value.
+        unsafe { self.write(value) };
+        let held = self.read() == value;
+        if held {
+            PINNED[self as usize].store(value, Ordering::Relaxed);
+        }
+        held
+    }
+
+    /// # Safety
+    /// As [`Self::pin`].
+    unsafe fn write(self, value: u64) {
+        // SAFETY: the caller answers for the value.
+        unsafe {
+            match self {
+                Self::Cr0 => write_cr0(value),
+                Self::Cr4 => write_cr4(value),
+                Self::Efer => write_msr_number(EFER, value),
+                Self::SpecControl => write_msr_number(SPEC_CONTROL, value),
+            }
+        }
+    }
+
+    /// Bits that are not looked at: the one that follows the process that runs.
+    fn free(self) -> u64 {
+        match self {
+            Self::Cr4 => cr4::TSD,
+            _ => 0,
+        }
+    }
+}
+
+/// Looks whether this CPU holds what was set.
+///
+/// # Panics
+/// When a register holds anything else.
+pub fn check() {
+    for register in Register::ALL {
+        let pinned = register.pinned();
+        if pinned != 0 && (register.read() ^ pinned) & !register.free() != 0 {
+            changed(register, pinned);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn changed(register: Register, pinned: u64) -> ! {
+    let found = register.read();
+    panic!("{register:?} was changed: {found:#x} instead of {pinned:#x}")
+}

@@ -1,0 +1,95 @@
+//! A debugger at a machine: QEMU's stub for GDB, to write registers that the monitor only shows.
+//!
+//! The machine stands still while one is attached. Only the few packets of the remote serial protocol that the tests need.
+
+use std::io::{BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Numbers of registers in QEMU's description of x86_64.
+#[derive(Clone, Copy, Debug)]
+pub enum Register {
+    /// CR0.
+    Cr0 = 27,
+    /// CR4.
+    Cr4 = 30,
+    /// IA32_EFER.
+    Efer = 32,
+}
+
+/// A debugger that is attached.
+pub struct Debugger {
+    input: BufReader<UnixStream>,
+    output: UnixStream,
+}
+
+impl Debugger {
+    /// Attaches at the stub's socket.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn attach(socket: &Path) -> Self {
+        let output = UnixStream::connect(socket).expect("the stub listens");
+        let input = BufReader::new(output.try_clone().expect("a socket can be shared"));
+        let mut debugger = Self { input, output };
+        // The stub names control registers to those only who asked what there is.
+        let description = debugger.ask("qXfer:features:read:target.xml:0,ff");
+        assert!(description.starts_with(['l', 'm']), "{description}");
+        debugger
+    }
+
+    /// What a register of the first CPU holds.
+    pub fn read(&mut self, register: Register) -> u64 {
+        let answer = self.ask(&format!("p{:x}", register as u32));
+        let digits = u64::from_str_radix(&answer, 16);
+        digits
+            .unwrap_or_else(|_| panic!("{register:?} is {answer:?}"))
+            .swap_bytes()
+    }
+
+    /// Changes a register of the first CPU.
+    pub fn write(&mut self, register: Register, value: u64) {
+        let number = register as u32;
+        let answer = self.ask(&format!("P{number:x}={:016x}", value.swap_bytes()));
+        assert_eq!(answer, "OK", "{register:?}");
+        assert_eq!(self.read(register), value, "{register:?} took the value");
+    }
+
+    /// Lets the machine go on.
+    pub fn detach(mut self) {
+        assert_eq!(self.ask("D"), "OK");
+    }
+
+    /// Sends a packet and returns the answer.
+    fn ask(&mut self, packet: &str) -> String {
+        let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
+        write!(self.output, "${packet}#{sum:02x}").expect("the stub listens");
+        loop {
+            let answer = self.answer();
+            // That the machine stopped, when one attaches, it says unasked.
+            if !answer.starts_with('T') {
+                return answer;
+            }
+        }
+    }
+
+    fn answer(&mut self) -> String {
+        while self.byte() != b'$' {}
+        let mut answer = String::new();
+        loop {
+            match self.byte() {
+                b'#' => break,
+                byte => answer.push(byte.into()),
+            }
+        }
+        let _sum = [self.byte(), self.byte()];
+        self.output.write_all(b"+").expect("the stub listens");
+        answer
+    }
+
+    fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.input.read_exact(&mut byte).expect("the stub answers");
+        byte[0]
+    }
+}
