@@ -25,6 +25,9 @@ pub const FIRMWARE_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const INSTRUCTION_COUNTING: &str =
     "-icount shift=0,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm -seed 1";
 
+/// The serial port on QEMU's standard input and output.
+pub const PIPED_SERIAL: &str = "-chardev stdio,id=serial,signal=off";
+
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
@@ -46,8 +49,8 @@ pub enum Serial {
     Stdio,
     /// Output to a file; no input.
     File(PathBuf),
-    /// A Unix socket on which QEMU listens, input and output. QEMU starts at once and does not wait for a client.
-    Socket(PathBuf),
+    /// Standard input and output, which are pipes of the program that starts QEMU ([`crate::serial::Serial::of`]).
+    Pipe,
 }
 
 /// What shows the screen.
@@ -138,9 +141,6 @@ impl MachineConfig {
         }
         let mut sockets = vec![Self::tpm_socket(run_dir)];
         sockets.extend(self.qmp.clone());
-        if let Serial::Socket(path) = &self.serial {
-            sockets.push(path.clone());
-        }
         for socket in sockets {
             ensure!(
                 socket.as_os_str().len() < SOCKET_PATH_LIMIT,
@@ -243,12 +243,7 @@ impl MachineConfig {
                 );
             }
             Serial::File(path) => args.path("-chardev", "file,id=serial,path=", path, ""),
-            Serial::Socket(path) => args.path(
-                "-chardev",
-                "socket,id=serial,path=",
-                path,
-                ",server=on,wait=off",
-            ),
+            Serial::Pipe => args.add(PIPED_SERIAL),
         }
         args.add("-serial chardev:serial");
     }

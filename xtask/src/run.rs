@@ -100,7 +100,7 @@ pub fn run(image: &ImageFiles, options: &Options) -> Result<()> {
             "starting the machine; serial line in {}",
             file.display()
         )),
-        Serial::Socket(_) => progress("starting the machine"),
+        Serial::Pipe => progress("starting the machine"),
     }
     crate::process::run(&mut machine.command(&folder))
 }

@@ -15,5 +15,4 @@ pub mod referee;
 pub mod saved;
 pub mod scratch;
 pub mod screen;
-pub mod serial;
 pub mod shell;

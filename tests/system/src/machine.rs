@@ -9,7 +9,6 @@ use crate::gdb::Debugger;
 use crate::paging::{self, Mapping, PhysicalMemory, UPPER_HALF};
 use crate::scratch::Scratch;
 use crate::screen::Picture;
-use crate::serial::{Missed, Serial};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
@@ -17,6 +16,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use xtask::qemu::MachineConfig;
 use xtask::qmp::{Qmp, QmpError};
+use xtask::serial::{Missed, Serial};
 use xtask::swtpm::Swtpm;
 
 /// Ends a hung test. Far above what the slowest machine needs; no test's result depends on it.
@@ -93,7 +93,7 @@ impl Machine {
         arguments: &[&str],
         saved: Option<&Path>,
     ) -> Self {
-        config.serial = xtask::qemu::Serial::Socket(scratch.file("serial.sock"));
+        config.serial = xtask::qemu::Serial::Pipe;
         config.qmp = Some(scratch.file("qmp.sock"));
         config.ends_on_reboot = true;
         let run = scratch.path();
@@ -110,27 +110,24 @@ impl Machine {
             command.args(["-incoming", "defer"]);
         }
         command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(log);
         let mut qemu = Running(
             command
                 .spawn()
                 .expect("QEMU (Debian package qemu-system-x86) can be started"),
         );
-        let sockets = || {
-            let qmp = Qmp::connect(&scratch.file("qmp.sock"), LIMIT).ok()?;
-            Some((qmp, Serial::connect(&scratch.file("serial.sock")).ok()?))
-        };
+        let serial = Serial::of(&mut qemu.0);
         let end = Instant::now() + LIMIT;
-        let (qmp, serial) = loop {
+        let qmp = loop {
             let ended = qemu.0.try_wait().expect("QEMU is a child of this process");
             if ended.is_some() || Instant::now() > end {
                 let log = fs::read_to_string(scratch.file("qemu.log")).unwrap_or_default();
                 panic!("QEMU does not run: {ended:?}\n{log}");
             }
-            if let Some(connected) = sockets() {
-                break connected;
+            if let Ok(qmp) = Qmp::connect(&scratch.file("qmp.sock"), LIMIT) {
+                break qmp;
             }
             std::thread::sleep(Duration::from_millis(5));
         };

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::machine::{LIMIT, Running};
+use super::machine::Running;
 use crate::image::ImageFiles;
 use crate::process::progress;
 use crate::qemu::{MachineConfig, TpmKind};
@@ -61,27 +61,14 @@ pub fn boot(image: &ImageFiles, tpm: TpmKind) -> Result<BootCost> {
         tpm,
         ..MachineConfig::new(&image.disk, &image.vars)
     })?;
-    machine.console.wait_for(PROMPT, LIMIT)?;
+    machine.wait_for(PROMPT)?;
     let mut printed = String::new();
     for command in ["status --boot", "mem"] {
-        machine.console.type_line(command)?;
-        machine.console.wait_for(command, LIMIT)?;
-        printed += &machine.console.wait_for(PROMPT, LIMIT)?;
+        machine.type_line(command)?;
+        machine.wait_for(command)?;
+        printed += &machine.wait_for(PROMPT)?;
     }
-    parse(&without_colors(&printed))
-}
-
-/// The text without escape sequences (`ESC [ … letter`).
-fn without_colors(text: &str) -> String {
-    let mut parts = text.split('\x1b');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| c.is_ascii_alphabetic());
-        plain += part
-            .get(end.map_or(part.len(), |end| end + 1)..)
-            .unwrap_or_default();
-    }
-    plain
+    parse(&printed)
 }
 
 fn parse(text: &str) -> Result<BootCost> {
@@ -122,13 +109,13 @@ impl BootCost {
 mod tests {
     use super::*;
 
-    const PRINTED: &str = "\r\nSecure Boot: on\r\nloader ticks: 12\r\n  prompt ns: 34\r\n\
-        \x1b[1m  For processes\x1b[0m       200 KiB\r\n    in use       56 KiB\r\n    free    144 KiB\r\n\
-        Kernel objects   78 KiB\r\n  free 1 KiB\r\nSystem image      90 KiB\r\n";
+    const PRINTED: &str = "\nSecure Boot: on\nloader ticks: 12\n  prompt ns: 34\n\
+          For processes       200 KiB\n    in use       56 KiB\n    free    144 KiB\n\
+        Kernel objects   78 KiB\n  free 1 KiB\nSystem image      90 KiB\n";
 
     #[test]
     fn figures_are_found_among_other_lines() {
-        let cost = parse(&without_colors(PRINTED)).unwrap();
+        let cost = parse(PRINTED).unwrap();
         assert_eq!(
             cost,
             BootCost {

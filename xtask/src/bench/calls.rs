@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::machine::{LIMIT, Running};
+use super::machine::Running;
 use crate::image::{self, ImageFiles, ImageSpec};
 use crate::modules::ModuleSpec;
 use crate::paths;
@@ -79,7 +79,7 @@ pub fn measure(image: &ImageFiles, cpus: u32) -> Result<Calls> {
         cpus,
         ..MachineConfig::new(&image.disk, &image.vars)
     })?;
-    parse(&machine.console.wait_for("bench: end", LIMIT)?, OVERHEAD)
+    parse(&machine.wait_for("bench: end")?, OVERHEAD)
 }
 
 /// Lines read `… bench: NAME LEAST MEDIAN MOST`, `… bench: NAME VALUE` or `… bench: NAME failed: WHY`.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::calls;
 use super::figures::Linux;
-use super::machine::{self, LIMIT, Running};
+use super::machine::{self, Running};
 use crate::packages;
 use crate::paths;
 use crate::process::{capture, program, progress, run};
@@ -100,7 +100,6 @@ const OVERHEAD: u64 = 7;
 
 fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<calls::Calls> {
     let folder = machine::fresh_folder()?;
-    let socket = machine::socket(&folder);
     let like = MachineConfig::new("", "");
     let mut qemu = Command::new(qemu::QEMU);
     qemu.args([
@@ -121,13 +120,10 @@ fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<calls::Calls> 
         "-append",
         &format!("console=ttyS0 quiet panic=-1 {options}"),
     ]);
-    qemu.arg("-chardev").arg(format!(
-        "socket,id=serial,path={},server=on,wait=off",
-        socket.display()
-    ));
+    qemu.args(qemu::PIPED_SERIAL.split(' '));
     qemu.args(["-serial", "chardev:serial"]);
-    let mut running = Running::start(&qemu, &socket)?;
-    calls::parse(&running.console.wait_for("bench: end", LIMIT)?, OVERHEAD)
+    let mut running = Running::start(&qemu, &folder)?;
+    calls::parse(&running.wait_for("bench: end")?, OVERHEAD)
 }
 
 /// A file in a "new ASCII" archive of cpio (linux/Documentation/driver-api/early-userspace/buffer-format.rst).

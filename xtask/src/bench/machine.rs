@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
-use crate::console::Console;
 use crate::paths;
 use crate::process::tied;
-use crate::qemu::{MachineConfig, Serial};
+use crate::qemu::{self, MachineConfig};
 use crate::qmp::Qmp;
+use crate::serial::Serial;
 use crate::swtpm::Swtpm;
 
 /// How long anything may take: the emulator counts, and the computer may be busy.
@@ -25,8 +25,7 @@ const LOADER_DONE: &str = "leaving the firmware";
 
 /// A machine that runs until the value is dropped.
 pub struct Running {
-    /// Its serial line.
-    pub console: Console,
+    serial: Serial,
     qemu: Child,
     tpm: Option<Swtpm>,
     folder: PathBuf,
@@ -39,15 +38,14 @@ impl Running {
     /// When it does not start.
     pub fn boot(machine: MachineConfig) -> Result<Self> {
         let folder = fresh_folder()?;
-        let socket = socket(&folder);
         let machine = MachineConfig {
             icount: true,
-            serial: Serial::Socket(socket.clone()),
+            serial: qemu::Serial::Pipe,
             ..machine
         };
         machine.prepare(&folder)?;
         let tpm = machine.start_swtpm(&folder)?;
-        let mut running = Self::start(&machine.command(&folder), &socket)?;
+        let mut running = Self::start(&machine.command(&folder), &folder)?;
         running.tpm = Some(tpm);
         Ok(running)
     }
@@ -60,16 +58,16 @@ impl Running {
     /// When it does not start, or was not saved in time.
     pub fn boot_from_firmware(machine: MachineConfig) -> Result<Self> {
         let folder = fresh_folder()?;
-        let (socket, monitor) = (socket(&folder), folder.join("qmp.sock"));
+        let monitor = folder.join("qmp.sock");
         let machine = MachineConfig {
-            serial: Serial::Socket(socket.clone()),
+            serial: qemu::Serial::Pipe,
             qmp: Some(monitor.clone()),
             ..machine
         };
         machine.prepare(&folder)?;
         let saved = folder.join("saved");
-        let mut running = Self::start(&machine.command(&folder), &socket)?;
-        running.console.wait_for(FIRMWARE_DONE, LIMIT)?;
+        let mut running = Self::start(&machine.command(&folder), &folder)?;
+        running.wait_for(FIRMWARE_DONE)?;
         let mut qmp = Qmp::connect(&monitor, LIMIT)?;
         qmp.run("stop", json!({}))?;
         let to = format!("exec:cat > '{}'", saved.display());
@@ -83,30 +81,47 @@ impl Running {
         let mut qemu = machine.command(&folder);
         let from = format!("exec:cat '{}'", saved.display());
         running.end();
-        (running.qemu, running.console) = launch(qemu.args(["-S", "-incoming", &from]), &socket)?;
+        (running.qemu, running.serial) = launch(qemu.args(["-S", "-incoming", &from]))?;
         let mut qmp = Qmp::connect(&monitor, LIMIT)?;
         wait_for_migration(&mut qmp)?;
         qmp.run("cont", json!({}))?;
         let saved_late = "the machine was not saved before the kernel started";
-        running
-            .console
-            .wait_for(LOADER_DONE, LIMIT)
-            .context(saved_late)?;
+        running.wait_for(LOADER_DONE).context(saved_late)?;
         Ok(running)
     }
 
-    /// Starts QEMU with its serial line on a socket.
+    /// Starts QEMU with its serial line on standard input and output. The folder is removed with the value.
     ///
     /// # Errors
-    /// When it does not start or does not listen.
-    pub fn start(qemu: &Command, socket: &Path) -> Result<Self> {
-        let (qemu, console) = launch(qemu, socket)?;
+    /// When it does not start.
+    pub fn start(qemu: &Command, folder: &Path) -> Result<Self> {
+        let (qemu, serial) = launch(qemu)?;
         Ok(Self {
-            console,
+            serial,
             qemu,
             tpm: None,
-            folder: socket.parent().map(Path::to_path_buf).unwrap_or_default(),
+            folder: folder.to_owned(),
         })
+    }
+
+    /// Waits for a text on the serial line and returns what came before it since the last text that was waited for.
+    ///
+    /// # Errors
+    /// When the machine ends before it comes, or [`LIMIT`]; the error shows what the machine said last.
+    pub fn wait_for(&mut self, text: &str) -> Result<String> {
+        self.serial.wait_for(text, LIMIT).map_err(|missed| {
+            let said = self.serial.tail();
+            anyhow!("{text:?} was expected, but {missed}; the machine said last:\n{said}")
+        })
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// When the machine has ended.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        let typed = self.serial.send(format!("{line}\r").as_bytes());
+        typed.context("type on the serial line")
     }
 
     fn end(&mut self) {
@@ -115,17 +130,12 @@ impl Running {
     }
 }
 
-fn launch(qemu: &Command, socket: &Path) -> Result<(Child, Console)> {
+fn launch(qemu: &Command) -> Result<(Child, Serial)> {
     let mut qemu = tied(qemu);
-    let mut qemu = qemu.stdin(Stdio::null()).spawn().context("start QEMU")?;
-    match Console::connect(socket, LIMIT) {
-        Ok(console) => Ok((qemu, console)),
-        Err(error) => {
-            let _ = qemu.kill();
-            let _ = qemu.wait();
-            Err(error)
-        }
-    }
+    qemu.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut qemu = qemu.spawn().context("start QEMU")?;
+    let serial = Serial::of(&mut qemu);
+    Ok((qemu, serial))
 }
 
 impl Drop for Running {
@@ -163,9 +173,4 @@ pub fn fresh_folder() -> Result<PathBuf> {
     }
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
     Ok(folder)
-}
-
-/// The serial line of the run in a folder.
-pub fn socket(folder: &Path) -> PathBuf {
-    folder.join("serial.sock")
 }

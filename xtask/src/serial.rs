@@ -1,13 +1,14 @@
 //! The serial line of a machine: everything it said, and waiting for what it says next.
 //!
-//! A thread reads the socket as long as the machine lives, so nothing is lost and the machine never waits for
-//! the test. The transcript only grows: terminal control sequences, carriage returns and backspaces are taken out,
+//! The line is the machine's standard input and output, which are pipes: they take 64 KiB before QEMU finds them full. A socket
+//! takes some 300 bytes that come one by one, and when the reader of a busy computer is late by more than that, the guest finds
+//! its port not ready and drops the rest. A thread reads as long as the machine lives. The transcript only grows: terminal control sequences, carriage returns and backspaces are taken out,
 //! and what they would overwrite stays. A cursor separates what was already waited for from what comes next.
 
-use std::io::{Read, Write};
+use std::fmt;
+use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::process::Child;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,17 @@ pub enum Missed {
     /// The time that ends a hung test is over.
     TimeOver,
 }
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the machine went off",
+            Self::TimeOver => "it did not come in time",
+        })
+    }
+}
+
+impl std::error::Error for Missed {}
 
 #[derive(Default)]
 struct Transcript {
@@ -74,19 +86,23 @@ impl Shared {
 
 /// A serial line.
 pub struct Serial {
-    socket: UnixStream,
+    input: Box<dyn Write + Send>,
     shared: Arc<Shared>,
     cursor: usize,
 }
 
 impl Serial {
-    /// Connects to the socket of QEMU's serial port.
+    /// The line of a machine ([`crate::qemu::Serial::Pipe`]) whose standard input and output are pipes.
     ///
-    /// # Errors
-    /// When nothing listens there.
-    pub fn connect(path: &Path) -> std::io::Result<Self> {
-        let socket = UnixStream::connect(path)?;
-        let mut reader = socket.try_clone()?;
+    /// # Panics
+    /// When they are not.
+    pub fn of(machine: &mut Child) -> Self {
+        let pipes = machine.stdin.take().zip(machine.stdout.take());
+        let (input, output) = pipes.expect("QEMU was started with pipes");
+        Self::new(input, output)
+    }
+
+    fn new(input: impl Write + Send + 'static, mut output: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared {
             transcript: Mutex::default(),
             changed: Condvar::new(),
@@ -95,7 +111,7 @@ impl Serial {
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             loop {
-                let count = reader.read(&mut buffer).unwrap_or(0);
+                let count = output.read(&mut buffer).unwrap_or(0);
                 let mut transcript = writer.lock();
                 for byte in &buffer[..count] {
                     transcript.push(*byte);
@@ -107,11 +123,11 @@ impl Serial {
                 }
             }
         });
-        Ok(Self {
-            socket,
+        Self {
+            input: Box::new(input),
             shared,
             cursor: 0,
-        })
+        }
     }
 
     /// Waits until `text` stands in the transcript after the cursor; returns what came before it and moves the cursor behind it.
@@ -178,8 +194,9 @@ impl Serial {
     ///
     /// # Errors
     /// When the machine is off.
-    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.socket.write_all(bytes)
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.input.write_all(bytes)?;
+        self.input.flush()
     }
 
     /// Everything the machine said so far.
@@ -222,21 +239,18 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
 
-    fn line() -> (Serial, UnixStream, crate::scratch::Scratch) {
-        let scratch = crate::scratch::Scratch::new();
-        let path = scratch.file("serial");
-        let listener = UnixListener::bind(&path).unwrap();
-        let serial = Serial::connect(&path).unwrap();
-        (serial, listener.accept().unwrap().0, scratch)
+    /// A line, and where its machine writes.
+    fn line() -> (Serial, io::PipeWriter) {
+        let (output, machine) = io::pipe().unwrap();
+        (Serial::new(io::sink(), output), machine)
     }
 
     const LIMIT: Duration = Duration::from_secs(60);
 
     #[test]
     fn control_sequences_are_not_part_of_the_transcript() {
-        let (mut serial, mut machine, _scratch) = line();
+        let (mut serial, mut machine) = line();
         machine
             .write_all(b"\x1b[2J\x1b[01;01Hnon\x1b[1mos\x1b]0;title\x07> \r\nabc\x08\x08d")
             .unwrap();
@@ -246,8 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_may_say_much_before_anybody_listens() {
+        let (mut serial, mut machine) = line();
+        let said = "x".repeat(60_000);
+        for byte in said.bytes() {
+            machine.write_all(&[byte]).unwrap();
+        }
+        machine.write_all(b"end").unwrap();
+        assert_eq!(serial.wait_for("end", LIMIT), Ok(said));
+    }
+
+    #[test]
     fn the_first_text_of_several_wins_and_is_not_found_twice() {
-        let (mut serial, mut machine, _scratch) = line();
+        let (mut serial, mut machine) = line();
         machine.write_all(b"one two one").unwrap();
         assert_eq!(
             serial.wait_for_any(&["two", "one"], LIMIT),
