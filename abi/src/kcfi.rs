@@ -12,6 +12,8 @@
 
 /// Bytes from the start of the longest check to the end of its `ud2`.
 pub const CHECK_BYTES: usize = 15;
+/// `ud2` (SDM vol. 2B).
+pub const UD2: [u8; UD2_BYTES] = [0x0F, 0x0B];
 /// Bytes of the `ud2`.
 pub const UD2_BYTES: usize = 2;
 

@@ -13,7 +13,7 @@ nonos_hal::entry!(main);
 fn main(mut machine: Hal) -> ! {
     match start(&mut machine) {
         Ok(kernel) => machine.run(OnEveryCpu(kernel)),
-        Err(error) => panic!("{error}"),
+        Err(error) => nonos_hal::stop!("{error}"),
     }
 }
 
@@ -75,7 +75,7 @@ fn empty<T: Empty>(machine: &mut Hal, count: usize) -> &'static mut [T] {
 }
 
 fn carve<T>(machine: &mut Hal, count: usize, init: impl FnMut(usize) -> T) -> &'static mut [T] {
-    machine
-        .carve(count, init)
-        .expect("the kernel region is too small for the kernel's objects")
+    machine.carve(count, init).unwrap_or_else(|| {
+        nonos_hal::stop!("the kernel region is too small for the kernel's objects")
+    })
 }

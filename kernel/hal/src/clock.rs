@@ -53,8 +53,8 @@ impl Clock {
         let (tsc_hz, alarm) = match named {
             Some(tsc_hz) if tsc_deadline => (tsc_hz, Alarm::TscDeadline),
             _ => {
-                let measured =
-                    Measured::take(acpi, apic).expect("no ACPI timer to measure the clock with");
+                let measured = Measured::take(acpi, apic)
+                    .unwrap_or_else(|| crate::stop!("no ACPI timer to measure the clock with"));
                 let tsc_hz = named.unwrap_or(time::frequency(
                     measured.tsc,
                     measured.reference,

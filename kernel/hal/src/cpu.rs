@@ -288,6 +288,12 @@ pub unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
     }
 }
 
+/// Ends in an invalid-opcode fault.
+pub fn invalid_instruction() -> ! {
+    // SAFETY: the fault does not return, and touches nothing before it is handled.
+    unsafe { asm!("ud2", options(noreturn, nostack)) }
+}
+
 /// Stops this CPU for good: interrupts off, halted; an NMI or SMI only wakes it to halt again.
 pub fn stop() -> ! {
     loop {

@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), no_std)]
 #![warn(missing_docs)]
 #![cfg_attr(not(target_os = "none"), allow(dead_code))]
+#![cfg_attr(target_os = "none", deny(clippy::panic, clippy::expect_used))]
 
 mod audit;
 pub mod boot_info;
@@ -75,7 +76,23 @@ mod thunks;
 #[cfg(target_os = "none")]
 pub use machine::Hal;
 #[cfg(target_os = "none")]
+#[doc(hidden)]
+pub use report::stop_because;
+#[cfg(target_os = "none")]
 pub use run::Logic;
+
+/// On the host, where tests run, a panic.
+#[cfg(not(target_os = "none"))]
+#[doc(hidden)]
+pub fn stop_because(reason: core::fmt::Arguments<'_>) -> ! {
+    panic!("{reason}")
+}
+
+/// Stops the machine for good with a reason, written as for `format!`. A `panic!` in the kernel stops it, too, but says only where.
+#[macro_export]
+macro_rules! stop {
+    ($($reason:tt)+) => { $crate::stop_because(format_args!($($reason)+)) };
+}
 
 /// Names the kernel's main function: `fn main(machine: nonos_hal::Hal) -> !`.
 #[macro_export]

@@ -43,9 +43,10 @@ impl PrivateArea {
     pub unsafe fn new(region: &mut Region, root: u64, block: &CpuBlock) -> Self {
         let table = region
             .carve(1, |_| Page([0; ENTRIES]))
-            .expect("the kernel region is too small");
+            .unwrap_or_else(|| crate::stop!("the kernel region is too small"));
         let frame = region.frame_of(&table[0]);
-        let (base, directory) = free_place(region, root).expect("no room in the kernel's half");
+        let (base, directory) = free_place(region, root)
+            .unwrap_or_else(|| crate::stop!("no room in the kernel's half"));
         // SAFETY: the entry was empty, so no mapping changes; the new table is empty.
         unsafe { region.write_boot(directory, index(base, 2), Entry::kernel_table(frame)) };
         let table = table[0].0.as_mut_ptr();
@@ -75,7 +76,7 @@ impl PrivateArea {
     pub fn make_stack(&mut self, region: &mut Region, pages: usize) -> u64 {
         let stack = region
             .carve(pages, |_| Page([0; ENTRIES]))
-            .expect("the kernel region is too small");
+            .unwrap_or_else(|| crate::stop!("the kernel region is too small"));
         for page in stack {
             self.map(Entry::kernel_page(region.frame_of(page)));
         }

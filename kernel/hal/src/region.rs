@@ -78,7 +78,7 @@ impl Region {
         };
         region.marks = region
             .carve(frames as usize, |_| mark::OTHER)
-            .expect("the kernel region is too small");
+            .unwrap_or_else(|| crate::stop!("the kernel region is too small"));
         region
     }
 
@@ -259,7 +259,7 @@ impl Region {
         let index = self
             .index(FrameNumber((physical / PAGE) as u32))
             .filter(|&index| index < self.boot_tables as usize);
-        let index = index.expect("no boot page table");
+        let index = index.unwrap_or_else(|| crate::stop!("no boot page table"));
         // SAFETY: a boot page table in the mapped region; the caller answers for the value.
         unsafe {
             self.table(index)
@@ -288,7 +288,7 @@ impl Region {
 #[cold]
 #[inline(never)]
 fn no_page_table() -> ! {
-    panic!("not a page table")
+    crate::stop!("not a page table")
 }
 
 #[cfg(test)]

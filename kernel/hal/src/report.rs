@@ -56,10 +56,18 @@ pub extern "C" fn fatal(registers: &Registers) -> ! {
     stop_with(|report| report.fault(registers, address))
 }
 
-/// Reports a panic and stops.
+/// A check in Rust code that failed: a bound, a sum, an assertion. It stops as any invalid instruction does, and the report says
+/// where. No message is kept: as nothing is read here, the compiler drops every message, and what prepares it, from the whole
+/// kernel. What is worth words is said with [`stop!`](crate::stop!).
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    stop_with(|report| report.panic(info))
+fn panic(_: &PanicInfo<'_>) -> ! {
+    cpu::invalid_instruction()
+}
+
+/// Reports why the kernel cannot go on and stops. Called by [`stop!`](crate::stop!).
+#[cold]
+pub fn stop_because(reason: fmt::Arguments<'_>) -> ! {
+    stop_with(|report| report.reason(reason))
 }
 
 /// Writes a report and stops the machine; a fault while doing so only stops it.
@@ -96,12 +104,11 @@ impl Report {
         Self { info, screen, cpu }
     }
 
-    fn panic(&mut self, info: &PanicInfo<'_>) -> fmt::Result {
+    fn reason(&mut self, reason: fmt::Arguments<'_>) -> fmt::Result {
         let cpu = self.cpu.id().0;
         write!(
             self,
-            "\nnonos: the kernel stopped: {}\n  on CPU {cpu}\n",
-            info.message()
+            "\nnonos: the kernel stopped: {reason}\n  on CPU {cpu}\n"
         )?;
         self.callers(frame_pointer())
     }
@@ -116,6 +123,7 @@ impl Report {
             VECTOR_INVALID_OPCODE if self.is_mistyped_call(registers.rip) => {
                 "kCFI: called a function of another type"
             }
+            VECTOR_INVALID_OPCODE if self.is_check(registers.rip) => "a check in its code failed",
             VECTOR_INVALID_OPCODE => "invalid instruction",
             13 => "general protection fault",
             _ => "exception",
@@ -169,6 +177,12 @@ impl Report {
         }
         // SAFETY: code of the kernel is readable; it starts with more code than this (`entry.s`).
         kcfi::is_check(unsafe { &*(start as *const [u8; CHECK_BYTES]) })
+    }
+
+    /// Whether a failed check leads to this place ([`panic`]).
+    fn is_check(&self, address: u64) -> bool {
+        // SAFETY: code of the kernel is readable; it ends with more than this (`memset` and its kin).
+        self.in_kernel(address) && unsafe { *(address as *const [u8; UD2_BYTES]) } == kcfi::UD2
     }
 
     /// Follows the frame pointers, as far as they stay on the kernel stack and go up.

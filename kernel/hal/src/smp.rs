@@ -339,7 +339,8 @@ pub unsafe fn run(job: *const Job, apic: LocalApic) {
 /// # Safety
 /// The block is this CPU's and complete.
 pub unsafe extern "C" fn start_cpu(block: &'static CpuBlock) -> ! {
-    let apic = LocalApic::shared().expect("started before the boot CPU was ready");
+    let apic = LocalApic::shared()
+        .unwrap_or_else(|| crate::stop!("started before the boot CPU was ready"));
     // SAFETY: all once on this CPU, with interrupts off.
     unsafe {
         protection::enable();

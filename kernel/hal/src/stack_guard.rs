@@ -21,5 +21,5 @@ pub fn set(guard: u64) {
 // SAFETY: the name that the compiler calls this by, with no arguments; it never returns.
 #[unsafe(no_mangle)]
 extern "C" fn __stack_chk_fail() -> ! {
-    panic!("a function wrote past its part of the stack")
+    crate::stop!("a function wrote past its part of the stack")
 }

@@ -32,7 +32,7 @@ pub extern "C" fn start(info: *const BootInfo) -> ! {
     // SAFETY: the boot loader passes the address of its record, which stays mapped read-only.
     let info = match unsafe { take_boot_info(info) } {
         Ok(info) => info,
-        Err(error) => panic!("{error}"),
+        Err(error) => crate::stop!("{error}"),
     };
     stack_guard::set(info.stack_guard);
     stop::set_boot_info(info);
@@ -78,7 +78,8 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let mut region = Region::new(info);
         let mut area = PrivateArea::new(&mut region, root, this);
         let physical_of = |region: &Region, address| {
-            audit::translate(region, root, address).expect("the kernel image is not mapped")
+            audit::translate(region, root, address)
+                .unwrap_or_else(|| crate::stop!("the kernel image is not mapped"))
         };
         interrupts::make_stacks(this, &mut region, &mut area);
         this.stack_base.store(info.stack_base, Ordering::Relaxed);
@@ -95,7 +96,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let clock = Clock::new(&info.acpi, &apic, tsc_at_start);
         let kernel_half = region
             .read_kernel(root, KERNEL_ENTRY)
-            .expect("no boot page tables");
+            .unwrap_or_else(|| crate::stop!("no boot page tables"));
         let mut starter = Starter {
             info,
             root,
@@ -107,7 +108,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         starter.start_all();
         stop::prepare(region.carved_bytes(), seed);
         if let Err(violation) = audit::walk(&region, root, info) {
-            panic!("{violation}");
+            crate::stop!("{violation}");
         }
         pinned::check();
         let memory = Memory::new(info, protection::address_bits(), apic.physical);

@@ -82,3 +82,22 @@ fn a_function_that_finds_its_stack_overwritten_stops_the_kernel() {
         "{report}"
     );
 }
+
+#[test]
+fn a_check_that_fails_stops_the_kernel_and_the_report_says_where() {
+    // What the compiler has a failed bound, sum or assertion lead to.
+    const UD2: [u8; 2] = [0x0F, 0x0B];
+    let report = report_of_altered_kernel(|kernel, code| {
+        let function = code.find(VERIFY).expect("the function is there") as usize;
+        kernel[function..function + UD2.len()].copy_from_slice(&UD2);
+    });
+    assert!(
+        report.contains("a check in its code failed (vector 6"),
+        "{report}"
+    );
+    assert!(
+        report.contains(&format!("  at {VERIFY} + 0x0 ")),
+        "{report}"
+    );
+    assert!(report.contains("  called from nonos_"), "{report}");
+}
