@@ -103,6 +103,8 @@ pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
 /// The programs of an image, as they were linked.
 struct Programs {
     kernel: PathBuf,
+    /// Whether `system.toml` asks for isolated page tables on every CPU.
+    kpti: bool,
     modules: Vec<(ModuleSpec, PathBuf)>,
 }
 
@@ -116,6 +118,7 @@ impl Programs {
         let built = builder.modules(&programs)?;
         Ok(Self {
             kernel,
+            kpti: modules::kpti_is_on(builder.root())?,
             modules: modules.into_iter().zip(built).collect(),
         })
     }
@@ -211,6 +214,9 @@ fn build_archive(keys: &Keys, programs: &Programs) -> Result<(Vec<u8>, Vec<Entry
             anchors::build(&trusted).map_err(|error| anyhow!("{error}"))?,
         ),
     ];
+    if programs.kpti {
+        entries.push((archive::KPTI.to_owned(), Vec::new()));
+    }
     let secret = keys.secret(Signer::Publisher)?;
     for (module, linked) in &programs.modules {
         let program = elf::strip(&paths::read(linked)?)?;

@@ -101,6 +101,26 @@ pub fn name(text: &str) -> Result<Name> {
 #[derive(Deserialize)]
 struct System {
     module: Vec<Listed>,
+    #[serde(default)]
+    kernel: KernelSettings,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct KernelSettings {
+    #[serde(default)]
+    kpti: Kpti,
+}
+
+/// When programs have page tables of their own.
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Kpti {
+    /// On CPUs that need it.
+    #[default]
+    Auto,
+    /// On every CPU.
+    On,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +158,15 @@ pub fn of_system(root: &Path) -> Result<Vec<ModuleSpec>> {
         ModuleSpec::read(root, package, name)
     };
     system.module.iter().map(read).collect()
+}
+
+/// Whether `system.toml` of a checkout wants programs to have page tables of their own on every CPU.
+///
+/// # Errors
+/// When the file is missing or malformed.
+pub fn kpti_is_on(root: &Path) -> Result<bool> {
+    let system: System = parse(&root.join("system.toml"))?;
+    Ok(system.kernel.kpti == Kpti::On)
 }
 
 #[derive(Deserialize)]
@@ -205,6 +234,15 @@ mod tests {
             .unwrap();
         assert_eq!(console.program, Program::of_package("console"));
         assert!(modules.iter().all(|module| module.publisher == PUBLISHER));
+    }
+
+    #[test]
+    fn isolated_page_tables_can_be_asked_for_and_not_be_turned_off() {
+        let kpti = |text: &str| toml::from_str::<KernelSettings>(text).map(|read| read.kpti);
+        assert!(kpti("").unwrap() == Kpti::Auto);
+        assert!(kpti("kpti = \"auto\"").unwrap() == Kpti::Auto);
+        assert!(kpti("kpti = \"on\"").unwrap() == Kpti::On);
+        assert!(kpti("kpti = \"off\"").is_err() && kpti("ktpi = \"on\"").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! ascending; then the contents in the same order, each from a multiple of 4096 bytes on, gaps zero. The
 //! archive ends with the last byte of the last entry.
 //!
-//! Entries that are no modules: [`KERNEL`], [`KERNEL_SYMBOLS`], [`ANCHORS`].
+//! Entries that are no modules: [`KERNEL`], [`KERNEL_SYMBOLS`], [`ANCHORS`], [`KPTI`].
 
 use core::fmt;
 
@@ -22,8 +22,11 @@ pub const KERNEL: &str = "kernel";
 pub const KERNEL_SYMBOLS: &str = "kernel.symbols";
 /// Entry: the trust anchors.
 pub const ANCHORS: &str = "anchors";
+/// Entry: when it is there, programs have page tables of their own on every CPU. Its contents do not matter, and nothing
+/// in an archive says that they have not.
+pub const KPTI: &str = "kernel.kpti";
 /// Entries that are no modules.
-pub const RESERVED: [&str; 3] = [KERNEL, KERNEL_SYMBOLS, ANCHORS];
+pub const RESERVED: [&str; 4] = [KERNEL, KERNEL_SYMBOLS, ANCHORS, KPTI];
 
 /// A checked archive.
 #[derive(Clone, Copy)]

@@ -174,7 +174,7 @@ impl Image {
         )
     }
 
-    /// The same system with some entries of its archive replaced, properly signed.
+    /// The same system with some entries of its archive replaced or added, properly signed.
     pub fn with_entries(&self, replaced: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let bytes = self.archive();
         let old = Archive::parse(&bytes).expect("the build makes valid archives");
@@ -183,12 +183,8 @@ impl Image {
             .map(|entry| (entry.name, entry.contents))
             .collect();
         for (name, contents) in replaced {
-            let entry = entries
-                .iter_mut()
-                .find(|(other, _)| other.as_str() == *name);
-            entry
-                .unwrap_or_else(|| panic!("the image has no {name:?}"))
-                .1 = contents;
+            entries.retain(|(other, _)| other.as_str() != *name);
+            entries.push((Name::new(name).expect("a valid name"), contents));
         }
         let archive = archive::build(&entries).expect("the names are those of a valid archive");
         sign(&archive, xtask::image::SECURITY_VERSION, &self.secret())
