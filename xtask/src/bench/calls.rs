@@ -68,16 +68,18 @@ pub fn build_image() -> Result<ImageFiles> {
     })
 }
 
-/// Boots the image with so many CPUs and reads its figures.
+/// Boots the image with so many CPUs, of QEMU's usual model or another, and reads its figures.
 ///
 /// # Errors
 /// When the program does not come to its end, or the machine does not count instructions.
-pub fn measure(image: &ImageFiles, cpus: u32) -> Result<Calls> {
+pub fn measure(image: &ImageFiles, cpus: u32, cpu_model: Option<&str>) -> Result<Calls> {
     progress(format!("measuring system calls, CPUs: {cpus}"));
+    let usual = MachineConfig::new(&image.disk, &image.vars);
     let mut machine = Running::boot_from_firmware(MachineConfig {
         tpm: TpmKind::None,
         cpus,
-        ..MachineConfig::new(&image.disk, &image.vars)
+        cpu_model: cpu_model.map_or(usual.cpu_model.clone(), str::to_owned),
+        ..usual
     })?;
     parse(&machine.wait_for("bench: end")?, OVERHEAD)
 }
