@@ -107,7 +107,19 @@ record! {
         pub tsc_deadline: u64,
         /// Whether the walk of all page tables at boot found no page both writable and executable: 1 yes, 0 no.
         pub w_xor_x: u64,
+        /// Whether user mode has page tables of its own, and why: a value of [`isolation`].
+        pub isolation: u64,
     }
+}
+
+/// Values of [`CpuStatus::isolation`].
+pub mod isolation {
+    /// User mode has the kernel's page tables: the CPU does not need others.
+    pub const OFF: u64 = 0;
+    /// User mode has its own: programs could read through the kernel's (Meltdown).
+    pub const AFFECTED: u64 = 1;
+    /// User mode has its own: the signed image asks for it.
+    pub const ASKED: u64 = 2;
 }
 
 /// Bits of [`CpuStatus::features`]: what the CPU reports, not what is on.

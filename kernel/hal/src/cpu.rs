@@ -18,6 +18,14 @@ pub mod cr0 {
     pub const PG: u64 = 1 << 31;
 }
 
+/// Bits of CR3 with CR4.PCIDE set (SDM vol. 3, 4.10.4.1). Identifier 0 is the kernel's.
+pub mod cr3 {
+    /// The identifier of isolated user mode.
+    pub const USER_ID: u64 = 1;
+    /// The load forgets no translation.
+    pub const KEEP_CACHED: u64 = 1 << 63;
+}
+
 /// Bits of CR4 (SDM vol. 3, 2.5).
 pub mod cr4 {
     pub const TSD: u64 = 1 << 2;
@@ -28,6 +36,7 @@ pub mod cr4 {
     pub const OSXMMEXCPT: u64 = 1 << 10;
     pub const UMIP: u64 = 1 << 11;
     pub const LA57: u64 = 1 << 12;
+    pub const PCIDE: u64 = 1 << 17;
     pub const SMEP: u64 = 1 << 20;
     pub const SMAP: u64 = 1 << 21;
 }

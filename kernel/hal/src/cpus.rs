@@ -29,10 +29,11 @@ use core::hint::spin_loop;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
 
 use crate::apic::LocalApic;
-use crate::cpu;
+use crate::cpu::{self, cr3};
 use crate::interrupts::{TaskState, vector};
 use crate::lock::Lock;
 use crate::protection;
@@ -60,6 +61,12 @@ pub struct CpuBlock {
     pub context: AtomicU64,
     /// `entry.s`: holds the user's stack pointer for three instructions.
     pub user_rsp: AtomicU64,
+    /// `entry.s`, with isolated page tables: CR3 in user space and in the kernel, for the address space that is loaded.
+    pub user_cr3: AtomicU64,
+    /// See `user_cr3`.
+    pub kernel_cr3: AtomicU64,
+    /// `entry.s`: the bit of CR3 that keeps cached translations, or 0 on a CPU without identifiers for them.
+    pub keep_cached: AtomicU64,
     /// Where the CPU is.
     pub state: AtomicU8,
     /// Asks the CPU to load the boot page tables, which clears it.
@@ -100,7 +107,14 @@ const _: () = assert!(size_of::<CpuBlock>() == 512);
 // SAFETY: `segments` and `task` are written by their own CPU before it loads them, then by the CPU alone.
 unsafe impl Sync for CpuBlock {}
 
-static BLOCKS: [CpuBlock; CPUS_MAX] = [const { CpuBlock::new() }; CPUS_MAX];
+/// All blocks, in pages of their own: with isolated page tables programs' tables have these pages, too. They hold addresses, counts
+/// and states, and no contents of anybody's memory.
+#[repr(C, align(4096))]
+struct Blocks([CpuBlock; CPUS_MAX]);
+
+const _: () = assert!(size_of::<Blocks>() == size_of::<CpuBlock>() * CPUS_MAX);
+
+static BLOCKS: Blocks = Blocks([const { CpuBlock::new() }; CPUS_MAX]);
 
 /// CPUs that run beside the boot CPU.
 static OTHERS: AtomicU32 = AtomicU32::new(0);
@@ -111,6 +125,9 @@ impl CpuBlock {
             kernel_rsp: AtomicU64::new(0),
             context: AtomicU64::new(0),
             user_rsp: AtomicU64::new(0),
+            user_cr3: AtomicU64::new(0),
+            kernel_cr3: AtomicU64::new(0),
+            keep_cached: AtomicU64::new(0),
             state: AtomicU8::new(KERNEL),
             drop_space: AtomicBool::new(false),
             loaded: AtomicU32::new(NONE),
@@ -141,7 +158,13 @@ impl CpuBlock {
     /// # Panics
     /// When there can be no such CPU.
     pub fn of(cpu: usize) -> &'static Self {
-        &BLOCKS[cpu]
+        &BLOCKS.0[cpu]
+    }
+
+    /// The pages that all blocks lie in.
+    pub fn pages() -> impl Iterator<Item = u64> {
+        let start = (&raw const BLOCKS) as u64;
+        (start..start + size_of::<Blocks>() as u64).step_by(PAGE_BYTES)
     }
 
     /// The block of this CPU, wherever it is; the boot CPU's before its descriptors are loaded.
@@ -158,7 +181,7 @@ impl CpuBlock {
             .fold(0, |base, &word| base << 16 | u64::from(word));
         let first = (&raw const BLOCKS) as u64 + offset_of!(CpuBlock, segments) as u64;
         let index = base.wrapping_sub(first) / size_of::<Self>() as u64;
-        BLOCKS.get(index as usize).unwrap_or(&BLOCKS[0])
+        BLOCKS.0.get(index as usize).unwrap_or(&BLOCKS.0[0])
     }
 
     /// The CPU's number.
@@ -191,6 +214,23 @@ impl CpuBlock {
     #[inline(always)]
     pub fn has_loaded(&self, space: AddressSpace) -> bool {
         self.loaded.load(Ordering::Relaxed) == space.0.0
+    }
+
+    /// Notes the tables of an address space, for `entry.s`: the kernel's, which is about to be loaded, and user mode's, which the next
+    /// way out loads and forgets what is cached of others.
+    pub fn set_tables(&self, kernel_cr3: u64, user_cr3: u64) {
+        let keep = self.keep_cached.load(Ordering::Relaxed);
+        let user_id = if keep == 0 { 0 } else { cr3::USER_ID };
+        self.kernel_cr3.store(kernel_cr3 | keep, Ordering::Relaxed);
+        self.user_cr3.store(user_cr3 | user_id, Ordering::Relaxed);
+    }
+
+    /// Has the next way out to user space forget all translations that are cached for isolated user mode.
+    #[inline(always)]
+    fn forget_user(&self) {
+        let user_cr3 = self.user_cr3.load(Ordering::Relaxed);
+        self.user_cr3
+            .store(user_cr3 & !cr3::KEEP_CACHED, Ordering::Relaxed);
     }
 
     /// Notes that CR3 was loaded with an address space just now.
@@ -246,7 +286,7 @@ impl Cpus {
     /// All that run but this one.
     pub fn others(&self) -> impl Iterator<Item = &'static CpuBlock> + use<> {
         let this = self.this;
-        BLOCKS[..Self::count().min(CPUS_MAX)]
+        BLOCKS.0[..Self::count().min(CPUS_MAX)]
             .iter()
             .filter(move |block| !core::ptr::eq(*block, this))
     }
@@ -267,9 +307,10 @@ impl Cpus {
     }
 
     /// Has all other CPUs forget the translations of an address space before they use it again, and waits until none is
-    /// in user space with it.
+    /// in user space with it. This CPU forgets what its user mode has cached under isolated page tables.
     #[inline(always)]
     pub fn forget(&self, space: AddressSpace) {
+        self.this.forget_user();
         if Self::count() > 1 {
             self.forget_elsewhere(space);
         }
@@ -285,7 +326,7 @@ impl Cpus {
                 stopped[usize::from(other.id().0)] = true;
             }
         }
-        for (block, _) in BLOCKS.iter().zip(stopped).filter(|(_, stopped)| *stopped) {
+        for (block, _) in BLOCKS.0.iter().zip(stopped).filter(|(_, stopped)| *stopped) {
             Self::wait_while_in_user(block);
         }
     }

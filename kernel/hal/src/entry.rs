@@ -11,6 +11,7 @@ use nonos_kernel_core::machine::UserContext;
 
 use crate::cpu::rflags;
 use crate::cpus::CpuBlock;
+use crate::interrupts::ENTRY_STACK;
 use crate::{gdt, report};
 
 /// Vectors with a stub.
@@ -28,6 +29,9 @@ pub const SYSCALL: u64 = 256;
 /// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
 const REFUSED: u64 = 13;
 
+/// Ways in and out that are others with isolated page tables.
+const DETOURS: usize = 4;
+
 /// Why a stay in user space or a wait ended.
 #[derive(Clone, Copy)]
 pub struct Exit {
@@ -37,7 +41,7 @@ pub struct Exit {
     pub error: u64,
 }
 
-// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, and two tables of this size.
+// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, tables of this size, and two marks.
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
@@ -45,6 +49,9 @@ unsafe extern "C" {
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
+    static nonos_trampoline: [u8; 0];
+    static nonos_trampoline_end: [u8; 0];
+    static nonos_detours: [[u32; 2]; DETOURS];
 }
 
 // SAFETY: it holds the invariants at the top of `entry.s`; offsets of fields and addresses of functions are the compiler's.
@@ -56,6 +63,10 @@ global_asm!(
     kernel_rsp = const offset_of!(CpuBlock, kernel_rsp),
     context = const offset_of!(CpuBlock, context),
     user_rsp = const offset_of!(CpuBlock, user_rsp),
+    user_cr3 = const offset_of!(CpuBlock, user_cr3),
+    kernel_cr3 = const offset_of!(CpuBlock, kernel_cr3),
+    keep_cached = const offset_of!(CpuBlock, keep_cached),
+    entry_stack = const offset_of!(CpuBlock, task) + ENTRY_STACK,
     rax = const offset_of!(UserContext, rax),
     rbx = const offset_of!(UserContext, rbx),
     rcx = const offset_of!(UserContext, rcx),
@@ -182,4 +193,19 @@ pub fn stub(vector: usize) -> u64 {
 /// Address of the IDT.
 pub fn idt() -> u64 {
     (&raw const nonos_idt) as u64
+}
+
+/// Addresses of the trampoline's pages: the code of `entry.s`.
+pub fn trampoline() -> core::ops::Range<u64> {
+    (&raw const nonos_trampoline) as u64..(&raw const nonos_trampoline_end) as u64
+}
+
+/// Addresses in the trampoline where isolated page tables want a jump, each with its target.
+pub fn detours() -> impl Iterator<Item = [u64; 2]> {
+    // SAFETY: constants of `entry.s`.
+    let detours = unsafe { nonos_detours };
+    let start = trampoline().start;
+    detours
+        .into_iter()
+        .map(move |offsets| offsets.map(|offset| start + u64::from(offset)))
 }

@@ -6,14 +6,19 @@
 // - In the kernel GS.base is the block; in user space it is the user's, and KERNEL_GS_BASE holds the
 //   kernel's. `swapgs` runs exactly once on each crossing of the privilege boundary, decided by the CPL in the
 //   interrupt frame, never by guessing.
-// - Double fault, NMI and machine check never return and never use GS, so they may hit anywhere, also between
-//   `syscall` and `swapgs` or between `swapgs` and `sysretq`.
+// - Double fault, NMI and machine check never return, never use GS and load the boot page tables, so they may hit anywhere,
+//   also between `syscall` and `swapgs` or between `swapgs` and `sysretq`, and with either tables of a process.
 // - A debug exception in the kernel (the kernel sets no breakpoints and never TF) is cleared and dropped without GS.
 // - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there does not
 //   return to it but ends it, as an interrupt in user space ends `nonos_enter_user`.
 // - No Rust code runs with user RFLAGS: SFMASK clears them for `syscall`, `popfq` for all others.
+// - All of this lies in pages of its own, the trampoline. With isolated page tables (isolation.rs) user mode has these pages and no
+//   others of the kernel's code; what runs with those tables touches nothing but the blocks, the stacks for entries and the IDT.
 
 .section .text.nonos_entry, "ax", @progbits
+.balign 4096
+.globl nonos_trampoline
+nonos_trampoline:
 
 // From the boot loader: rdi BootInfo, rsi CR3, rdx stack (nonos_abi::boot). The first instruction drops the
 // firmware's identity map: the loader maps this page at the same address in both tables.
@@ -65,6 +70,7 @@ nonos_enter_user:
     je 2f
     mov rsp, [rdi + {rsp}]
     mov rdi, [rdi + {rdi}]
+nonos_sysret:
     swapgs
     sysretq
     int3
@@ -77,6 +83,7 @@ nonos_enter_user:
     mov rcx, [rdi + {rcx}]
     mov r11, [rdi + {r11}]
     mov rdi, [rdi + {rdi}]
+nonos_iret:
     swapgs
     iretq
     int3
@@ -109,7 +116,9 @@ nonos_syscall:
     endbr64
     swapgs
     mov gs:[{user_rsp}], rsp
+nonos_syscall_switch:
     mov rsp, gs:[{context}]
+nonos_syscall_switched:
     mov [rsp + {rax}], rax
     mov rax, gs:[{user_rsp}]
     mov [rsp + {rbx}], rbx
@@ -141,11 +150,14 @@ nonos_syscall:
 .type nonos_interrupted, @function
 nonos_interrupted:
     test byte ptr [rsp + 24], 3
-    jz 3f
+    jz nonos_interrupted_in_kernel
     swapgs
     lfence                          // no speculation past a wrong guess of this branch (CVE-2019-1125)
+nonos_interrupted_switch:
     push rax
     mov rax, gs:[{context}]
+    pop qword ptr [rax + {rax}]
+nonos_interrupted_switched:
     mov [rax + {rbx}], rbx
     mov [rax + {rcx}], rcx
     mov [rax + {rdx}], rdx
@@ -160,7 +172,6 @@ nonos_interrupted:
     mov [rax + {r13}], r13
     mov [rax + {r14}], r14
     mov [rax + {r15}], r15
-    pop qword ptr [rax + {rax}]
     pop rcx
     pop rdx
     pop qword ptr [rax + {rip}]
@@ -171,7 +182,7 @@ nonos_interrupted:
     fxsave64 [rax + {fpu}]
     mov eax, ecx
     jmp 4f
-3:
+nonos_interrupted_in_kernel:
     lfence
     cmp qword ptr [rsp], {first_interrupt}
     jb nonos_fatal
@@ -221,6 +232,8 @@ nonos_fatal:
     push rcx
     push rbx
     push rax
+    mov rax, [rip + nonos_boot_root]
+    mov cr3, rax
     mov rdi, rsp
     push {clear_flags}
     popfq
@@ -228,6 +241,67 @@ nonos_fatal:
     call {fatal}
     ud2
 .size nonos_fatal, . - nonos_fatal
+
+// What is different with isolated page tables: at boot, `isolation.rs` puts a jump to each of these over the first bytes of what
+// it names. Without isolation nothing runs here, and nothing is in the way of what does. Of a program's registers these keep no
+// more in memory that other programs' tables have than a stack pointer, and what the CPU pushes there.
+
+// Loads the tables for user mode, which forgets what their identifier (PCID) has cached, unless that was done since it had to be.
+// Uses rsp.
+.macro load_user_tables
+    mov rsp, gs:[{user_cr3}]
+    mov cr3, rsp
+    mov rsp, gs:[{keep_cached}]
+    or gs:[{user_cr3}], rsp
+.endm
+
+.type nonos_sysret_isolated, @function
+nonos_sysret_isolated:
+    mov gs:[{user_rsp}], rsp
+    load_user_tables
+    mov rsp, gs:[{user_rsp}]
+    swapgs
+    sysretq
+    int3
+.size nonos_sysret_isolated, . - nonos_sysret_isolated
+
+// The frame that was pushed lies on the kernel stack, which user mode's tables lack: here it is moved.
+.type nonos_iret_isolated, @function
+nonos_iret_isolated:
+    mov rdi, rsp
+    mov rsp, gs:[{entry_stack}]
+    .irp offset, 32,24,16,8,0
+    push qword ptr [rdi + \offset]
+    .endr
+    mov rdi, gs:[{context}]
+    mov rdi, [rdi + {rdi}]
+    load_user_tables
+    mov rsp, gs:[{entry_stack}]
+    sub rsp, 40
+    swapgs
+    iretq
+    int3
+.size nonos_iret_isolated, . - nonos_iret_isolated
+
+.type nonos_syscall_isolated, @function
+nonos_syscall_isolated:
+    mov rsp, gs:[{kernel_cr3}]
+    mov cr3, rsp
+    mov rsp, gs:[{context}]
+    jmp nonos_syscall_switched
+.size nonos_syscall_isolated, . - nonos_syscall_isolated
+
+.type nonos_interrupted_isolated, @function
+nonos_interrupted_isolated:
+    mov gs:[{user_rsp}], rsp
+    mov rsp, gs:[{kernel_cr3}]
+    mov cr3, rsp
+    mov rsp, gs:[{context}]
+    mov [rsp + {rax}], rax
+    mov rax, rsp
+    mov rsp, gs:[{user_rsp}]
+    jmp nonos_interrupted_switched
+.size nonos_interrupted_isolated, . - nonos_interrupted_isolated
 
 // One stub of 16 bytes per vector. The CPU pushes an error code for 8, 10 to 14, 17, 21, 29 and 30.
 .macro stub vector
@@ -255,11 +329,30 @@ nonos_stubs:
     stub (\row*16+\column)
 .endr
 .endr
+.balign 4096, 0xCC
+.globl nonos_trampoline_end
+nonos_trampoline_end:
 
-// The IDT. In read-only memory from the first instruction on: `interrupts.rs` fills it once through the window.
-.section .rodata.nonos_idt, "a", @progbits
-.balign 16
+// Where the jumps to the isolated ways go, and where they lead, counted from the trampoline's start.
+.section .rodata.nonos_detours, "a", @progbits
+.balign 4
+.globl nonos_detours
+nonos_detours:
+.irp name, sysret,iret
+    .long nonos_\name - nonos_trampoline, nonos_\name\()_isolated - nonos_trampoline
+.endr
+.irp name, syscall,interrupted
+    .long nonos_\name\()_switch - nonos_trampoline, nonos_\name\()_isolated - nonos_trampoline
+.endr
+
+// The IDT, and behind it the boot page tables' CR3, for who may come with any. In read-only memory from the first instruction on:
+// `interrupts.rs` fills it once through the window. A page of its own, which takes nothing of the file.
+.section .bss.rel.ro.nonos_idt, "aw", @nobits
+.balign 4096
 .globl nonos_idt
 nonos_idt:
     .zero {idt_bytes}
+nonos_boot_root:
+    .zero 8
+.balign 4096
 .text

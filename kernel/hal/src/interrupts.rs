@@ -2,7 +2,7 @@
 //! which vector means what.
 
 use core::arch::asm;
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
@@ -61,6 +61,9 @@ impl TaskState {
     };
 }
 
+/// Where the task state segment has the stack for entries from user space.
+pub const ENTRY_STACK: usize = offset_of!(TaskState, ring_stacks);
+
 const TASK_LIMIT: u16 = size_of::<TaskState>() as u16 - 1;
 
 /// Operand of `lgdt` and `lidt`.
@@ -97,36 +100,39 @@ pub unsafe fn make_stacks(block: &CpuBlock, region: &mut Region, area: &mut Priv
     block.stop_stack.store(machine_check, Ordering::Relaxed);
 }
 
-/// Fills the IDT.
+/// First bytes of a page in each of a CPU's stacks that a gate may select, or an entry from user space.
+pub fn entry_stacks(block: &CpuBlock) -> [u64; 5] {
+    // SAFETY: complete, and not written any more; the fields are read by value.
+    let (stacks, entry) = unsafe {
+        let task = block.task.get();
+        ((*task).interrupt_stacks, (*task).ring_stacks[0])
+    };
+    [entry, stacks[0], stacks[1], stacks[2], stacks[3]].map(|top| top - PAGE_BYTES as u64)
+}
+
+/// Fills the IDT, and the word behind it with the CR3 of the boot page tables.
 ///
 /// # Safety
-/// Called once, before it is loaded. `physical_of` gives the physical address of a mapped address of the kernel.
-pub unsafe fn fill_idt(
-    region: &Region,
-    window: &mut Window,
-    physical_of: impl Fn(&Region, u64) -> u64,
-) {
-    for number in 0..VECTORS {
-        let stack = match number {
-            8 => 1,
-            2 => 2,
-            18 => 3,
-            1 => 4,
-            _ => 0,
-        };
-        // Programs may raise a breakpoint; all other vectors come from the CPU and devices only.
-        let gate = gdt::interrupt_gate(entry::stub(number), stack, number == 3);
-        let address = entry::idt() + (number * GATE_BYTES) as u64;
-        let physical = physical_of(region, address);
-        let offset = physical as usize % PAGE_BYTES;
-        // SAFETY: the frame holds the IDT, which is never read from Rust. Gates are aligned, so none crosses a page.
-        unsafe {
-            window.with(FrameNumber((physical / PAGE_BYTES as u64) as u32), |page| {
-                page[offset..offset + 8].copy_from_slice(&gate[0].to_le_bytes());
-                page[offset + 8..offset + GATE_BYTES].copy_from_slice(&gate[1].to_le_bytes());
-            });
+/// Called once, before it is loaded. The frame is the one that [`entry::idt`] lies in.
+pub unsafe fn fill_idt(window: &mut Window, frame: FrameNumber, root: u64) {
+    let fill = |page: &mut [u8; PAGE_BYTES]| {
+        for (number, place) in page.chunks_exact_mut(GATE_BYTES).take(VECTORS).enumerate() {
+            let stack = match number {
+                8 => 1,
+                2 => 2,
+                18 => 3,
+                1 => 4,
+                _ => 0,
+            };
+            // Programs may raise a breakpoint; all other vectors come from the CPU and devices only.
+            let [low, high] = gdt::interrupt_gate(entry::stub(number), stack, number == 3);
+            place[..8].copy_from_slice(&low.to_le_bytes());
+            place[8..].copy_from_slice(&high.to_le_bytes());
         }
-    }
+        page[VECTORS * GATE_BYTES..][..8].copy_from_slice(&root.to_le_bytes());
+    };
+    // SAFETY: the frame holds the IDT and that word alone, which are never read from Rust.
+    unsafe { window.with(frame, fill) };
 }
 
 /// Loads the descriptors and the entry points of this CPU.

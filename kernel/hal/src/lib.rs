@@ -49,6 +49,8 @@ mod interrupts;
 #[cfg(target_os = "none")]
 mod io_apic;
 #[cfg(target_os = "none")]
+mod isolation;
+#[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]
 mod private;

@@ -22,7 +22,7 @@ use crate::region::Region;
 use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
-use crate::{ports, protection, space};
+use crate::{isolation, ports, protection, space};
 
 const PAGE_FAULT: u64 = 14;
 
@@ -131,9 +131,13 @@ impl Hal {
     /// Loads an address space. This forgets all translations, as none is global.
     #[inline(always)]
     fn load(&mut self, this: &CpuBlock, space: AddressSpace) {
-        assert!(self.region.is_root(space.0), "not an address space");
+        let tables = cr3_of(space.0);
+        if !self.region.is_shared_root(space.0) {
+            let user_root = self.region.user_root(space.0);
+            this.set_tables(tables, cr3_of(user_root.expect("not an address space")));
+        }
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
-        unsafe { cpu::write_cr3(u64::from(space.0.0) * PAGE_BYTES as u64) };
+        unsafe { cpu::write_cr3(tables) };
         this.set_loaded(space);
     }
 
@@ -164,6 +168,11 @@ impl Hal {
         );
         frame
     }
+}
+
+/// CR3 for a top-level table and identifier 0. Loading it forgets all translations cached under that.
+fn cr3_of(table: FrameNumber) -> u64 {
+    u64::from(table.0) * PAGE_BYTES as u64
 }
 
 impl Machine for Hal {
@@ -345,6 +354,7 @@ impl Machine for Hal {
             tsc_deadline: self.clock.is_tsc_deadline().into(),
             // The kernel does not run on when the walk at boot finds a violation.
             w_xor_x: 1,
+            isolation: isolation::why(),
             ..protection::status()
         }
     }

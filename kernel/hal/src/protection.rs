@@ -4,7 +4,7 @@ use nonos_abi::info::{CpuStatus, cpu_features};
 
 use crate::cpu::pinned::{self, Register};
 use crate::cpu::{self, Msr, cr0, cr4, efer};
-use crate::table;
+use crate::{isolation, table};
 
 /// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
 struct Feature(u32, usize, u32);
@@ -16,6 +16,7 @@ mod feature {
     pub const X2APIC: Feature = Feature(1, 2, 21);
     pub const TSC_DEADLINE: Feature = Feature(1, 2, 24);
     pub const HYPERVISOR: Feature = Feature(1, 2, 31);
+    pub const PCID: Feature = Feature(1, 2, 17);
     pub const SMEP: Feature = Feature(7, 1, 7);
     pub const SMAP: Feature = Feature(7, 1, 20);
     pub const UMIP: Feature = Feature(7, 2, 2);
@@ -29,6 +30,11 @@ impl Feature {
         let leaf = cpu::cpuid(self.0);
         [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx][self.1] & 1 << self.2 != 0
     }
+}
+
+/// Whether cached translations can have identifiers.
+pub fn has_pcid() -> bool {
+    feature::PCID.present()
 }
 
 /// Whether the local APIC has x2APIC mode.
@@ -88,6 +94,9 @@ pub unsafe fn enable() {
             cr4 |= bit;
         }
     }
+    if isolation::has_identifiers() {
+        cr4 |= cr4::PCIDE;
+    }
     let efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
     for (register, bits) in [
         (Register::Efer, efer),
@@ -117,7 +126,7 @@ fn features() -> u64 {
         (feature::UMIP, cpu_features::UMIP),
         (Feature(7, 2, 7), cpu_features::CET_SS),
         (Feature(7, 3, 20), cpu_features::CET_IBT),
-        (Feature(1, 2, 17), cpu_features::PCID),
+        (feature::PCID, cpu_features::PCID),
         (Feature(1, 2, 30), cpu_features::RDRAND),
         (Feature(7, 1, 18), cpu_features::RDSEED),
         (Feature(7, 2, 3), cpu_features::PKU),
@@ -130,17 +139,22 @@ fn features() -> u64 {
         .iter()
         .filter(|(feature, _)| feature.present())
         .fold(0, |bits, (_, bit)| bits | bit);
-    if feature::ARCH_CAPABILITIES.present() {
-        let capabilities = cpu::read_msr(Msr::ArchCapabilities);
-        // RDCL_NO is bit 0, IBRS_ALL bit 1 (SDM vol. 4, table 2-2).
-        for (bit, feature) in [cpu_features::RDCL_NO, cpu_features::IBRS_ALL]
-            .into_iter()
-            .enumerate()
-        {
-            bits |= (capabilities >> bit & 1) * feature;
-        }
+    // RDCL_NO is bit 0, IBRS_ALL bit 1 (SDM vol. 4, table 2-2).
+    for (bit, feature) in [cpu_features::RDCL_NO, cpu_features::IBRS_ALL]
+        .into_iter()
+        .enumerate()
+    {
+        bits |= (arch_capabilities() >> bit & 1) * feature;
     }
     bits
+}
+
+/// IA32_ARCH_CAPABILITIES; 0 where the CPU lacks it.
+pub fn arch_capabilities() -> u64 {
+    match feature::ARCH_CAPABILITIES.present() {
+        true => cpu::read_msr(Msr::ArchCapabilities),
+        false => 0,
+    }
 }
 
 /// State of the CPU, read now; the rest of the record is left empty.

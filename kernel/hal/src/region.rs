@@ -12,6 +12,7 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
 use nonos_kernel_core::machine::FrameNumber;
 
+use crate::space::KERNEL_ENTRY;
 use crate::table::{DIRECTORY_SPAN, ENTRIES, Entry};
 
 const PAGE: u64 = PAGE_BYTES as u64;
@@ -28,8 +29,12 @@ const LINK: u64 = PAGE;
 mod mark {
     /// No page table of a process.
     pub const OTHER: u16 = 0xFFFF;
-    /// Set for top-level tables.
+    /// Set for top-level tables that user mode has, too.
     pub const ROOT: u16 = 0x8000;
+    /// Set for top-level tables that user mode has another for.
+    pub const ISOLATED: u16 = 0x4000;
+    /// The entries in use.
+    pub const USED: u16 = 0x3FFF;
 }
 
 /// The kernel region.
@@ -48,6 +53,10 @@ pub struct Region {
     /// The table that was looked for last. Forgotten when any table is freed.
     found: Option<Found>,
     marks: &'static mut [u16],
+    /// With isolated page tables: the kernel's part of user mode's tables, and by index the top-level table that user mode has
+    /// for a top-level table. Else empty.
+    user_half: Entry,
+    user_roots: &'static mut [FrameNumber],
 }
 
 /// The lowest table on the way from a top-level table to the addresses of one directory entry.
@@ -75,6 +84,8 @@ impl Region {
             freed_count: 0,
             found: None,
             marks: &mut [],
+            user_half: Entry::EMPTY,
+            user_roots: &mut [],
         };
         region.marks = region
             .carve(frames as usize, |_| mark::OTHER)
@@ -161,10 +172,37 @@ impl Region {
         Some(FrameNumber(self.first + index))
     }
 
-    /// Makes a table a top-level table.
-    pub fn table_make_root(&mut self, table: FrameNumber) {
+    /// From now on user mode has a top-level table of its own in each address space, with this for the kernel's part.
+    ///
+    /// # Panics
+    /// When the region is used up.
+    pub fn isolate(&mut self, user_half: Entry) {
+        self.user_half = user_half;
+        self.user_roots = self
+            .carve(self.frames as usize, |_| FrameNumber(0))
+            .expect("the kernel region is too small");
+    }
+
+    /// Makes a table a top-level table. False when the one for user mode has no room.
+    pub fn table_make_root(&mut self, table: FrameNumber) -> bool {
         let index = self.checked(table);
-        self.marks[index] |= mark::ROOT;
+        if !self.user_half.is_present() {
+            self.marks[index] |= mark::ROOT;
+            return true;
+        }
+        let Some(user_root) = self.table_create() else {
+            return false;
+        };
+        self.write(user_root, KERNEL_ENTRY, self.user_half);
+        self.user_roots[index] = user_root;
+        self.marks[index] |= mark::ISOLATED;
+        true
+    }
+
+    /// The top-level table that user mode has instead of this one.
+    pub fn user_root(&self, table: FrameNumber) -> Option<FrameNumber> {
+        let index = self.checked(table);
+        (self.marks[index] & !mark::USED == mark::ISOLATED).then(|| self.user_roots[index])
     }
 
     /// Frees a table that nothing refers to any more. It is zeroed.
@@ -205,13 +243,21 @@ impl Region {
     pub fn is_root(&self, frame: FrameNumber) -> bool {
         let index = frame.0.wrapping_sub(self.first) as usize;
         let mark = self.marks.get(index).copied().unwrap_or(mark::OTHER);
-        // All marks from `ROOT` on are those of top-level tables, but the last.
+        // All marks from `ISOLATED` on are those of top-level tables, but the last.
+        (mark::ISOLATED..mark::OTHER).contains(&mark)
+    }
+
+    /// Whether a frame is a process's top-level table and user mode has the same.
+    #[inline(always)]
+    pub fn is_shared_root(&self, frame: FrameNumber) -> bool {
+        let index = frame.0.wrapping_sub(self.first) as usize;
+        let mark = self.marks.get(index).copied().unwrap_or(mark::OTHER);
         (mark::ROOT..mark::OTHER).contains(&mark)
     }
 
     /// Entries of a table that are in use.
     pub fn used_entries(&self, table: FrameNumber) -> u16 {
-        self.marks[self.checked(table)] & !mark::ROOT
+        self.marks[self.checked(table)] & mark::USED
     }
 
     /// Reads an entry of a process's table.

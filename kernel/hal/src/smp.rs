@@ -245,7 +245,8 @@ impl Starter<'_> {
             long_offset: (page + long_offset) as u32,
             long_selector: STARTUP_CODE,
             cr0: Register::Cr0.pinned() as u32,
-            cr4: Register::Cr4.pinned() as u32,
+            // Only 64-bit mode takes PCIDE; `protection::enable` sets it there.
+            cr4: (Register::Cr4.pinned() & !cpu::cr4::PCIDE) as u32,
             efer: (Register::Efer.pinned() & !cpu::efer::LMA) as u32,
             startup_root: startup_root as u32,
             stack_top: block.stack_top.load(Ordering::Relaxed),

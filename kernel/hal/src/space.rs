@@ -18,7 +18,10 @@ pub const KERNEL_ENTRY: usize = ENTRIES - 1;
 /// Makes an address space with the kernel's half and nothing else; `None` when the region is used up.
 pub fn create(region: &mut Region, kernel_half: Entry) -> Option<AddressSpace> {
     let root = region.table_create()?;
-    region.table_make_root(root);
+    if !region.table_make_root(root) {
+        region.table_free(root);
+        return None;
+    }
     region.write(root, KERNEL_ENTRY, kernel_half);
     Some(AddressSpace(root))
 }
@@ -35,19 +38,39 @@ pub fn create_startup(
     }
     let space = create(region, kernel_half)?;
     let address = u64::from(page.0) * PAGE_BYTES as u64;
-    let mut table = space.0;
-    for level in (2..=LEVELS).rev() {
-        let lower = region.table_create()?;
-        region.write(table, index(address, level), Entry::kernel_table(lower));
-        table = lower;
-    }
-    region.write(table, index(address, 1), Entry::kernel_code(page));
+    map_for_kernel(region, space.0, address, Entry::kernel_code(page))?;
     Some(space)
+}
+
+/// Maps a page below a top-level table for the kernel alone; `None` when the region is used up.
+pub fn map_for_kernel(
+    region: &mut Region,
+    root: FrameNumber,
+    address: u64,
+    entry: Entry,
+) -> Option<()> {
+    let mut table = root;
+    for level in (2..=LEVELS).rev() {
+        let slot = index(address, level);
+        table = match present(region, table, slot) {
+            Some(lower) => lower,
+            None => {
+                let lower = region.table_create()?;
+                region.write(table, slot, Entry::kernel_table(lower));
+                lower
+            }
+        };
+    }
+    region.write(table, index(address, 1), entry);
+    Some(())
 }
 
 /// Frees an address space and its tables, not the frames mapped. It is not loaded.
 pub fn destroy(region: &mut Region, space: AddressSpace) {
     check(region, space);
+    if let Some(user_root) = region.user_root(space.0) {
+        region.table_free(user_root);
+    }
     region.write(space.0, KERNEL_ENTRY, Entry::EMPTY);
     free_tables(region, space.0, LEVELS);
 }
@@ -121,10 +144,28 @@ fn create_tables(
     }
     for level in (2..=level).rev() {
         let lower = region.table_create().ok_or(MapError::OutOfTables)?;
-        region.write(table, index(address, level), Entry::user_table(lower));
+        link(
+            region,
+            table,
+            index(address, level),
+            Entry::user_table(lower),
+        );
         table = lower;
     }
     Ok(table)
+}
+
+/// Writes an entry that refers to a lower table or to nothing. When user mode has a top-level table of its own, it goes there, and
+/// the kernel's own has nothing of user space to execute.
+fn link(region: &mut Region, table: FrameNumber, slot: usize, entry: Entry) {
+    let mut own = entry;
+    if let Some(user_root) = region.user_root(table) {
+        region.write(user_root, slot, entry);
+        if entry.is_present() {
+            own = entry.without_execution();
+        }
+    }
+    region.write(table, slot, own);
 }
 
 /// Unmaps a page and frees tables that are empty then, after `before_free`, which has every CPU forget that they were
@@ -163,7 +204,7 @@ fn unmap_tables(
     let mut empty = 0;
     // The top-level table always holds the entry of the kernel's half, so it stays.
     for (level, &table) in (2..).zip(path.iter().rev().skip(1)) {
-        region.write(table, index(address, level), Entry::EMPTY);
+        link(region, table, index(address, level), Entry::EMPTY);
         empty += 1;
         if region.used_entries(table) > 0 {
             break;
@@ -338,6 +379,51 @@ mod tests {
         assert_eq!(code, Entry::kernel_code(FrameNumber(0x9F)));
         destroy(&mut region, space);
         assert_eq!(region.table_frames().0, free);
+    }
+
+    /// A region in which user mode has top-level tables of its own, with `USER_HALF` for the kernel's part.
+    fn isolated() -> Region {
+        let mut region = region();
+        region.isolate(USER_HALF);
+        region
+    }
+
+    const USER_HALF: Entry = Entry(0x7777_0001);
+
+    #[test]
+    fn user_mode_has_the_same_pages_below_a_top_of_its_own() {
+        let mut region = isolated();
+        let free = region.table_frames().0;
+        let space = create(&mut region, Entry(1)).unwrap();
+        let user_root = region.user_root(space.0).unwrap();
+        assert_eq!(region.read(space.0, KERNEL_ENTRY), Entry(1));
+        assert_eq!(region.read(user_root, KERNEL_ENTRY), USER_HALF);
+        assert!(region.is_root(space.0) && !region.is_shared_root(space.0));
+        assert!(!region.is_root(user_root), "no address space by itself");
+
+        map_at(&mut region, space, 0x40_0000, Access::ReadExecute).unwrap();
+        let (own, users) = (region.read(space.0, 0), region.read(user_root, 0));
+        assert!(users.is_present() && users.is_executable() && users.is_user());
+        assert_eq!(own, users.without_execution());
+        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
+        assert_eq!(region.read(space.0, 0), Entry::EMPTY);
+        assert_eq!(region.read(user_root, 0), Entry::EMPTY);
+
+        map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
+        destroy(&mut region, space);
+        assert_eq!(region.table_frames().0, free);
+        // The frame is a table of another kind now.
+        let other = region.table_create().unwrap();
+        assert_eq!(region.user_root(other), None);
+    }
+
+    #[test]
+    fn a_space_without_room_for_both_tops_is_not_made() {
+        let mut region = isolated();
+        let spare: Vec<_> = core::iter::from_fn(|| region.table_create()).collect();
+        region.table_free(spare[0]);
+        assert_eq!(create(&mut region, Entry(1)), None);
+        assert_eq!(region.table_frames().0, 1);
     }
 
     #[test]

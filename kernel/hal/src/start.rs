@@ -2,7 +2,10 @@
 
 use core::sync::atomic::Ordering;
 
+use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START, RollbackStore};
+
+use nonos_kernel_core::machine::FrameNumber;
 
 use crate::apic::LocalApic;
 use crate::boot_info::{self, BootInfoError};
@@ -17,7 +20,7 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{audit, cpu, interrupts, protection, stack_guard, stop};
+use crate::{audit, cpu, entry, interrupts, isolation, protection, stack_guard, stop};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -73,6 +76,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
     let this = CpuBlock::of(0);
     // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
     unsafe {
+        isolation::decide(stop::payload().unwrap_or_default());
         protection::enable();
         stop::set_root(root);
         let mut region = Region::new(info);
@@ -85,7 +89,10 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         this.stack_base.store(info.stack_base, Ordering::Relaxed);
         this.stack_top
             .store(info.stack_base + info.stack_bytes, Ordering::Relaxed);
-        interrupts::fill_idt(&region, &mut Window::first(this), physical_of);
+        let mut window = Window::first(this);
+        let idt = physical_of(&region, entry::idt()) / PAGE_BYTES as u64;
+        interrupts::fill_idt(&mut window, FrameNumber(idt as u32), root);
+        isolation::divert(&mut window, |address| physical_of(&region, address));
         interrupts::load(this);
         let seed = physical_of(&region, (&raw const info.seed) as u64);
 
@@ -107,8 +114,11 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         };
         starter.start_all();
         stop::prepare(region.carved_bytes(), seed);
-        if let Err(violation) = audit::walk(&region, root, info) {
-            crate::stop!("{violation}");
+        let for_user_mode = isolation::isolate(&mut region, root);
+        for tables in core::iter::once(root).chain(for_user_mode) {
+            if let Err(violation) = audit::walk(&region, tables, info) {
+                crate::stop!("{violation}");
+            }
         }
         pinned::check();
         let memory = Memory::new(info, protection::address_bits(), apic.physical);

@@ -68,6 +68,11 @@ impl Entry {
         Self((frame.0 as u64) << 12 | PRESENT | ACCESSED)
     }
 
+    /// The same entry, but nothing below it is executable.
+    pub const fn without_execution(self) -> Self {
+        Self(self.0 | NO_EXECUTE)
+    }
+
     /// Registers of a device: as `kernel_page`, uncached.
     pub const fn kernel_device(frame: FrameNumber) -> Self {
         Self(Self::kernel_page(frame).0 | CACHE_DISABLE | WRITE_THROUGH)

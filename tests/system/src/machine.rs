@@ -359,6 +359,34 @@ impl Machine {
         result
     }
 
+    /// Stops the machine at a moment when its first CPU is at this privilege level; returns the registers of all CPUs.
+    #[track_caller]
+    pub fn stop_at_level(&mut self, level: u64) -> Vec<Registers> {
+        self.stop_when("the processor at the wanted privilege level", |all| {
+            all[0].cpl == level
+        })
+    }
+
+    /// Stops the machine at a moment when this holds of the registers of its CPUs, and returns them.
+    #[track_caller]
+    pub fn stop_when(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&[Registers]) -> bool,
+    ) -> Vec<Registers> {
+        let mut found = Vec::new();
+        self.wait_until(what, |machine| {
+            machine.stop();
+            found = machine.registers_of_all();
+            let there = holds(&found);
+            if !there {
+                machine.go_on();
+            }
+            there
+        });
+        found
+    }
+
     /// What the screen shows.
     #[track_caller]
     pub fn picture(&mut self) -> Picture {
@@ -408,6 +436,18 @@ impl Machine {
     pub fn address_spaces(&mut self, dump: &[u8]) -> Vec<Vec<Mapping>> {
         let cr3 = self.registers().cr3;
         let kernel = self.mappings(dump, cr3);
+        self.address_spaces_like(dump, cr3, &kernel)
+    }
+
+    /// Every address space whose top-level table has the same for the kernel's half as the one at `cr3`, each with its mappings;
+    /// `kernel` is what the kernel maps.
+    #[track_caller]
+    pub fn address_spaces_like(
+        &mut self,
+        dump: &[u8],
+        cr3: u64,
+        kernel: &[Mapping],
+    ) -> Vec<Vec<Mapping>> {
         let mut tables = paging::address_spaces(dump, cr3);
         tables.retain(|table| {
             let holds = |page: &Mapping| {

@@ -9,23 +9,10 @@ use system_tests::saved;
 const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
-/// Stops the machine at a moment when its processor is at this privilege level.
-#[track_caller]
-fn stop_at_level(machine: &mut Machine, level: u64) {
-    machine.wait_until("the processor at the wanted privilege level", |machine| {
-        machine.stop();
-        let there = machine.registers().cpl == level;
-        if !there {
-            machine.go_on();
-        }
-        there
-    });
-}
-
 /// Sends an NMI at that moment; returns the report.
 #[track_caller]
 fn interrupt_at_level(machine: &mut Machine, level: u64) -> String {
-    stop_at_level(machine, level);
+    machine.stop_at_level(level);
     machine.inject_nmi();
     machine.go_on();
     machine.expect(STOPPED);

@@ -7,6 +7,7 @@ use core::fmt::{self, Display, Write};
 use nonos_abi::boot::{RollbackStore, entropy};
 use nonos_abi::info::{
     BootStatus, CpuStatus, Layout, MemoryStatus, Pcr, boot_flags as boot, cpu_features as cpu,
+    isolation,
 };
 
 use super::{Hash, Tone, heading, row, set_bits, words};
@@ -355,14 +356,13 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
         }?;
     }
     let immune = features & cpu::RDCL_NO != 0;
-    let (tone, text) = match immune {
-        true => (Tone::Good, "the CPU reports that it is not affected"),
-        false => (
-            Tone::Weak,
-            "the CPU does not report that it is not affected",
-        ),
+    let text = match (status.isolation, immune) {
+        (isolation::AFFECTED, _) => "on             the CPU has Meltdown",
+        (isolation::ASKED, _) => "on             the image asks for it",
+        (_, true) => "not needed     the CPU reports that it is free of Meltdown",
+        (_, false) => "not needed     CPUs of this kind are free of Meltdown",
     };
-    row(out, "Meltdown", tone, format_args!("{text}"))?;
+    row(out, "KPTI", Tone::Good, format_args!("{text}"))?;
     let (tone, text) = match features & cpu::IBRS_ALL != 0 {
         true => (Tone::Good, "detected"),
         false => (Tone::Weak, "ABSENT"),
@@ -460,6 +460,25 @@ mod tests {
         assert!(line(&text, "CET shadow stack").starts_with("! "));
         assert!(line(&text, "CET shadow stack").contains("ABSENT"));
         assert!(line(&text, "UMIP").contains("ABSENT"));
+    }
+
+    #[test]
+    fn whether_user_mode_has_its_own_page_tables_is_said_with_the_reason() {
+        let mut facts = facts();
+        for (why, features, expected) in [
+            (
+                isolation::AFFECTED,
+                0,
+                "on             the CPU has Meltdown",
+            ),
+            (isolation::ASKED, u64::MAX, "on             the image asks"),
+            (isolation::OFF, u64::MAX, "not needed     the CPU reports"),
+            (isolation::OFF, 0, "not needed     CPUs of this kind"),
+        ] {
+            (facts.cpu.isolation, facts.cpu.features) = (why, features);
+            let text = shown(&facts);
+            assert!(line(&text, "KPTI").contains(expected), "{text}");
+        }
     }
 
     #[test]

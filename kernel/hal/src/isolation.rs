@@ -1,0 +1,123 @@
+//! Isolated page tables (KPTI): tables for user mode that hold nothing of the kernel but what the CPU needs to get into it.
+//!
+//! On CPUs with Meltdown a program can read whatever its page tables map, whoever may. There each address space has a second
+//! top-level table for user mode. Its lower half refers to the same tables (`space.rs`); of the kernel's half it has, in tables that
+//! all address spaces share, the trampoline (`entry.s`), the IDT, the CPUs' blocks with their descriptors, and the topmost
+//! page of each stack that an entry from user mode may begin on. The trampoline changes CR3 on each way in and out.
+//!
+//! With process-context identifiers the kernel's tables have number 0 and user mode's have number 1, so that neither way forgets what
+//! is cached. Both numbers change hands with the address space: loading one forgets 0 at once, and 1 on the next way out, and so
+//! does a shootdown (`CpuBlock::forget_user`). INVPCID is not needed for that. Without identifiers, each change of CR3 forgets all.
+//!
+//! On all other CPUs nothing of this is there: the jumps to it are put into the trampoline at boot, through a window as the IDT is,
+//! before any other CPU runs.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use nonos_abi::PAGE_BYTES;
+use nonos_abi::info::{CpuSecurity, isolation as why};
+use nonos_image::archive::{Archive, KPTI};
+use nonos_kernel_core::machine::FrameNumber;
+use nonos_mitigations::{Issue, is_affected};
+
+use crate::cpu::{self, cr3};
+use crate::cpus::{CpuBlock, Cpus};
+use crate::private::Window;
+use crate::region::Region;
+use crate::space::{self, KERNEL_ENTRY};
+use crate::{audit, entry, interrupts, protection};
+
+const PAGE: u64 = PAGE_BYTES as u64;
+
+/// What [`why`] returns, decided once at boot.
+static WHY: AtomicU64 = AtomicU64::new(why::OFF);
+
+/// Decides whether user mode gets tables of its own: when the CPU has Meltdown, or the signed image says so. Nothing says that it does
+/// not on a CPU that needs it.
+pub fn decide(payload: &[u8]) {
+    let [vendor, leaf] = [0, 1].map(cpu::cpuid);
+    let this = CpuSecurity {
+        vendor: u64::from(vendor.edx) << 32 | u64::from(vendor.ebx),
+        leaf_1: u64::from(leaf.ecx) << 32 | u64::from(leaf.eax),
+        arch_capabilities: protection::arch_capabilities(),
+        ..CpuSecurity::default()
+    };
+    // An archive that cannot be read stops the kernel later, before any program runs.
+    let is_asked = || Archive::parse(payload).is_ok_and(|archive| archive.get(KPTI).is_some());
+    let why = match is_affected(&this, Issue::Meltdown) {
+        true => why::AFFECTED,
+        false if is_asked() => why::ASKED,
+        false => why::OFF,
+    };
+    WHY.store(why, Ordering::Relaxed);
+}
+
+/// Why user mode has tables of its own: a value of [`nonos_abi::info::isolation`].
+pub fn why() -> u64 {
+    WHY.load(Ordering::Relaxed)
+}
+
+fn is_on() -> bool {
+    why() != why::OFF
+}
+
+/// Whether cached translations get identifiers.
+pub fn has_identifiers() -> bool {
+    is_on() && protection::has_pcid()
+}
+
+/// Puts the jumps to the isolated ways in and out into the trampoline.
+///
+/// # Safety
+/// `physical_of` gives the physical address of a mapped address of the kernel. No other CPU runs.
+pub unsafe fn divert(window: &mut Window, physical_of: impl Fn(u64) -> u64) {
+    const JUMP: u8 = 0xE9;
+    const BYTES: usize = 5;
+    if !is_on() {
+        return;
+    }
+    for [from, to] in entry::detours() {
+        let physical = physical_of(from);
+        let distance = to.wrapping_sub(from + BYTES as u64) as u32;
+        // SAFETY: a frame of the trampoline, which is never read from Rust. What is overwritten and what comes in its place is
+        // `entry.s`'s to get right. This CPU does not run it now, and hiding the window makes it fetch anew (SDM vol. 3, 8.3).
+        unsafe {
+            window.with(FrameNumber((physical / PAGE) as u32), |page| {
+                let place = &mut page[physical as usize % PAGE_BYTES..][..BYTES];
+                place[0] = JUMP;
+                place[1..].copy_from_slice(&distance.to_le_bytes());
+            });
+        }
+    }
+}
+
+/// Makes the part of the kernel's half that user mode has, from the boot page tables at `root`. Returns where it can be walked from:
+/// a top-level table with nothing else.
+pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
+    if !is_on() {
+        return None;
+    }
+    let keep_cached = match has_identifiers() {
+        true => cr3::KEEP_CACHED,
+        false => 0,
+    };
+    let no_room = "the kernel region is too small";
+    let top = region.table_create().expect(no_room);
+    // With the rights that it has in the kernel.
+    let mut show = |address: u64| match audit::leaf(region, root, address) {
+        Some((entry, 1)) => space::map_for_kernel(region, top, address, entry).expect(no_room),
+        _ => panic!("no page of 4 KiB"),
+    };
+    entry::trampoline().step_by(PAGE_BYTES).for_each(&mut show);
+    CpuBlock::pages().for_each(&mut show);
+    show(entry::idt());
+    for block in (0..Cpus::count()).map(CpuBlock::of) {
+        block.keep_cached.store(keep_cached, Ordering::Relaxed);
+        interrupts::entry_stacks(block)
+            .into_iter()
+            .for_each(&mut show);
+    }
+    let user_half = region.read(top, KERNEL_ENTRY);
+    region.isolate(user_half);
+    Some(u64::from(top.0) * PAGE)
+}
