@@ -18,13 +18,16 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI3");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI4");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
 
 /// Most entries of each list in [`Acpi`].
 pub const ACPI_ENTRIES: usize = 16;
+
+/// No number of a bus, device and function.
+pub const NO_REQUESTER: u64 = u64::MAX;
 
 /// Lowest virtual address of anything in the kernel's half.
 pub const KERNEL_SPACE_START: u64 = 0xFFFF_FFFF_8000_0000;
@@ -206,6 +209,12 @@ pub struct Acpi {
     pub reset_port: u64,
     /// Value for the reset register.
     pub reset_value: u64,
+    /// Used entries of `iommus`; 0 when there is no DMAR table.
+    pub iommu_count: u64,
+    /// Physical addresses of the registers of all DMA remapping units (DRHD), each of one page at least.
+    pub iommus: [u64; ACPI_ENTRIES],
+    /// 1 when the firmware says that interrupts may be remapped (DMAR flag INTR_REMAP).
+    pub interrupt_remapping: u64,
     /// ACPI power-management timer, I/O port (3.579545 MHz), or 0.
     pub pm_timer_port: u64,
     /// 1 when that timer has 32 bits, 0 for 24.
@@ -222,6 +231,10 @@ pub struct IoApic {
     pub physical: u64,
     /// First global system interrupt.
     pub first_interrupt: u64,
+    /// Its number, by which the DMAR table names it.
+    pub id: u64,
+    /// Bus, device and function in whose name it sends interrupts (16 bits, DMAR device scope), or [`NO_REQUESTER`].
+    pub requester: u64,
 }
 
 /// An interrupt source override (MADT type 2).

@@ -1,17 +1,17 @@
-//! What the kernel needs from the ACPI tables: interrupt controllers, CPUs, power registers, PM timer.
+//! What the kernel needs from the ACPI tables: interrupt controllers, CPUs, power registers, PM timer, IOMMUs.
 //!
 //! The kernel never parses ACPI; this does, once, into the fixed record of the hand-over. Tables are read as
 //! bytes through [`PhysicalMemory`] with a bound on every length and every step. Checksums of the tables used are
 //! checked. References: ACPI 6.5, chapter 5.2.
 
-use nonos_abi::boot::{Acpi, InterruptOverride, IoApic};
+use nonos_abi::boot::{Acpi, InterruptOverride, IoApic, NO_REQUESTER};
 
-use crate::sleep_state;
+use crate::{dmar, sleep_state};
 
 /// Longest table that is read.
 const TABLE_BYTES_MAX: usize = 4 << 20;
 /// Header of every table but the RSDP (5.2.6).
-const HEADER_BYTES: usize = 36;
+pub(crate) const HEADER_BYTES: usize = 36;
 /// Generic address structure in I/O space (5.2.3.2).
 const SYSTEM_IO: u8 = 1;
 
@@ -36,6 +36,11 @@ pub fn read(memory: &dyn PhysicalMemory, rsdp: u64, boot_cpu: u32) -> Result<Acp
     read_fadt(fadt, &mut acpi);
     let madt = tables.with_signature(b"APIC").next().ok_or("MADT")?;
     read_madt(madt, boot_cpu, &mut acpi).ok_or("MADT")?;
+    // A machine may lack this table, but one that is damaged is refused: DMA is never silently unconfined.
+    if let Some(address) = tables.addresses(b"DMAR").next() {
+        let dmar = table(memory, address).ok_or("DMAR")?;
+        dmar::read(dmar, &mut acpi).ok_or("DMAR")?;
+    }
 
     let dsdt = extended_or(fadt, 140, 40).and_then(|address| table(memory, address));
     let definitions = dsdt.into_iter().chain(tables.with_signature(b"SSDT"));
@@ -87,7 +92,15 @@ impl<'m> Tables<'m> {
         })
     }
 
+    /// Tables with this signature and the right checksum.
     fn with_signature(&self, signature: &'static [u8; 4]) -> impl Iterator<Item = &'m [u8]> {
+        let memory = self.memory;
+        self.addresses(signature)
+            .filter_map(move |address| table(memory, address))
+    }
+
+    /// Where tables with this signature are.
+    fn addresses(&self, signature: &'static [u8; 4]) -> impl Iterator<Item = u64> {
         let memory = self.memory;
         self.entries
             .chunks_exact(self.entry_bytes)
@@ -102,7 +115,6 @@ impl<'m> Tables<'m> {
                     .starts_with(signature)
                     .then_some(address)
             })
-            .filter_map(move |address| table(memory, address))
     }
 }
 
@@ -201,6 +213,8 @@ fn read_madt_entry(entry: &[u8], boot_cpu: u32, acpi: &mut Acpi) -> Option<()> {
             let io_apic = IoApic {
                 physical: number::<4>(entry, 4)?,
                 first_interrupt: number::<4>(entry, 8)?,
+                id: number::<1>(entry, 2)?,
+                requester: NO_REQUESTER,
             };
             add(&mut acpi.io_apics, &mut acpi.io_apic_count, io_apic);
         }
@@ -241,7 +255,7 @@ fn add<T>(list: &mut [T], count: &mut u64, item: T) {
 }
 
 /// A little-endian number of `N` bytes.
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: &[u8; N] = bytes.get(at..)?.first_chunk()?;
     Some(
         bytes
@@ -323,7 +337,8 @@ mod tests {
         let ssdt = memory.add_table(b"SSDT", b"\x08_S5_\x12\x06\x04\x01\x01\x00\x00");
         let fadt = memory.add_table(b"FACP", &fadt_of(dsdt));
         let madt = memory.add_table(b"APIC", madt);
-        let list: Vec<u8> = [fadt, ssdt, madt]
+        let dmar = memory.add_table(b"DMAR", &crate::dmar::tests::body());
+        let list: Vec<u8> = [fadt, ssdt, madt, dmar]
             .iter()
             .flat_map(|a| a.to_le_bytes())
             .collect();
@@ -349,6 +364,11 @@ mod tests {
         assert_eq!(acpi.cpus[..acpi.cpu_count as usize], [1, 0, 256]);
         assert_eq!(acpi.io_apic_count, 1);
         assert_eq!(acpi.io_apics[0].physical, 0xFEC0_0000);
+        assert_eq!(
+            (acpi.io_apics[0].id, acpi.io_apics[0].requester),
+            (0, 0xFF00)
+        );
+        assert_eq!(acpi.iommus[..acpi.iommu_count as usize], [0xFED9_0000]);
         assert_eq!(acpi.override_count, 2);
         let wiring = acpi.overrides[0];
         assert_eq!(
@@ -384,6 +404,7 @@ mod tests {
         assert_eq!(damaged(b"XSDT"), Some("XSDT"));
         assert_eq!(damaged(b"FACP"), Some("FADT"));
         assert_eq!(damaged(b"APIC"), Some("MADT"));
+        assert_eq!(damaged(b"DMAR"), Some("DMAR"));
     }
 
     #[test]
@@ -408,7 +429,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_tables_never_panic(at in 0usize..700, value: u8, rsdp_shift in 0u64..40) {
+        fn damaged_tables_never_panic(at in 0usize..900, value: u8, rsdp_shift in 0u64..40) {
             let (mut memory, rsdp) = machine(fadt, &madt());
             if let Some(byte) = memory.0.get_mut(at) {
                 *byte = value;

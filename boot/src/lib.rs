@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acpi;
+mod dmar;
 pub mod event_log;
 pub mod kernel_image;
 pub mod measure;

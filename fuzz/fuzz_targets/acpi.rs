@@ -4,7 +4,7 @@
 //! its signature, two for its length and its body; lists, headers and checksums are put around them, as a fuzzer finds no checksum.
 #![no_main]
 
-use nonos_abi::boot::ACPI_ENTRIES;
+use nonos_abi::boot::{ACPI_ENTRIES, NO_REQUESTER};
 use nonos_boot::acpi::{PhysicalMemory, read};
 
 /// Where the memory begins.
@@ -76,12 +76,22 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         _ => tables(bytes, how & 2 == 0),
     };
     if let Ok(acpi) = read(&Memory(memory), BASE, 0) {
-        for count in [acpi.cpu_count, acpi.io_apic_count, acpi.override_count] {
+        for count in [
+            acpi.cpu_count,
+            acpi.io_apic_count,
+            acpi.override_count,
+            acpi.iommu_count,
+        ] {
             assert!(count <= ACPI_ENTRIES as u64);
         }
         assert!(acpi.cpu_count >= 1, "the boot CPU is there");
         let cpus = &acpi.cpus[..acpi.cpu_count as usize];
         let twice = |(at, cpu)| cpus[..at].contains(cpu);
         assert!(!cpus.iter().enumerate().any(twice));
+        let units = &acpi.iommus[..acpi.iommu_count as usize];
+        assert!(units.iter().all(|unit| *unit != 0 && unit % 4096 == 0));
+        let io_apics = &acpi.io_apics[..acpi.io_apic_count as usize];
+        let named = |requester| requester == NO_REQUESTER || requester <= 0xFFFF;
+        assert!(io_apics.iter().all(|io_apic| named(io_apic.requester)));
     }
 });

@@ -47,6 +47,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         &mut info.acpi.cpu_count,
         &mut info.acpi.io_apic_count,
         &mut info.acpi.override_count,
+        &mut info.acpi.iommu_count,
         &mut info.acpi.startup_page_physical,
         &mut info.memory_count,
     ] {

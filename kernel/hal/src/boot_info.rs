@@ -99,6 +99,7 @@ pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
         ("CPUs", acpi.cpu_count, ACPI_ENTRIES),
         ("I/O APICs", acpi.io_apic_count, ACPI_ENTRIES),
         ("interrupt overrides", acpi.override_count, ACPI_ENTRIES),
+        ("IOMMUs", acpi.iommu_count, ACPI_ENTRIES),
     ] {
         if count > room as u64 {
             return Err(BootInfoError::Count(list, count));
@@ -252,6 +253,10 @@ mod tests {
         assert_eq!(
             refused(|info| info.acpi.io_apic_count = 17),
             BootInfoError::Count("I/O APICs", 17)
+        );
+        assert_eq!(
+            refused(|info| info.acpi.iommu_count = 17),
+            BootInfoError::Count("IOMMUs", 17)
         );
         assert_eq!(
             refused(|info| info.memory[1].physical = 0x4000),
