@@ -26,6 +26,8 @@ pub enum Topic {
     Framebuffer = 7,
     /// [`Layout`]. KernelLayout handle.
     Layout = 8,
+    /// [`DmaStatus`]. SystemInfo handle.
+    Dma = 10,
 }
 
 impl Topic {
@@ -41,6 +43,7 @@ impl Topic {
             6 => Self::Pcr,
             7 => Self::Framebuffer,
             8 => Self::Layout,
+            10 => Self::Dma,
             _ => return None,
         })
     }
@@ -120,6 +123,28 @@ pub mod isolation {
     pub const AFFECTED: u64 = 1;
     /// User mode has its own: the signed image asks for it.
     pub const ASKED: u64 = 2;
+}
+
+record! {
+    /// What keeps devices from memory, read at the time of the call, and what it has stopped.
+    pub struct DmaStatus {
+        /// IOMMUs that the firmware names; 0 says that DMA is not confined.
+        pub units: u64,
+        /// Of these, in which translation is on. DMA is confined when it is on in all.
+        pub translating: u64,
+        /// Of these, in which interrupt remapping is on, too, and interrupts of the old format are blocked.
+        pub remapping: u64,
+        /// Requests of devices that were stopped, as far as they were recorded.
+        pub stopped: u64,
+        /// The last of them: bus (8 bits), device (5 bits) and function (3 bits).
+        pub device: u64,
+        /// The page that it wanted to reach.
+        pub address: u64,
+        /// Why it was stopped: VT-d's fault reason (VT-d 4.1, 7.1.3).
+        pub reason: u64,
+        /// 1 when it wanted to write.
+        pub write: u64,
+    }
 }
 
 /// Bits of [`CpuStatus::features`]: what the CPU reports, not what is on.

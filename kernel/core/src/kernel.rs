@@ -13,6 +13,7 @@ use crate::arena::{
 };
 use crate::audit::{Audit, Denied};
 use crate::budget::Budget;
+use crate::dma::Stopped;
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
@@ -93,6 +94,9 @@ pub struct Kernel {
     /// The armed timers of each CPU.
     pub(crate) alarms: [Alarms; CPUS_MAX],
 
+    /// What devices were stopped from doing.
+    pub(crate) dma: Stopped,
+
     /// What was derived from what.
     pub(crate) lineage: Lineage,
     pub(crate) audit: Audit,
@@ -159,6 +163,7 @@ impl Kernel {
             interrupts: Arena::new(arenas.interrupts),
             modules: Arena::new(arenas.modules),
             watches: Arena::new(arenas.watches),
+            dma: Stopped::default(),
             lineage: Lineage::new(arenas.nodes, shape),
             audit: Audit::new(arenas.audit),
             denied: Cell::new(Denied::NONE),
@@ -256,6 +261,7 @@ impl Kernel {
                     self.end_process(process, Exit::Fault(fault), machine);
                 }
             }
+            Event::DmaFault => self.report_dma(machine),
             Event::Spurious => {}
         }
         self.leave(machine)

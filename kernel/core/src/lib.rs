@@ -20,6 +20,7 @@ extern crate std;
 mod arena;
 mod audit;
 mod budget;
+mod dma;
 mod endpoint;
 mod fast_path;
 mod fault;

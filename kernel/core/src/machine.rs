@@ -43,6 +43,9 @@ pub struct AddressSpace(pub FrameNumber);
 /// Most CPUs that run.
 pub const CPUS_MAX: usize = 8;
 
+/// Most records of faults that a machine keeps for [`Machine::dma_fault`] in one place.
+pub const DMA_FAULTS_MAX: usize = 256;
+
 /// Number of a CPU; 0 is the one that booted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
@@ -202,6 +205,9 @@ pub enum Event {
     Interrupt(u32),
     /// The current thread caused an exception.
     Fault(Fault),
+    /// The machine has stopped a device: [`Machine::dma_fault`] says which. It says so again after the next interrupt of a timer at the
+    /// earliest.
+    DmaFault,
     /// Nothing to do: a spurious interrupt, or another CPU wants this one to look at its queue.
     Spurious,
 }
@@ -217,6 +223,19 @@ pub struct Fault {
     pub address: u64,
     /// The instruction.
     pub instruction: u64,
+}
+
+/// What a device was stopped from doing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct DmaFault {
+    /// Bus, device (5 bits) and function (3 bits).
+    pub device: u16,
+    /// First byte of the page that it wanted to reach.
+    pub address: u64,
+    /// VT-d's fault reason (VT-d 4.1, 7.1.3).
+    pub reason: u8,
+    /// Whether it wanted to write.
+    pub write: bool,
 }
 
 /// What to do with the power.
@@ -316,6 +335,13 @@ pub trait Machine {
 
     /// Masks a global system interrupt. That of the serial port says that no driver has it any more.
     fn interrupt_disable(&mut self, global: u32);
+
+    /// How many IOMMUs there are, and what is on in them, read now. What was stopped is not the machine's to say.
+    fn dma_status(&self) -> nonos_abi::info::DmaStatus;
+
+    /// Takes the record of something that a device was stopped from doing, of which there are [`DMA_FAULTS_MAX`] at most at a time. Records
+    /// may be missing when devices do more than fits.
+    fn dma_fault(&mut self) -> Option<DmaFault>;
 
     /// Reads an I/O port.
     fn port_read(&mut self, port: u16, width: PortWidth) -> u32;

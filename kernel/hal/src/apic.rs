@@ -131,6 +131,11 @@ impl LocalApic {
         );
     }
 
+    /// Whether local APICs are in x2APIC mode.
+    pub fn is_x2apic(&self) -> bool {
+        matches!(self.access, Access::X2apic)
+    }
+
     /// Its number, as interrupts are addressed.
     pub fn id(&self) -> u32 {
         match self.access {

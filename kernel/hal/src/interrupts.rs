@@ -27,6 +27,8 @@ pub mod vector {
     pub const TIMER: u8 = 0x60;
     /// From another CPU, which wants this one in the kernel.
     pub const KICK: u8 = 0x61;
+    /// An IOMMU stopped a device.
+    pub const DMA_FAULT: u8 = 0x62;
     /// Spurious interrupts of the local APIC; the low four bits are ones, as early CPUs need.
     pub const SPURIOUS: u8 = 0x6F;
 }

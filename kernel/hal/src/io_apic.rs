@@ -9,6 +9,7 @@ use nonos_abi::boot::{ACPI_ENTRIES, Acpi, InterruptOverride};
 use crate::cpu;
 use crate::interrupts::vector;
 use crate::private::PrivateArea;
+use crate::remapping::{self, Destination, INTERRUPTS};
 
 /// ISA interrupts; those above are PCI's.
 const ISA_LINES: u32 = 16;
@@ -32,6 +33,8 @@ struct IoApic {
     registers: *mut u32,
     first: u32,
     lines: u32,
+    /// In whose name it sends interrupts, when the firmware says so.
+    requester: Option<u16>,
 }
 
 /// All I/O APICs of the machine.
@@ -41,6 +44,8 @@ pub struct IoApics {
     /// Lower half of each line's entry, unmasked: vector, trigger mode and polarity.
     entries: [u32; LINES],
     destination: u32,
+    /// Whether entries name those of the interrupt remapping table, which have the lines' numbers.
+    remapped: bool,
 }
 
 impl IoApics {
@@ -61,6 +66,7 @@ impl IoApics {
                 registers,
                 first: io_apic.first_interrupt as u32,
                 lines: 0,
+                requester: u16::try_from(io_apic.requester).ok(),
             };
             new.lines = (new.read(VERSION) >> 16 & 0xFF) + 1;
             for line in 0..new.lines {
@@ -76,7 +82,26 @@ impl IoApics {
                 (u32::from(vector::DEVICES) + global as u32) | trigger(overrides, global as u32)
             }),
             destination,
+            remapped: false,
         }
+    }
+
+    /// Fills an empty interrupt remapping table with the entries of all lines, and uses it from now on. False when it is not known in whose
+    /// name an I/O APIC sends interrupts: then nothing changes.
+    pub fn remap(&mut self, table: &mut [u64; 2 * INTERRUPTS], to: Destination) -> bool {
+        const { assert!(LINES <= INTERRUPTS) };
+        let named = |unit: &IoApic| unit.requester.is_some();
+        self.remapped = self.units.iter().flatten().all(named);
+        let (words, _) = table.as_chunks_mut();
+        for (global, (words, &entry)) in words.iter_mut().zip(&self.entries).enumerate() {
+            let unit = self
+                .find(global as u32)
+                .and_then(|(unit, _)| unit.requester);
+            if let (true, Some(requester)) = (self.remapped, unit) {
+                *words = remapping::interrupt_entry(entry as u8, entry & LEVEL != 0, to, requester);
+            }
+        }
+        self.remapped
     }
 
     /// The global system interrupt of an ISA or global interrupt; `None` when no I/O APIC has it or it has no vector.
@@ -107,7 +132,11 @@ impl IoApics {
             return;
         };
         // The destination is of 8 bits; the boot CPU's number always fits without interrupt remapping.
-        unit.write(REDIRECTION + 2 * line + 1, self.destination << 24);
+        let upper = match self.remapped {
+            true => remapping::io_apic_upper(global),
+            false => self.destination << 24,
+        };
+        unit.write(REDIRECTION + 2 * line + 1, upper);
         unit.write(REDIRECTION + 2 * line, entry | mask);
     }
 

@@ -15,6 +15,8 @@
 //!   that they run (`run.rs` says why nobody else does).
 //! - Interrupts are off in the kernel; the only asynchronous entries are NMI and machine check, and they never
 //!   return (`entry.s`).
+//! - Devices reach no memory where the machine has IOMMUs (`iommu.rs`). Where it has none, a device that is told to can change
+//!   whatever it likes, and `status` says so.
 //! - No page of the kernel's half is both writable and executable; `audit.rs` walks them all at boot.
 //!
 //! What is pure (encodings, checks, arithmetic, page tables) builds for the host and is tested there.
@@ -30,6 +32,7 @@ mod lock;
 mod memory;
 mod ports;
 mod region;
+mod remapping;
 mod space;
 mod table;
 mod time;
@@ -48,6 +51,8 @@ mod entry;
 mod interrupts;
 #[cfg(target_os = "none")]
 mod io_apic;
+#[cfg(target_os = "none")]
+mod iommu;
 #[cfg(target_os = "none")]
 mod isolation;
 #[cfg(target_os = "none")]

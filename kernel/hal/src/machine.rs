@@ -4,10 +4,10 @@ use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
-use nonos_abi::info::CpuStatus;
+use nonos_abi::info::{CpuStatus, DmaStatus};
 use nonos_kernel_core::machine::{
-    Access, AddressSpace, Caching, CpuId, Event, Fault, FrameNumber, Machine, MapError, PortWidth,
-    PowerAction, UserContext, UserPage,
+    Access, AddressSpace, Caching, CpuId, DmaFault, Event, Fault, FrameNumber, Machine, MapError,
+    PortWidth, PowerAction, UserContext, UserPage,
 };
 
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::cpus::{CpuBlock, Cpus};
 use crate::entry::{self, Exit};
 use crate::interrupts::vector;
 use crate::io_apic::IoApics;
+use crate::iommu::Iommus;
 use crate::memory::Memory;
 use crate::private::Window;
 use crate::region::Region;
@@ -34,6 +35,7 @@ pub struct Hal {
     pub(crate) memory: Memory,
     pub(crate) cpus: Cpus,
     pub(crate) io_apics: IoApics,
+    pub(crate) iommus: Iommus,
     pub(crate) clock: Clock,
     /// The serial port, while no driver has it.
     pub(crate) serial: Option<Serial>,
@@ -88,12 +90,14 @@ impl Hal {
     pub(crate) fn event(&mut self, exit: Exit, instruction: u64) -> Event {
         const TIMER: u64 = vector::TIMER as u64;
         const KICK: u64 = vector::KICK as u64;
+        const DMA_FAULT: u64 = vector::DMA_FAULT as u64;
         const DEVICES: u64 = vector::DEVICES as u64;
         const DEVICES_END: u64 = DEVICES + vector::DEVICE_COUNT as u64;
         match exit.vector {
             TIMER => {
                 pinned::check();
                 self.cpus.apic.end_of_interrupt();
+                self.iommus.listen();
                 if self.clock.expired(self.cpus.this, &self.cpus.apic) {
                     Event::Timer
                 } else {
@@ -105,6 +109,11 @@ impl Hal {
                 self.io_apics.mask(global);
                 self.cpus.apic.end_of_interrupt();
                 Event::Interrupt(global)
+            }
+            DMA_FAULT => {
+                self.iommus.mask();
+                self.cpus.apic.end_of_interrupt();
+                Event::DmaFault
             }
             KICK => {
                 self.cpus.apic.end_of_interrupt();
@@ -309,6 +318,14 @@ impl Machine for Hal {
         if self.serial.is_none() && self.is_serial(global) {
             self.serial = Some(Serial::start());
         }
+    }
+
+    fn dma_status(&self) -> DmaStatus {
+        self.iommus.status()
+    }
+
+    fn dma_fault(&mut self) -> Option<DmaFault> {
+        self.iommus.take_fault()
     }
 
     fn port_read(&mut self, port: u16, width: PortWidth) -> u32 {

@@ -11,8 +11,8 @@ const PAGE: u64 = PAGE_BYTES as u64;
 /// Nothing below is given out as device memory: VGA and option ROMs, of no use after UEFI.
 const LOWEST_DEVICE: u64 = 1 << 20;
 
-/// Most devices of the kernel's own: local APIC and I/O APICs.
-pub const KERNEL_DEVICES: usize = ACPI_ENTRIES + 1;
+/// Most devices of the kernel's own: local APIC, I/O APICs and IOMMUs.
+pub const KERNEL_DEVICES: usize = 2 * ACPI_ENTRIES + 1;
 
 /// Physical memory as the boot loader listed it.
 pub struct Memory {
@@ -34,8 +34,10 @@ impl Memory {
         let page_of = |physical: u64| physical & !(PAGE - 1);
         let mut kernel_devices = [page_of(local_apic); KERNEL_DEVICES];
         let io_apics = &info.acpi.io_apics[..info.acpi.io_apic_count as usize];
-        for (device, io_apic) in kernel_devices[1..].iter_mut().zip(io_apics) {
-            *device = page_of(io_apic.physical);
+        let iommus = &info.acpi.iommus[..info.acpi.iommu_count as usize];
+        let registers = io_apics.iter().map(|io_apic| &io_apic.physical);
+        for (device, &physical) in kernel_devices[1..].iter_mut().zip(registers.chain(iommus)) {
+            *device = page_of(physical);
         }
         Self {
             ranges: &info.memory[..info.memory_count as usize],

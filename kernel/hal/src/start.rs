@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::cpu::pinned;
 use crate::cpus::{CpuBlock, Cpus};
 use crate::io_apic::IoApics;
+use crate::iommu::Iommus;
 use crate::machine::Hal;
 use crate::memory::Memory;
 use crate::private::{PrivateArea, Window};
@@ -99,7 +100,8 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let apic = LocalApic::enable(&mut area);
         this.apic_id.store(apic.id(), Ordering::Relaxed);
         this.nothing_set();
-        let io_apics = IoApics::enable(&info.acpi, &mut area, apic.id());
+        let mut io_apics = IoApics::enable(&info.acpi, &mut area, apic.id());
+        let iommus = Iommus::enable(&info.acpi, &mut area, &mut region, &apic, &mut io_apics);
         let clock = Clock::new(&info.acpi, &apic, tsc_at_start);
         let kernel_half = region
             .read_kernel(root, KERNEL_ENTRY)
@@ -129,6 +131,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
             memory,
             cpus: Cpus { this, apic },
             io_apics,
+            iommus,
             clock,
             serial: Some(serial),
             tsc_at_start,

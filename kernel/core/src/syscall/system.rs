@@ -37,6 +37,7 @@ impl Kernel {
             Topic::Boot => write(&self.boot_status(), put),
             Topic::Cpu => write(&machine.cpu_status(), put),
             Topic::Memory => write(&self.memory_status(machine), put),
+            Topic::Dma => write(&self.dma_status(machine), put),
             Topic::Process => {
                 let id = at(&self.processes, index)?;
                 write(&self.process_info(id, machine.now_ns()), put)

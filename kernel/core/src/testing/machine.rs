@@ -3,16 +3,16 @@
 
 use core::cell::Cell;
 use std::boxed::Box;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::string::String;
 use std::vec::Vec;
 
 use nonos_abi::PAGE_BYTES;
-use nonos_abi::info::CpuStatus;
+use nonos_abi::info::{CpuStatus, DmaStatus};
 
 use crate::machine::{
-    Access, AddressSpace, CPUS_MAX, Caching, CpuId, FrameNumber, Machine, MapError, PortWidth,
-    PowerAction, UserPage,
+    Access, AddressSpace, CPUS_MAX, Caching, CpuId, DmaFault, FrameNumber, Machine, MapError,
+    PortWidth, PowerAction, UserPage,
 };
 
 /// What RAM holds before the kernel writes to it.
@@ -102,6 +102,8 @@ pub struct FakeMachine {
     pub power_actions: Vec<PowerAction>,
     /// How often all CPUs were made to forget what was unmapped.
     pub shootdowns: u64,
+    /// What devices were stopped from doing.
+    pub dma_faults: VecDeque<DmaFault>,
     /// What was printed.
     pub printed: String,
 }
@@ -127,6 +129,7 @@ impl FakeMachine {
             port_writes: Vec::new(),
             power_actions: Vec::new(),
             shootdowns: 0,
+            dma_faults: VecDeque::new(),
             printed: String::new(),
         }
     }
@@ -344,6 +347,18 @@ impl Machine for FakeMachine {
 
     fn interrupt_disable(&mut self, global: u32) {
         self.enabled_interrupts.remove(&global);
+    }
+
+    fn dma_status(&self) -> DmaStatus {
+        DmaStatus {
+            units: 2,
+            translating: 2,
+            ..DmaStatus::default()
+        }
+    }
+
+    fn dma_fault(&mut self) -> Option<DmaFault> {
+        self.dma_faults.pop_front()
     }
 
     fn port_read(&mut self, port: u16, width: PortWidth) -> u32 {

@@ -5,6 +5,7 @@ mod budgets;
 mod calls;
 mod cpus;
 mod denials;
+mod dma;
 mod family;
 mod fast_path;
 mod handles;
