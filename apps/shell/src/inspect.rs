@@ -28,6 +28,7 @@ impl Session {
             boot: system.read(Topic::Boot, 0)?,
             cpu: system.read(Topic::Cpu, 0)?,
             memory: system.read(Topic::Memory, 0)?,
+            dma: system.read(Topic::Dma, 0)?,
             pcrs: &pcrs,
             layout,
         };

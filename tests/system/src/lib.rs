@@ -7,10 +7,12 @@
 pub mod attack;
 pub mod canary;
 pub mod cpu;
+pub mod edu;
 pub mod gdb;
 pub mod images;
 pub mod machine;
 pub mod paging;
+pub mod qtest;
 pub mod referee;
 pub mod saved;
 pub mod scratch;

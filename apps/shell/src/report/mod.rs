@@ -5,6 +5,7 @@
 use core::fmt::{self, Arguments, Write};
 
 mod audit;
+mod dma;
 mod ending;
 mod process;
 mod services;

@@ -6,10 +6,11 @@ use core::fmt::{self, Display, Write};
 
 use nonos_abi::boot::{RollbackStore, entropy};
 use nonos_abi::info::{
-    BootStatus, CpuStatus, Layout, MemoryStatus, Pcr, boot_flags as boot, cpu_features as cpu,
-    isolation,
+    BootStatus, CpuStatus, DmaStatus, Layout, MemoryStatus, Pcr, boot_flags as boot,
+    cpu_features as cpu, isolation,
 };
 
+use super::dma;
 use super::{Hash, Tone, heading, row, set_bits, words};
 
 /// What `status` is made of.
@@ -20,6 +21,8 @@ pub struct Facts<'a, E> {
     pub cpu: CpuStatus,
     /// Memory, now.
     pub memory: MemoryStatus,
+    /// What keeps devices from memory, now.
+    pub dma: DmaStatus,
     /// PCRs with their numbers.
     pub pcrs: &'a [(u64, Pcr)],
     /// Where the kernel lies, or why that is not shown.
@@ -101,6 +104,8 @@ pub fn status(out: &mut impl Write, facts: &Facts<'_, impl Display>) -> fmt::Res
     heading(out, "Protections of the CPU")?;
     protections(out, &facts.cpu)?;
     registers(out, &facts.cpu)?;
+    heading(out, "Devices")?;
+    dma::rows(out, &facts.dma)?;
     heading(out, "Platform configuration registers (SHA-256)")?;
     if facts.boot.flags & boot::TPM_PRESENT == 0 {
         return row(out, "PCRs", Tone::Bad, format_args!("absent: no TPM"));
@@ -407,6 +412,12 @@ mod tests {
                 ..CpuStatus::default()
             },
             memory: MemoryStatus::default(),
+            dma: DmaStatus {
+                units: 1,
+                translating: 1,
+                remapping: 1,
+                ..DmaStatus::default()
+            },
             pcrs: &[(11, Pcr { digest: [1; 4] })],
             layout: Err("not granted"),
         }
