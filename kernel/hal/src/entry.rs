@@ -6,6 +6,7 @@
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
+use nonos_abi::PAGE_BYTES;
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::UserContext;
 
@@ -41,7 +42,7 @@ pub struct Exit {
     pub error: u64,
 }
 
-// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, tables of this size, and two marks.
+// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, and tables of this size.
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
@@ -49,8 +50,6 @@ unsafe extern "C" {
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
-    static nonos_trampoline: [u8; 0];
-    static nonos_trampoline_end: [u8; 0];
     static nonos_detours: [[u32; 2]; DETOURS];
 }
 
@@ -195,17 +194,16 @@ pub fn idt() -> u64 {
     (&raw const nonos_idt) as u64
 }
 
-/// Addresses of the trampoline's pages: the code of `entry.s`.
-pub fn trampoline() -> core::ops::Range<u64> {
-    (&raw const nonos_trampoline) as u64..(&raw const nonos_trampoline_end) as u64
+/// Address of the trampoline, the page with the code of `entry.s`.
+pub fn trampoline() -> u64 {
+    stub(0) & !(PAGE_BYTES as u64 - 1)
 }
 
 /// Addresses in the trampoline where isolated page tables want a jump, each with its target.
 pub fn detours() -> impl Iterator<Item = [u64; 2]> {
     // SAFETY: constants of `entry.s`.
     let detours = unsafe { nonos_detours };
-    let start = trampoline().start;
     detours
         .into_iter()
-        .map(move |offsets| offsets.map(|offset| start + u64::from(offset)))
+        .map(|offsets| offsets.map(|offset| trampoline() + u64::from(offset)))
 }

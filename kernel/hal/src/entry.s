@@ -12,12 +12,11 @@
 // - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there does not
 //   return to it but ends it, as an interrupt in user space ends `nonos_enter_user`.
 // - No Rust code runs with user RFLAGS: SFMASK clears them for `syscall`, `popfq` for all others.
-// - All of this lies in pages of its own, the trampoline. With isolated page tables (isolation.rs) user mode has these pages and no
-//   others of the kernel's code; what runs with those tables touches nothing but the blocks, the stacks for entries and the IDT.
+// - All of this lies in a page of its own, the trampoline. With isolated page tables (isolation.rs) user mode has this page and no
+//   other of the kernel's code; what runs with those tables touches nothing but the blocks, the stacks for entries and the IDT.
 
 .section .text.nonos_entry, "ax", @progbits
 .balign 4096
-.globl nonos_trampoline
 nonos_trampoline:
 
 // From the boot loader: rdi BootInfo, rsi CR3, rdx stack (nonos_abi::boot). The first instruction drops the
@@ -329,9 +328,8 @@ nonos_stubs:
     stub (\row*16+\column)
 .endr
 .endr
-.balign 4096, 0xCC
-.globl nonos_trampoline_end
-nonos_trampoline_end:
+// An error when all of this is more than a page.
+.org nonos_trampoline + 4096, 0xCC
 
 // Where the jumps to the isolated ways go, and where they lead, counted from the trampoline's start.
 .section .rodata.nonos_detours, "a", @progbits

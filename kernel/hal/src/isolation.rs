@@ -108,9 +108,9 @@ pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
         Some((entry, 1)) => space::map_for_kernel(region, top, address, entry).expect(no_room),
         _ => panic!("no page of 4 KiB"),
     };
-    entry::trampoline().step_by(PAGE_BYTES).for_each(&mut show);
-    CpuBlock::pages().for_each(&mut show);
+    show(entry::trampoline());
     show(entry::idt());
+    CpuBlock::pages().for_each(&mut show);
     for block in (0..Cpus::count()).map(CpuBlock::of) {
         block.keep_cached.store(keep_cached, Ordering::Relaxed);
         interrupts::entry_stacks(block)
