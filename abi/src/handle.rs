@@ -137,7 +137,7 @@ object_kinds! {
     };
     /// All devices of the machine.
     Hardware = 8, "hardware" {
-        WRITE: "make interrupts, I/O ports and memory of devices",
+        WRITE: "make interrupts, I/O ports, memory of devices, and devices",
         GRANT: "pass the handle on",
         REVOKE: "take back what was passed on and what was made",
     };
@@ -197,5 +197,11 @@ object_kinds! {
         READ: "read it",
         GRANT: "pass the handle on",
         REVOKE: "take back what was passed on",
+    };
+    /// A device that does DMA, and the memory it reaches.
+    Device = 18, "device" {
+        WRITE: "map memory for it, with what the memory's handle allows, and unmap it",
+        GRANT: "pass the handle on",
+        REVOKE: "take back what was passed on, with the memory that is mapped by it",
     };
 }

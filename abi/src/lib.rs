@@ -30,6 +30,12 @@ pub use syscall::Syscall;
 /// Bytes in a page and in a frame: the only size that is mapped for user space (SDM vol. 3, 4.5).
 pub const PAGE_BYTES: usize = 4096;
 
+/// First I/O address of each device. Nothing lies below, so that a device that was given no address faults.
+pub const DEVICE_ADDRESS: u64 = 0x20_0000;
+
+/// Pages from there on at which memory can be mapped for a device: 2 MiB.
+pub const DEVICE_PAGES: u64 = 512;
+
 /// First address that user space can map. Nothing lies below, so that a null pointer with an offset faults.
 pub const USER_START: u64 = 0x1_0000;
 

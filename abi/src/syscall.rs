@@ -220,6 +220,18 @@ syscalls! {
     /// Enables the line again after an interrupt was handled.
     InterruptAcknowledge = 66 (interrupt: Interrupt WRITE) fails InvalidArgument;
 
+    /// Makes a device, by bus (8 bits), device (5 bits) and function (3 bits), that reaches no memory.
+    HardwareDevice = 67 (hardware: Hardware WRITE, device) -> (handle)
+        fails InvalidArgument OutOfHandles OutOfObjects QuotaExceeded TooDeep;
+    /// Lets a device reach all of a Memory of RAM, from a page of its [`crate::DEVICE_PAGES`] on, for reading or reading and writing
+    /// ([`crate::Rights`] READ or READ|WRITE; WRITE is needed, too, for writing). The device finds it at the address that is returned. Ends with either
+    /// handle and with the caller. Handles that expire do not do. `NotSupported` where DMA is not confined, and when as many
+    /// devices as can were given memory since the start.
+    DeviceMap = 68 (device: Device WRITE, memory: Memory READ, page, access) -> (address, bytes)
+        fails InvalidArgument Busy NotSupported OutOfObjects QuotaExceeded TooDeep;
+    /// Ends what `DeviceMap` began at this page: when this returns, the device does not reach the memory.
+    DeviceUnmap = 69 (device: Device WRITE, page) fails BadAddress;
+
     /// Reads one record about the system: [`crate::info::Topic`]. The handle's kind depends on the topic.
     SystemRead = 70 (handle: _ READ, topic, index, pointer, words) -> (written)
         fails WrongKind InvalidArgument BadAddress NotFound;

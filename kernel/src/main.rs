@@ -60,6 +60,7 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
         endpoints: empty(machine, sizes.endpoints),
         notifications: empty(machine, sizes.notifications),
         interrupts: empty(machine, sizes.interrupts),
+        windows: empty(machine, sizes.windows),
         modules: empty(machine, sizes.modules),
         watches: empty(machine, sizes.watches),
         nodes: empty(machine, sizes.nodes()),

@@ -31,6 +31,8 @@ impl Kernel {
                     reason,
                     ..
                 } = last;
+                // As words: their formatting is there already.
+                let [device, reason] = [u64::from(device), u64::from(reason)];
                 let (bus, slot, function) = (device >> 8, device >> 3 & 31, device & 7);
                 let what = match (reason, last.write) {
                     // VT-d 4.1, table 29.

@@ -8,13 +8,13 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use nonos_abi::{PAGE_BYTES, Rights};
+use nonos_abi::{ObjectKind, PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::frame::Owner;
 use crate::handle::Capability;
 use crate::kernel::Kernel;
-use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node};
+use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node, Side};
 use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
@@ -83,6 +83,7 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
     budgets(kernel)?;
     translations(kernel, machine)?;
     interrupts(kernel, machine)?;
+    devices(kernel, machine)?;
     lineage(kernel)
 }
 
@@ -178,6 +179,7 @@ fn is_in_use(kernel: &Kernel, derived: Derived) -> bool {
             let exists = kernel.interrupts.id_at(id.position()).is_some();
             exists && kernel.interrupts[id].signal.is_some()
         }
+        Derived::Window(number, _) => kernel.windows[usize::from(number)].is_some(),
         Derived::Watch(id, _) => kernel.watches.id_at(id.position()).is_some(),
         Derived::Timer(id, _) => {
             let exists = kernel.timers.id_at(id.position()).is_some();
@@ -439,6 +441,9 @@ fn references(kernel: &Kernel) -> Checked {
             .into_iter()
             .for_each(|signal| notifications.add(signal.notification));
     }
+    for window in kernel.windows.iter().flatten() {
+        memories.add(window.memory);
+    }
     for (_, timer) in kernel.timers.iter() {
         timer
             .armed
@@ -489,6 +494,12 @@ fn payers(kernel: &Kernel) -> Vec<ProcessId> {
         of(&kernel.endpoints),
         of(&kernel.notifications),
         of(&kernel.interrupts),
+        kernel
+            .windows
+            .iter()
+            .flatten()
+            .map(|window| window.owner)
+            .collect(),
         of(&kernel.watches),
         of(&kernel.timers),
     ]
@@ -1113,6 +1124,59 @@ fn translations(kernel: &Kernel, machine: &FakeMachine) -> Checked {
             );
         }
     }
+    Ok(())
+}
+
+/// A device reaches the memory of its windows and nothing else; they are whole memories of RAM, apart, of living processes, and below a
+/// handle to the device and one to the memory, unless one was closed that was derived from none.
+fn devices(kernel: &Kernel, machine: &FakeMachine) -> Checked {
+    let mut pages = BTreeMap::new();
+    for (number, window) in (0..).zip(kernel.windows.iter()) {
+        let Some(window) = window else { continue };
+        let memory = &kernel.memories[window.memory];
+        let MemoryKind::Ram(frames) = &memory.kind else {
+            return Err(format!("window {number} shows a device"));
+        };
+        let whole = u32::from(window.pages) == memory.pages;
+        ensure!(whole, "window {number} shows a part of a memory");
+        let alive = kernel.processes.id_at(window.owner.position()).is_some()
+            && kernel.processes[window.owner].exit.is_none();
+        ensure!(alive, "window {number} outlives its process");
+        for (page, frame) in (window.first..).zip(kernel.frames.iter(frames)) {
+            let other = pages.insert((window.device, page), frame);
+            ensure!(other.is_none(), "window {number} lies over another");
+        }
+        for (side, kind) in [
+            (Side::Source, ObjectKind::Device),
+            (Side::Notification, ObjectKind::Memory),
+        ] {
+            let node = kernel.lineage.node(Derived::Window(number, side));
+            let Some(parent) = kernel.lineage.parent(node) else {
+                continue;
+            };
+            let Some(Derived::Slot(process, index)) = kernel.lineage.derived(parent) else {
+                return Err(format!("window {number} is below no handle"));
+            };
+            let capability = kernel.slots_of(process)[usize::from(index)].capability;
+            let found = capability.map(|capability| capability.object.kind());
+            let above = [Some(kind), Some(ObjectKind::Hardware)];
+            ensure!(above.contains(&found), "window {number} is below {found:?}");
+        }
+    }
+    let mut mapped = BTreeMap::new();
+    for (&number, device) in &machine.devices {
+        let reaches: BTreeSet<_> = device.pages.values().map(|(frame, _)| *frame).collect();
+        ensure!(
+            device.reaches == reaches,
+            "device {number:#x} reaches what is unmapped"
+        );
+        let own = device.pages.iter();
+        mapped.extend(own.map(|(page, (frame, _))| ((number, *page), *frame)));
+    }
+    ensure!(
+        mapped == pages,
+        "devices reach {mapped:?} and may reach {pages:?}"
+    );
     Ok(())
 }
 

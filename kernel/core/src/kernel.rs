@@ -13,6 +13,7 @@ use crate::arena::{
 };
 use crate::audit::{Audit, Denied};
 use crate::budget::Budget;
+use crate::device::Window;
 use crate::dma::Stopped;
 use crate::endpoint::Endpoint;
 use crate::frame::Frames;
@@ -88,6 +89,7 @@ pub struct Kernel {
     pub(crate) endpoints: Arena<EndpointId, Endpoint>,
     pub(crate) notifications: Arena<NotificationId, Notification>,
     pub(crate) interrupts: Arena<InterruptId, Interrupt>,
+    pub(crate) windows: &'static mut [Option<Window>],
     pub(crate) modules: Arena<ModuleId, Module>,
     pub(crate) watches: Arena<WatchId, Watch>,
     pub(crate) timers: Arena<TimerId, Timer>,
@@ -161,6 +163,7 @@ impl Kernel {
             endpoints: Arena::new(arenas.endpoints),
             notifications: Arena::new(arenas.notifications),
             interrupts: Arena::new(arenas.interrupts),
+            windows: arenas.windows,
             modules: Arena::new(arenas.modules),
             watches: Arena::new(arenas.watches),
             dma: Stopped::default(),

@@ -20,6 +20,7 @@ extern crate std;
 mod arena;
 mod audit;
 mod budget;
+mod device;
 mod dma;
 mod endpoint;
 mod fast_path;
@@ -59,6 +60,7 @@ mod timer;
 mod user;
 
 pub use arena::{Empty, Entry};
+pub use device::Window;
 pub use endpoint::Endpoint;
 pub use frame::FrameInfo;
 pub use handle::Slot;

@@ -64,9 +64,9 @@ impl Empty for Node {
 /// Which of the two handles that a binding was made with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
-    /// That of what causes signals.
+    /// That of what causes signals; for a window, that of the device.
     Source,
-    /// That of the notification.
+    /// That of the notification; for a window, that of the memory.
     Notification,
 }
 
@@ -97,6 +97,8 @@ pub(crate) enum Derived {
     Timer(TimerId, Side),
     /// The notification that is bound to a thread.
     Bound(ThreadId),
+    /// Memory that a device reaches: the window with this number.
+    Window(u16, Side),
 }
 
 /// How many nodes there are of each kind.
@@ -109,12 +111,13 @@ pub(crate) struct Shape {
     pub watches: usize,
     pub timers: usize,
     pub threads: usize,
+    pub windows: usize,
 }
 
 impl Shape {
     /// Number of all nodes.
     pub const fn nodes(&self) -> usize {
-        self.first_bound() + self.threads
+        self.first_window() + self.windows * Side::COUNT
     }
 
     const fn first_region(&self) -> usize {
@@ -135,6 +138,10 @@ impl Shape {
 
     const fn first_bound(&self) -> usize {
         self.first_timer() + self.timers * Side::COUNT
+    }
+
+    const fn first_window(&self) -> usize {
+        self.first_bound() + self.threads
     }
 }
 
@@ -179,6 +186,9 @@ impl Lineage {
                 shape.first_timer() + id.position() * Side::COUNT + side as usize
             }
             Derived::Bound(id) => shape.first_bound() + id.position(),
+            Derived::Window(number, side) => {
+                shape.first_window() + usize::from(number) * Side::COUNT + side as usize
+            }
         })
     }
 
@@ -190,6 +200,10 @@ impl Lineage {
             let process = ProcessId::at(position / shape.handles_per_process)?;
             let index = position % shape.handles_per_process;
             return Some(Derived::Slot(process, index as u16));
+        }
+        if let Some(position) = position.checked_sub(shape.first_window()) {
+            let number = (position / Side::COUNT) as u16;
+            return Some(Derived::Window(number, Side::at(position)));
         }
         if let Some(position) = position.checked_sub(shape.first_bound()) {
             return Some(Derived::Bound(ThreadId::at(position)?));
@@ -382,6 +396,7 @@ mod tests {
         watches: 3,
         timers: 2,
         threads: 4,
+        windows: 3,
     };
 
     fn lineage() -> Lineage {

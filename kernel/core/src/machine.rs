@@ -46,6 +46,9 @@ pub const CPUS_MAX: usize = 8;
 /// Most records of faults that a machine keeps for [`Machine::dma_fault`] in one place.
 pub const DMA_FAULTS_MAX: usize = 256;
 
+/// Most devices that reach memory: an IOMMU tells 16 apart at least, one of them for all others.
+pub const DEVICES_MAX: usize = 15;
+
 /// Number of a CPU; 0 is the one that booted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
@@ -342,6 +345,19 @@ pub trait Machine {
     /// Takes the record of something that a device was stopped from doing, of which there are [`DMA_FAULTS_MAX`] at most at a time. Records
     /// may be missing when devices do more than fits.
     fn dma_fault(&mut self) -> Option<DmaFault>;
+
+    /// Gives a device (bus, device and function) I/O addresses with nothing mapped, unless it has some; it keeps them. False when DMA is not
+    /// confined, the kernel region is used up, or [`DEVICES_MAX`] have some.
+    fn device_create(&mut self, device: u16) -> bool;
+
+    /// Maps a frame of RAM that belongs to user space at a page below [`nonos_abi::DEVICE_PAGES`] of a device that has I/O addresses.
+    fn device_map(&mut self, device: u16, page: u16, frame: FrameNumber, write: bool);
+
+    /// Unmaps a page. The device may reach the frame until [`Machine::device_forget`]: before that, it is given to nobody else.
+    fn device_unmap(&mut self, device: u16, page: u16);
+
+    /// Has all IOMMUs forget what they know. When this returns, devices reach what is mapped and nothing else.
+    fn device_forget(&mut self);
 
     /// Reads an I/O port.
     fn port_read(&mut self, port: u16, width: PortWidth) -> u32;

@@ -25,6 +25,8 @@ pub enum Object {
     Timer(TimerId),
     /// An interrupt line.
     Interrupt(InterruptId),
+    /// A device that does DMA: bus, device and function.
+    Device(u16),
     /// I/O ports `first..=last`.
     IoPorts {
         /// Lowest port.
@@ -122,6 +124,21 @@ impl Select for Ports {
     }
 }
 
+/// Bus, device and function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeviceNumber(pub u16);
+
+impl Select for DeviceNumber {
+    const KIND: ObjectKind = ObjectKind::Device;
+
+    fn select(object: &Object) -> Option<Self> {
+        match *object {
+            Object::Device(number) => Some(Self(number)),
+            _ => None,
+        }
+    }
+}
+
 /// Objects that exist once.
 macro_rules! select_only {
     ($($variant:ident,)+) => { $(
@@ -160,6 +177,7 @@ impl Object {
             Self::Notification(_) => ObjectKind::Notification,
             Self::Timer(_) => ObjectKind::Timer,
             Self::Interrupt(_) => ObjectKind::Interrupt,
+            Self::Device(_) => ObjectKind::Device,
             Self::IoPorts { .. } => ObjectKind::IoPorts,
             Self::Module(_) => ObjectKind::Module,
             Self::Hardware => ObjectKind::Hardware,
@@ -184,6 +202,7 @@ impl Object {
             Self::Notification(id) => id.position(),
             Self::Timer(id) => id.position(),
             Self::Interrupt(id) => id.position(),
+            Self::Device(number) => number.into(),
             Self::IoPorts { first, .. } => first.into(),
             Self::Module(id) => id.position(),
             _ => 0,

@@ -324,6 +324,7 @@ impl Kernel {
             self.ended = self.processes[id].next_ended.take();
             self.end_children(id, machine);
             self.notify_watchers(id, machine);
+            self.close_windows(id, machine);
             self.close_all_handles(id, machine);
             self.free_address_space(id, machine);
             self.release_process(id);

@@ -28,6 +28,7 @@ impl Kernel {
             Object::Module(id) => self.modules.retain(id),
             Object::Reply(_)
             | Object::IoPorts { .. }
+            | Object::Device(_)
             | Object::Hardware
             | Object::Archive
             | Object::SystemInfo
@@ -54,6 +55,7 @@ impl Kernel {
             Object::Module(id) => self.release_module(id, machine),
             Object::Reply(None)
             | Object::IoPorts { .. }
+            | Object::Device(_)
             | Object::Hardware
             | Object::Archive
             | Object::SystemInfo

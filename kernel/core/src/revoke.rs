@@ -56,6 +56,7 @@ impl Kernel {
             Some(Derived::Interrupt(id, _)) => self.unbind_interrupt(id, machine),
             Some(Derived::Watch(id, _)) => self.cancel_watch(id, machine),
             Some(Derived::Timer(id, _)) => self.unset_timer(id, machine),
+            Some(Derived::Window(number, _)) => self.close_window(number, machine),
             Some(Derived::Bound(thread)) => self.unbind_notification(thread, machine),
             Some(Derived::Slot(..)) | None => {}
         }

@@ -7,6 +7,7 @@ use nonos_abi::boot::{BootInfo, memory_kind};
 use nonos_abi::info::AuditRecord;
 
 use crate::arena::Entry;
+use crate::device::Window;
 use crate::endpoint::Endpoint;
 use crate::frame::FrameInfo;
 use crate::handle::Slot;
@@ -42,6 +43,8 @@ pub struct Sizes {
     pub notifications: usize,
     /// Interrupt lines.
     pub interrupts: usize,
+    /// Memories that devices can reach at a time.
+    pub windows: usize,
     /// Modules in the system image.
     pub modules: usize,
     /// Requests to be told when a process ends.
@@ -70,6 +73,7 @@ impl Sizes {
             endpoints: 0,
             notifications: 0,
             interrupts: 32,
+            windows: 64,
             modules: 64,
             watches: 0,
             timers: 0,
@@ -109,6 +113,7 @@ impl Sizes {
             handles_per_process: self.handles_per_process,
             regions_per_process: self.regions_per_process,
             interrupts: self.interrupts,
+            windows: self.windows,
             watches: self.watches,
             timers: self.timers,
             threads: self.threads,
@@ -130,6 +135,7 @@ impl Sizes {
             + self.endpoints * size_of::<Entry<Endpoint>>()
             + self.notifications * size_of::<Entry<Notification>>()
             + self.interrupts * size_of::<Entry<Interrupt>>()
+            + self.windows * size_of::<Option<Window>>()
             + self.modules * size_of::<Entry<Module>>()
             + self.watches * size_of::<Entry<Watch>>()
             + self.timers * size_of::<Entry<Timer>>()
@@ -171,6 +177,8 @@ pub struct Arenas {
     pub notifications: &'static mut [Entry<Notification>],
     /// [`Sizes::interrupts`] entries.
     pub interrupts: &'static mut [Entry<Interrupt>],
+    /// [`Sizes::windows`] windows.
+    pub windows: &'static mut [Option<Window>],
     /// [`Sizes::modules`] entries.
     pub modules: &'static mut [Entry<Module>],
     /// [`Sizes::watches`] entries.
@@ -200,6 +208,7 @@ impl crate::kernel::Kernel {
             endpoints: self.endpoints.take(),
             notifications: self.notifications.take(),
             interrupts: self.interrupts.take(),
+            windows: core::mem::take(&mut self.windows),
             modules: self.modules.take(),
             watches: self.watches.take(),
             timers: self.timers.take(),
@@ -219,6 +228,7 @@ impl Arenas {
             handles_per_process: self.slots.len() / processes,
             regions_per_process: self.regions.len() / processes,
             interrupts: self.interrupts.len(),
+            windows: self.windows.len(),
             watches: self.watches.len(),
             timers: self.timers.len(),
             threads: self.threads.len(),

@@ -1,8 +1,9 @@
-//! IOMMUs (VT-d): no device reaches memory, no device but the I/O APICs interrupts, and who tried is known.
+//! IOMMUs (VT-d): no device reaches memory that was not mapped for it, no device but the I/O APICs interrupts, and who tried is known.
 //!
-//! All units share one root table, which is empty: whatever a device reads or writes is stopped. Interrupts are remapped if all units can and
+//! All units share one root table, which is empty: whatever a device reads or writes is stopped, until it is given I/O addresses. These are
+//! [`DEVICE_PAGES`] pages behind page tables made at once, one of each level. Interrupts are remapped if all units can and
 //! the firmware has named all I/O APICs: then the table has an entry for each line, valid for its I/O APIC alone, and interrupts in the old
-//! format are blocked. The tables are complete before a unit is told of them; translation is turned on before other CPUs run and never off.
+//! format are blocked. The tables are complete before a unit is told of them. Translation is turned on before other CPUs run and never off.
 //!
 //! A unit that lacks a command queue (before 2009) is left as it was, and `status` says so. One that does not obey stops the
 //! kernel.
@@ -12,10 +13,10 @@
 
 use core::hint::spin_loop;
 
-use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{ACPI_ENTRIES, Acpi};
 use nonos_abi::info::DmaStatus;
-use nonos_kernel_core::machine::DmaFault;
+use nonos_abi::{DEVICE_ADDRESS, DEVICE_PAGES, PAGE_BYTES};
+use nonos_kernel_core::machine::{DEVICES_MAX, DmaFault, FrameNumber};
 
 use crate::apic::LocalApic;
 use crate::cpu;
@@ -24,7 +25,7 @@ use crate::io_apic::IoApics;
 use crate::private::PrivateArea;
 use crate::region::{Page, Region};
 use crate::remapping::{self, Capabilities, Destination};
-use crate::table::ENTRIES;
+use crate::table::{self, ENTRIES, Entry};
 
 /// Registers (11.4).
 mod register {
@@ -70,6 +71,9 @@ const FAULTS_MASKED: u32 = 1 << 31;
 const INTERRUPT_TABLE_SIZE: u64 = 7;
 const INTERRUPT_TABLE_WIDE: u64 = 1 << 11;
 
+/// What all units can: page tables of three levels, and no more.
+const THREE_LEVELS: u64 = 1 << 3;
+
 /// Most reads of a register or word until a unit has done what it was told: seconds.
 const READS: u32 = 100_000_000;
 
@@ -82,13 +86,24 @@ struct Unit {
 
 /// All units of the machine.
 pub struct Iommus {
-    /// Those that are used.
-    units: [Option<Unit>; ACPI_ENTRIES],
+    /// Those that are used come first.
+    units: [Unit; ACPI_ENTRIES],
+    used: usize,
+    /// Those that there are.
     count: u64,
     /// What the units write when they have done what is in the queue.
     done: *mut u64,
     /// Whether the interrupt for faults is off.
     masked: bool,
+    /// The root table.
+    root: *mut u64,
+    /// Levels of page tables for devices; 0 when units differ or not all are used, and no device gets any.
+    levels: u32,
+    /// Whether all units see what is in the caches of CPUs.
+    snoops: bool,
+    /// Devices with I/O addresses, and the lowest page table of each.
+    devices: [(u16, FrameNumber); DEVICES_MAX],
+    device_count: usize,
 }
 
 impl Iommus {
@@ -107,16 +122,25 @@ impl Iommus {
         io_apics: &mut IoApics,
     ) -> Self {
         let mut iommus = Self {
-            units: [None; ACPI_ENTRIES],
+            units: [Unit::NONE; ACPI_ENTRIES],
+            used: 0,
             count: acpi.iommu_count,
             done: core::ptr::null_mut(),
             masked: false,
+            root: core::ptr::null_mut(),
+            levels: 0,
+            snoops: false,
+            devices: [(0, FrameNumber(0)); DEVICES_MAX],
+            device_count: 0,
         };
         let registers = &acpi.iommus[..acpi.iommu_count as usize];
-        for (place, &physical) in iommus.units.iter_mut().zip(registers) {
-            *place = Unit::find(area.map_device(physical));
+        for &physical in registers {
+            if let Some(unit) = Unit::find(area.map_device(physical)) {
+                iommus.units[iommus.used] = unit;
+                iommus.used += 1;
+            }
         }
-        if iommus.used().next().is_none() {
+        if iommus.used == 0 {
             return iommus;
         }
         let pages = region.carve(4, |_| Page([0; ENTRIES]));
@@ -126,16 +150,29 @@ impl Iommus {
         let physical = |page: u64| first + page * PAGE_BYTES as u64;
         let (root_at, interrupts_at, queue_at, done_at) =
             (physical(0), physical(1), physical(2), physical(3));
-        let [_, interrupts, queue, done] = pages else {
+        let [root, interrupts, queue, done] = pages else {
             unreachable!()
         };
         let to = Destination {
             apic: apic.id(),
             wide: apic.is_x2apic(),
         };
+        let all = iommus.used == registers.len();
+        let levels = iommus
+            .used()
+            .fold(u64::MAX, |levels, unit| levels & unit.can.levels());
+        let snoops = iommus.used().all(|unit| unit.can.snoops());
+        iommus.snoops = snoops;
+        iommus.levels = match levels {
+            _ if !all => 0,
+            THREE_LEVELS => 3,
+            0 => 0,
+            _ => 4,
+        };
+        iommus.root = root.0.as_mut_ptr();
         let can_remap = |unit: &Unit| unit.can.remaps_interrupts(to.wide);
         let remap = acpi.interrupt_remapping != 0
-            && iommus.units.iter().flatten().count() == registers.len()
+            && all
             && iommus.used().all(can_remap)
             && io_apics.remap(&mut interrupts.0, to);
         let commands = remapping::forget_all(remap, done_at);
@@ -159,8 +196,8 @@ impl Iommus {
         iommus
     }
 
-    fn used(&self) -> impl Iterator<Item = &Unit> {
-        self.units.iter().flatten()
+    fn used(&self) -> core::slice::Iter<'_, Unit> {
+        self.units[..self.used].iter()
     }
 
     /// What is on, read now.
@@ -177,6 +214,77 @@ impl Iommus {
             translating: on(command::TRANSLATE),
             remapping: on(command::TRANSLATE | command::REMAP_INTERRUPTS),
             ..DmaStatus::default()
+        }
+    }
+
+    /// Gives a device I/O addresses with nothing behind them, unless it has some. False when that cannot be.
+    pub fn create(&mut self, device: u16, region: &mut Region) -> bool {
+        self.table_of(device).is_some() || self.try_create(device, region).is_some()
+    }
+
+    fn try_create(&mut self, device: u16, region: &mut Region) -> Option<()> {
+        /// One for the bus, and four levels.
+        const TABLES_MAX: u64 = 5;
+        let place = self.devices.get_mut(self.device_count)?;
+        // None is made unless all can be.
+        if self.levels == 0 || region.table_frames().0 < TABLES_MAX {
+            return None;
+        }
+        let mut table = region.table_create()?;
+        *place = (device, table);
+        for level in 2..=self.levels {
+            let upper = region.table_create()?;
+            let entry = table::index(DEVICE_ADDRESS, level);
+            region.write(upper, entry, remapping::page_entry(table, true));
+            table = upper;
+        }
+        let context = self.context_table(device >> 8, region)?;
+        let entry = usize::from(device & 0xFF) * 2;
+        self.device_count += 1;
+        // Domain 0 is nobody's.
+        let [valid, rest] = remapping::context_entry(table, self.levels, self.device_count as u64);
+        region.write(context, entry + 1, rest);
+        region.write(context, entry, valid);
+        Some(())
+    }
+
+    /// The context table of a bus. Once made it stays.
+    fn context_table(&mut self, bus: u16, region: &mut Region) -> Option<FrameNumber> {
+        // SAFETY: 256 entries of two words, in a page carved for this.
+        let entry = unsafe { self.root.add(usize::from(bus & 0xFF) * 2) };
+        // SAFETY: as above.
+        let found = Entry(unsafe { entry.read_volatile() });
+        if found.is_present() {
+            return Some(found.frame());
+        }
+        let table = region.table_create()?;
+        // SAFETY: as above. The table is empty, so it lets nothing through.
+        unsafe { entry.write_volatile(remapping::page_entry(table, false).0) };
+        Some(table)
+    }
+
+    /// The lowest page table of a device with I/O addresses.
+    fn table_of(&self, device: u16) -> Option<FrameNumber> {
+        let devices = &self.devices[..self.device_count];
+        let found = devices.iter().find(|(number, _)| *number == device);
+        found.map(|(_, table)| *table)
+    }
+
+    /// What lies behind a page of a device. The units may remember what lay there before.
+    pub fn set(&mut self, device: u16, page: u16, entry: Entry, region: &mut Region) {
+        const { assert!(DEVICE_PAGES == ENTRIES as u64) };
+        const { assert!(DEVICE_ADDRESS.is_multiple_of(table::DIRECTORY_SPAN)) };
+        let table = self.table_of(device).expect("no I/O addresses");
+        region.write(table, page.into(), entry);
+    }
+
+    /// Has all units forget what they know of the tables.
+    pub fn forget(&self) {
+        if !self.snoops {
+            cpu::write_back_caches();
+        }
+        for unit in self.used() {
+            unit.forget_all(self.done);
         }
     }
 
@@ -211,14 +319,19 @@ impl Iommus {
 }
 
 impl Unit {
+    const NONE: Self = Self {
+        registers: core::ptr::null_mut(),
+        can: Capabilities {
+            basic: 0,
+            extended: 0,
+        },
+    };
+
     /// The unit with these registers, if the kernel can use it.
     fn find(registers: *mut u32) -> Option<Self> {
         let mut unit = Self {
             registers,
-            can: Capabilities {
-                basic: 0,
-                extended: 0,
-            },
+            ..Self::NONE
         };
         unit.can = Capabilities {
             basic: unit.read_long(register::CAPABILITIES),
@@ -316,7 +429,7 @@ impl Unit {
         }
     }
 
-    /// The tables that a unit is told of are complete, and forbid whatever would touch memory.
+    /// The tables that a unit is told of are complete, and lead to memory of user space at most.
     fn write(&self, register: usize, value: u32) {
         // SAFETY: as in `read`; the values restrict devices.
         unsafe { self.registers.byte_add(register).write_volatile(value) };

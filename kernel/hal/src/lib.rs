@@ -15,7 +15,7 @@
 //!   that they run (`run.rs` says why nobody else does).
 //! - Interrupts are off in the kernel; the only asynchronous entries are NMI and machine check, and they never
 //!   return (`entry.s`).
-//! - Devices reach no memory where the machine has IOMMUs (`iommu.rs`). Where it has none, a device that is told to can change
+//! - Devices reach memory of programs at most where the machine has IOMMUs (`iommu.rs`). Where it has none, a device that is told to can change
 //!   whatever it likes, and `status` says so.
 //! - No page of the kernel's half is both writable and executable; `audit.rs` walks them all at boot.
 //!

@@ -23,7 +23,7 @@ use crate::region::Region;
 use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
-use crate::{isolation, ports, protection, space};
+use crate::{isolation, ports, protection, remapping, space};
 
 const PAGE_FAULT: u64 = 14;
 
@@ -322,6 +322,24 @@ impl Machine for Hal {
 
     fn dma_status(&self) -> DmaStatus {
         self.iommus.status()
+    }
+
+    fn device_create(&mut self, device: u16) -> bool {
+        self.iommus.create(device, &mut self.region)
+    }
+
+    fn device_map(&mut self, device: u16, page: u16, frame: FrameNumber, write: bool) {
+        let entry = remapping::page_entry(self.usable(frame), write);
+        self.iommus.set(device, page, entry, &mut self.region);
+    }
+
+    fn device_unmap(&mut self, device: u16, page: u16) {
+        self.iommus
+            .set(device, page, Entry::EMPTY, &mut self.region);
+    }
+
+    fn device_forget(&mut self) {
+        self.iommus.forget();
     }
 
     fn dma_fault(&mut self) -> Option<DmaFault> {

@@ -1,7 +1,9 @@
 //! Words of VT-d: what the kernel writes into the tables of IOMMUs, and what they write into their fault records. Pure, tested on the
 //! host. Sections are those of the VT-d specification, revision 4.1.
 
-use nonos_kernel_core::machine::DmaFault;
+use nonos_kernel_core::machine::{DmaFault, FrameNumber};
+
+use crate::table::Entry;
 
 /// Entries of the interrupt remapping table, which takes a page.
 pub const INTERRUPTS: usize = 256;
@@ -33,6 +35,16 @@ impl Capabilities {
     /// Whether it has protected memory ranges, which the firmware may have turned on.
     pub fn has_protected_ranges(self) -> bool {
         self.basic & (1 << 5 | 1 << 6) != 0
+    }
+
+    /// Levels of page tables that it walks: bit 3 for three, bit 4 for four.
+    pub fn levels(self) -> u64 {
+        self.basic >> 6 & (1 << 3 | 1 << 4)
+    }
+
+    /// Whether it sees what is in the caches of CPUs when it reads tables.
+    pub fn snoops(self) -> bool {
+        self.extended & 1 != 0
     }
 
     /// Offset of the fault records in its registers, and how many there are.
@@ -69,6 +81,22 @@ pub fn interrupt_entry(vector: u8, level: bool, to: Destination, requester: u16)
 pub fn io_apic_upper(index: u32) -> u32 {
     const REMAPPABLE: u32 = 1 << 16;
     index << 17 | REMAPPABLE
+}
+
+/// The two words of an entry of a context table (9.3), the first of which makes it valid: page tables of so many levels, for requests that are
+/// not translated yet.
+pub fn context_entry(top: FrameNumber, levels: u32, domain: u64) -> [Entry; 2] {
+    let width = u64::from(levels) - 2;
+    [
+        Entry(u64::from(top.0) << 12 | 1),
+        Entry(domain << 8 | width),
+    ]
+}
+
+/// An entry of a page table of a device (9.8): a lower table, or a page for reading or reading and writing. For reading it is also one
+/// of the root table (9.1).
+pub fn page_entry(frame: FrameNumber, write: bool) -> Entry {
+    Entry(u64::from(frame.0) << 12 | u64::from(write) << 1 | 1)
 }
 
 /// Commands that make a unit forget all it has cached (6.5.2), and then write 1 to a word.
@@ -142,6 +170,21 @@ mod tests {
         let level = interrupt_entry(0x30, true, wide, 0xF0F8);
         assert_eq!(level, [0x0000_0105_0030_0011, 0x0004_F0F8]);
         assert_eq!(io_apic_upper(9), 0x0013_0000);
+    }
+
+    #[test]
+    fn page_tables_of_devices_are_as_wide_as_all_units_allow() {
+        let [three, four] = [1 << 9, 1 << 10].map(|basic| Capabilities { basic, extended: 1 });
+        assert_eq!((three.levels(), four.levels()), (1 << 3, 1 << 4));
+        assert!(three.snoops());
+        let table = FrameNumber(0x1234_5678);
+        assert_eq!(
+            context_entry(table, 3, 15),
+            [Entry(0x123_4567_8001), Entry(0xF01)]
+        );
+        assert_eq!(context_entry(table, 4, 1)[1], Entry(0x102));
+        assert_eq!(page_entry(table, false), Entry(0x123_4567_8001));
+        assert_eq!(page_entry(table, true), Entry(0x123_4567_8003));
     }
 
     #[test]

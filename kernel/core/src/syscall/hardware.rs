@@ -1,20 +1,22 @@
-//! `Hardware…`, `Port…`, `Interrupt…`: what drivers do. The machine says which ports, lines and memory may be given away.
+//! `Hardware…`, `Port…`, `Interrupt…`, `Device…`: what drivers do. The machine says which ports, lines and memory may be given away.
 
-use nonos_abi::{Error, PAGE_BYTES, Rights};
+use nonos_abi::{DEVICE_ADDRESS, Error, PAGE_BYTES, Rights};
 
 use super::Outcome;
-use super::memory::MEMORY_RIGHTS;
+use super::memory::{MEMORY_RIGHTS, access};
 use crate::arena::{InterruptId, ProcessId};
+use crate::device::Window;
 use crate::handle::{Capability, Found};
 use crate::kernel::Kernel;
-use crate::machine::{Caching, FrameNumber, Machine, PortWidth};
+use crate::machine::{Access, Caching, FrameNumber, Machine, PortWidth};
 use crate::memory::{DEVICE_PAGES_MAX, Memory, MemoryKind};
 use crate::notification::Signal;
-use crate::object::{Hardware, Object, Ports};
+use crate::object::{DeviceNumber, Hardware, Object, Ports};
 
 const PORTS: u64 = 1 << 16;
 
 impl Kernel {
+    #[inline(never)]
     fn check_hardware(
         &self,
         process: ProcessId,
@@ -123,6 +125,72 @@ impl Kernel {
             Capability::new(Object::Memory(id), MEMORY_RIGHTS),
             machine,
         )
+    }
+
+    pub(super) fn sys_hardware_device(
+        &mut self,
+        process: ProcessId,
+        hardware: u64,
+        device: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let found = self.check_hardware(process, hardware, machine)?;
+        let number = u16::try_from(device).map_err(|_| Error::InvalidArgument)?;
+        self.give_child(
+            process,
+            &found,
+            Capability::new(Object::Device(number), Rights::ALL),
+            machine,
+        )
+    }
+
+    /// The device of a handle that may change what it reaches.
+    #[inline(never)]
+    fn look_up_device(
+        &self,
+        process: ProcessId,
+        device: u64,
+        machine: &impl Machine,
+    ) -> Result<(DeviceNumber, Found), Error> {
+        self.look_up_found(process, device, Rights::WRITE, machine)
+    }
+
+    pub(super) fn sys_device_map(
+        &mut self,
+        process: ProcessId,
+        [device, memory, page, wanted]: [u64; 4],
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let (DeviceNumber(device), through) = self.look_up_device(process, device, machine)?;
+        let (rights, wanted) = access(wanted);
+        let (memory, reached) = self.look_up_found(process, memory, rights, machine)?;
+        let first = u16::try_from(page).map_err(|_| Error::InvalidArgument)?;
+        let write = wanted.ok_or(Error::InvalidArgument)? == Access::ReadWrite;
+        let window = Window {
+            device,
+            first,
+            pages: 0,
+            memory,
+            owner: process,
+        };
+        self.open_window(window, [&through, &reached], write, machine)?;
+        let bytes = u64::from(self.memories[memory].pages) * PAGE_BYTES as u64;
+        Ok(Outcome::Two(
+            DEVICE_ADDRESS + page * PAGE_BYTES as u64,
+            bytes,
+        ))
+    }
+
+    pub(super) fn sys_device_unmap(
+        &mut self,
+        process: ProcessId,
+        device: u64,
+        page: u64,
+        machine: &mut impl Machine,
+    ) -> Result<Outcome, Error> {
+        let (DeviceNumber(device), _) = self.look_up_device(process, device, machine)?;
+        self.close_window_at(device, page, machine)?;
+        Ok(Outcome::Done)
     }
 
     pub(super) fn sys_port_read(

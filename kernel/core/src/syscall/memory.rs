@@ -16,6 +16,17 @@ pub(super) const MEMORY_RIGHTS: Rights = Rights::READ
     .or(Rights::GRANT)
     .or(Rights::REVOKE);
 
+/// The rights that an access needs, and the access, when it is one.
+pub(super) fn access(wanted: u64) -> (Rights, Option<Access>) {
+    const READ: u64 = Rights::READ.bits();
+    const READ_WRITE: u64 = Rights::READ.or(Rights::WRITE).bits();
+    match wanted {
+        READ_WRITE => (Rights::READ.or(Rights::WRITE), Some(Access::ReadWrite)),
+        READ => (Rights::READ, Some(Access::Read)),
+        _ => (Rights::NONE, None),
+    }
+}
+
 impl Kernel {
     pub(super) fn sys_memory_create(
         &mut self,
@@ -32,16 +43,10 @@ impl Kernel {
         &mut self,
         process: ProcessId,
         memory: u64,
-        access: u64,
+        wanted: u64,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        const READ: u64 = Rights::READ.bits();
-        const READ_WRITE: u64 = Rights::READ.or(Rights::WRITE).bits();
-        let (rights, wanted) = match access {
-            READ_WRITE => (Rights::READ.or(Rights::WRITE), Some(Access::ReadWrite)),
-            READ => (Rights::READ, Some(Access::Read)),
-            _ => (Rights::NONE, None),
-        };
+        let (rights, wanted) = access(wanted);
         let (id, found) = self.look_up_found(process, memory, rights, machine)?;
         let access = wanted.ok_or(Error::InvalidArgument)?;
         let address = self.map_memory(process, id, &found, access, machine)?;

@@ -160,6 +160,10 @@ impl Kernel {
             Syscall::InterruptBind => self.sys_interrupt_bind(process, a, b, c, machine),
             Syscall::InterruptAcknowledge => self.sys_interrupt_acknowledge(process, a, machine),
 
+            Syscall::HardwareDevice => self.sys_hardware_device(process, a, b, machine),
+            Syscall::DeviceMap => self.sys_device_map(process, [a, b, c, d], machine),
+            Syscall::DeviceUnmap => self.sys_device_unmap(process, a, b, machine),
+
             Syscall::SystemRead => self.sys_system_read(process, [a, b, c, d, e], machine),
             Syscall::LogRead => self.sys_log_read(process, a, b, c, d, machine),
             Syscall::LogWrite => self.sys_log_write(process, a, b, c, machine),

@@ -11,8 +11,8 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::info::{CpuStatus, DmaStatus};
 
 use crate::machine::{
-    Access, AddressSpace, CPUS_MAX, Caching, CpuId, DmaFault, FrameNumber, Machine, MapError,
-    PortWidth, PowerAction, UserPage,
+    Access, AddressSpace, CPUS_MAX, Caching, CpuId, DEVICES_MAX, DmaFault, FrameNumber, Machine,
+    MapError, PortWidth, PowerAction, UserPage,
 };
 
 /// What RAM holds before the kernel writes to it.
@@ -104,8 +104,19 @@ pub struct FakeMachine {
     pub shootdowns: u64,
     /// What devices were stopped from doing.
     pub dma_faults: VecDeque<DmaFault>,
+    /// Devices that have I/O addresses.
+    pub devices: BTreeMap<u16, FakeDevice>,
     /// What was printed.
     pub printed: String,
+}
+
+/// A device.
+#[derive(Default)]
+pub struct FakeDevice {
+    /// What is mapped, and whether for writing.
+    pub pages: BTreeMap<u16, (FrameNumber, bool)>,
+    /// What it may reach: what is mapped or was when all was forgotten last.
+    pub reaches: BTreeSet<FrameNumber>,
 }
 
 impl FakeMachine {
@@ -130,6 +141,7 @@ impl FakeMachine {
             power_actions: Vec::new(),
             shootdowns: 0,
             dma_faults: VecDeque::new(),
+            devices: BTreeMap::new(),
             printed: String::new(),
         }
     }
@@ -354,6 +366,33 @@ impl Machine for FakeMachine {
             units: 2,
             translating: 2,
             ..DmaStatus::default()
+        }
+    }
+
+    fn device_create(&mut self, device: u16) -> bool {
+        let room = self.devices.len() < DEVICES_MAX;
+        if room {
+            self.devices.entry(device).or_default();
+        }
+        self.devices.contains_key(&device)
+    }
+
+    fn device_map(&mut self, device: u16, page: u16, frame: FrameNumber, write: bool) {
+        assert!(self.ram.contains(&frame.0) && u64::from(page) < nonos_abi::DEVICE_PAGES);
+        let device = self.devices.get_mut(&device).expect("the device has pages");
+        device.reaches.insert(frame);
+        let other = device.pages.insert(page, (frame, write));
+        assert_eq!(other, None, "the page is mapped");
+    }
+
+    fn device_unmap(&mut self, device: u16, page: u16) {
+        let device = self.devices.get_mut(&device).expect("the device has pages");
+        device.pages.remove(&page).expect("the page is mapped");
+    }
+
+    fn device_forget(&mut self) {
+        for device in self.devices.values_mut() {
+            device.reaches = device.pages.values().map(|(frame, _)| *frame).collect();
         }
     }
 

@@ -9,6 +9,6 @@ mod world;
 #[cfg(test)]
 pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
-pub use machine::{FakeCpu, FakeMachine, Mapping};
+pub use machine::{FakeCpu, FakeDevice, FakeMachine, Mapping};
 pub use player::Player;
 pub use world::{World, WorldOptions};

@@ -574,6 +574,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
     clear(arenas.endpoints);
     clear(arenas.notifications);
     clear(arenas.interrupts);
+    clear(arenas.windows);
     clear(arenas.modules);
     clear(arenas.watches);
     clear(arenas.timers);
@@ -594,6 +595,7 @@ fn new_arenas(sizes: &Sizes) -> Arenas {
         endpoints: entries(sizes.endpoints),
         notifications: entries(sizes.notifications),
         interrupts: entries(sizes.interrupts),
+        windows: filled(sizes.windows),
         modules: entries(sizes.modules),
         watches: entries(sizes.watches),
         nodes: filled(sizes.nodes()),

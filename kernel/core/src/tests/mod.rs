@@ -5,6 +5,7 @@ mod budgets;
 mod calls;
 mod cpus;
 mod denials;
+mod devices;
 mod dma;
 mod family;
 mod fast_path;

@@ -20,6 +20,7 @@ fn handle_of(world: &mut World, kind: ObjectKind) -> Option<u64> {
         ObjectKind::Endpoint => make(world, Syscall::EndpointCreate, &[]),
         ObjectKind::Notification => make(world, Syscall::NotificationCreate, &[]),
         ObjectKind::Interrupt => make(world, Syscall::HardwareInterrupt, &[HARDWARE, 5]),
+        ObjectKind::Device => make(world, Syscall::HardwareDevice, &[HARDWARE, 0x20]),
         ObjectKind::IoPorts => make(world, Syscall::HardwarePorts, &[HARDWARE, 0x60, 1]),
         ObjectKind::Module => world.admit("worker").expect("worker is good"),
         ObjectKind::Thread => world.spawn(init, 1).1,
