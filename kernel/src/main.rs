@@ -76,7 +76,7 @@ fn empty<T: Empty>(machine: &mut Hal, count: usize) -> &'static mut [T] {
 }
 
 fn carve<T>(machine: &mut Hal, count: usize, init: impl FnMut(usize) -> T) -> &'static mut [T] {
-    machine.carve(count, init).unwrap_or_else(|| {
-        nonos_hal::stop!("the kernel region is too small for the kernel's objects")
-    })
+    machine
+        .carve(count, init)
+        .unwrap_or_else(|| nonos_hal::stop!("the kernel region is too small"))
 }

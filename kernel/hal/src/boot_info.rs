@@ -43,19 +43,20 @@ pub enum BootInfoError {
 
 impl fmt::Display for BootInfoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("boot info: ")?;
         match *self {
-            Self::Address(address) => write!(f, "boot info: bad address {address:#x}"),
-            Self::Magic(magic) => write!(f, "boot info: magic is {magic:#x}, not {MAGIC:#x}"),
-            Self::RollbackStore(value) => write!(f, "boot info: unknown rollback store {value}"),
-            Self::Count(list, count) => write!(f, "boot info: {count} entries in {list}"),
+            Self::Address(address) => write!(f, "bad address {address:#x}"),
+            Self::Magic(magic) => write!(f, "magic is {magic:#x}, not {MAGIC:#x}"),
+            Self::RollbackStore(value) => write!(f, "unknown rollback store {value}"),
+            Self::Count(list, count) => write!(f, "{count} entries in {list}"),
             Self::Area(name, base, bytes) => {
-                write!(f, "boot info: {name} at {base:#x}, {bytes:#x} bytes")
+                write!(f, "{name} at {base:#x}, {bytes:#x} bytes")
             }
-            Self::RegionUsed(bytes) => write!(f, "boot info: page tables take {bytes:#x} bytes"),
-            Self::Memory(index) => write!(f, "boot info: memory range {index} is not valid"),
-            Self::Usable(name) => write!(f, "boot info: {name} lies in usable memory"),
-            Self::StartupPage(page) => write!(f, "boot info: start-up code at {page:#x}"),
-            Self::NoMemory => f.write_str("boot info: no usable memory"),
+            Self::RegionUsed(bytes) => write!(f, "page tables take {bytes:#x} bytes"),
+            Self::Memory(index) => write!(f, "memory range {index} is not valid"),
+            Self::Usable(name) => write!(f, "{name} lies in usable memory"),
+            Self::StartupPage(page) => write!(f, "start-up code at {page:#x}"),
+            Self::NoMemory => f.write_str("no usable memory"),
         }
     }
 }

@@ -222,7 +222,7 @@ fn end(ending: Ending) -> ! {
         if ending != Ending::Halt {
             say(
                 info,
-                "nonos: memory is wiped; turn the machine off by hand, it cannot do that itself\n",
+                "nonos: memory is wiped; turn the machine off by hand\n",
             );
         }
     }

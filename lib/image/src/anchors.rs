@@ -43,14 +43,15 @@ pub enum AnchorsError {
 
 impl fmt::Display for AnchorsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("trust anchors: ")?;
         match self {
-            Self::Magic => f.write_str("trust anchors: wrong magic"),
+            Self::Magic => f.write_str("wrong magic"),
             Self::Length { found } => {
-                write!(f, "trust anchors: {found} bytes do not fit the count")
+                write!(f, "{found} bytes do not fit the count")
             }
-            Self::Name { entry } => write!(f, "trust anchors: invalid name in entry {entry}"),
+            Self::Name { entry } => write!(f, "invalid name in entry {entry}"),
             Self::Order { entry } => {
-                write!(f, "trust anchors: entry {entry} is out of order or twice")
+                write!(f, "entry {entry} is out of order or twice")
             }
         }
     }

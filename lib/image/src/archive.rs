@@ -87,15 +87,16 @@ pub enum ArchiveError {
 
 impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("archive: ")?;
         match self {
-            Self::Magic => f.write_str("archive: wrong magic"),
-            Self::Table => f.write_str("archive: table of entries reaches past the end"),
-            Self::Name { entry } => write!(f, "archive: invalid name of entry {entry}"),
-            Self::Order { entry } => write!(f, "archive: entry {entry} is out of order or twice"),
-            Self::Offset { entry } => write!(f, "archive: entry {entry} is at the wrong offset"),
-            Self::Length { entry } => write!(f, "archive: entry {entry} reaches past the end"),
-            Self::Gap { entry } => write!(f, "archive: bytes before entry {entry} are not zero"),
-            Self::Trailing { bytes } => write!(f, "archive: {bytes} bytes follow the last entry"),
+            Self::Magic => f.write_str("wrong magic"),
+            Self::Table => f.write_str("table of entries reaches past the end"),
+            Self::Name { entry } => write!(f, "invalid name of entry {entry}"),
+            Self::Order { entry } => write!(f, "entry {entry} is out of order or twice"),
+            Self::Offset { entry } => write!(f, "entry {entry} is at the wrong offset"),
+            Self::Length { entry } => write!(f, "entry {entry} reaches past the end"),
+            Self::Gap { entry } => write!(f, "bytes before entry {entry} are not zero"),
+            Self::Trailing { bytes } => write!(f, "{bytes} bytes follow the last entry"),
         }
     }
 }

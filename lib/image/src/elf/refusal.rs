@@ -72,7 +72,7 @@ impl fmt::Display for Refusal {
             Self::SegmentCount => write!(f, "more than {SEGMENTS_MAX} load segments"),
             Self::SegmentAlignment(number) => write!(
                 f,
-                "segment {number} is not page-aligned (link with -z separate-loadable-segments -z max-page-size=4096)"
+                "segment {number} is not page-aligned (-z separate-loadable-segments -z max-page-size=4096)"
             ),
             Self::SegmentAccess(number, flags)
                 if flags & (abi::PF_W | abi::PF_X) == abi::PF_W | abi::PF_X =>
@@ -98,7 +98,7 @@ impl fmt::Display for Refusal {
             Self::DynamicTag(tag) => write!(f, "dynamic section has unsupported tag {tag:#x}"),
             Self::RelocationTable => f.write_str("relocation table is out of range"),
             Self::NotPacked => f.write_str(
-                "has relocations other than packed relative ones (link with -z pack-relative-relocs)",
+                "has relocations other than packed relative ones (-z pack-relative-relocs)",
             ),
             Self::RelocationTarget(number, offset) => {
                 write!(
