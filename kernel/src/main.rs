@@ -22,8 +22,8 @@ struct OnEveryCpu(Kernel);
 
 impl Logic for OnEveryCpu {
     #[inline(always)]
-    fn fast_syscall(&mut self, machine: &Hal) -> Option<Switch<'_>> {
-        self.0.fast_syscall(machine)
+    fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>> {
+        self.0.fast_syscall(registers, machine)
     }
 
     #[inline(always)]

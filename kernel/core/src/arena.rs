@@ -25,6 +25,8 @@ pub trait Id: Copy + Eq {
     fn at(position: usize) -> Option<Self>;
     /// Position of the entry in the arena.
     fn position(self) -> usize;
+    /// The same, and past the end of every arena for none.
+    fn position_or_none(id: Option<Self>) -> usize;
 }
 
 macro_rules! ids {
@@ -41,6 +43,11 @@ macro_rules! ids {
 
             fn position(self) -> usize {
                 usize::from(self.0.get()).wrapping_sub(1)
+            }
+
+            #[inline(always)]
+            fn position_or_none(id: Option<Self>) -> usize {
+                usize::from(id.map_or(0, |id| id.0.get())).wrapping_sub(1)
             }
         }
     )+ };
@@ -85,6 +92,20 @@ impl<T: Empty> Empty for Entry<T> {
         next_free: None,
     };
 }
+
+/// Position of an object that a [`View`] has found.
+pub(crate) struct Place<I> {
+    position: usize,
+    ids: PhantomData<I>,
+}
+
+impl<I> Clone for Place<I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I> Copy for Place<I> {}
 
 /// The entries of an arena while it neither grows nor moves, so that the compiler checks an index that is used several times once.
 pub(crate) struct View<'a, I, T: 'static> {
@@ -271,25 +292,35 @@ impl<I: Id, T> IndexMut<I> for Arena<I, T> {
 }
 
 impl<'a, I: Id, T> View<'a, I, T> {
+    /// Where an object is, if there is one: one comparison.
+    #[inline(always)]
+    pub fn find(&self, id: Option<I>) -> Option<Place<I>> {
+        let position = I::position_or_none(id);
+        (position < self.entries.len()).then_some(Place {
+            position,
+            ids: PhantomData,
+        })
+    }
+
     /// The object, for as long as the arena can be changed.
     #[inline(always)]
-    pub fn into_mut(self, id: I) -> &'a mut T {
-        &mut self.entries[id.position()].value
+    pub fn into_mut(self, place: Place<I>) -> &'a mut T {
+        &mut self.entries[place.position].value
     }
 }
 
-impl<I: Id, T> Index<I> for View<'_, I, T> {
+impl<I: Id, T> Index<Place<I>> for View<'_, I, T> {
     type Output = T;
 
     #[inline(always)]
-    fn index(&self, id: I) -> &T {
-        &self.entries[id.position()].value
+    fn index(&self, place: Place<I>) -> &T {
+        &self.entries[place.position].value
     }
 }
 
-impl<I: Id, T> IndexMut<I> for View<'_, I, T> {
+impl<I: Id, T> IndexMut<Place<I>> for View<'_, I, T> {
     #[inline(always)]
-    fn index_mut(&mut self, id: I) -> &mut T {
-        &mut self.entries[id.position()].value
+    fn index_mut(&mut self, place: Place<I>) -> &mut T {
+        &mut self.entries[place.position].value
     }
 }

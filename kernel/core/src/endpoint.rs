@@ -95,7 +95,7 @@ impl Kernel {
         receiver: ThreadId,
     ) -> Result<ThreadState, Error> {
         let to = self.threads[receiver].process.ok_or(Error::PeerGone)?;
-        if !self.processes[to].table.has_free_reply() {
+        if !self.has_free_reply(to) {
             return Err(Error::OutOfHandles);
         }
         let mut arrival = self.transfer(caller, info, from, to)?;
@@ -106,10 +106,8 @@ impl Kernel {
         arrival.sender = self.threads[caller].badge;
         message::arrive(&mut self.threads[receiver].context, &arrival);
         self.scheduler.donate(&mut self.threads, caller, receiver);
-        Ok(ThreadState::AwaitingReply {
-            server: to,
-            slot: reply.index(),
-        })
+        let slot = self.lineage.slot(to, reply.index());
+        Ok(ThreadState::AwaitingReply(slot))
     }
 
     /// Takes the next call, or the bits of the bound notification, to the caller's registers, or blocks it.
@@ -128,7 +126,7 @@ impl Kernel {
             self.arrive_signalled(receiver.thread, id);
             return Ok(());
         }
-        if !self.processes[receiver.process].table.has_free_reply() {
+        if !self.has_free_reply(receiver.process) {
             return Err(Error::OutOfHandles);
         }
         while let Some(caller) = self.endpoints[endpoint]
@@ -286,7 +284,7 @@ impl Kernel {
                     .waiters
                     .remove(&mut self.threads, id);
             }
-            ThreadState::AwaitingReply { server, slot } => self.orphan_reply(server, slot),
+            ThreadState::AwaitingReply(slot) => self.orphan_reply(slot),
             _ => {}
         }
     }

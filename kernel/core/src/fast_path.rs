@@ -13,12 +13,11 @@
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_abi::{MessageInfo, Rights, Syscall};
 
-use crate::arena::{ThreadId, View};
-use crate::handle::{Capability, Slot};
+use crate::arena::ThreadId;
+use crate::handle::{Capability, Slot, first_free_reply};
 use crate::kernel::Kernel;
-use crate::lineage::{NEVER, NodeId};
-use crate::machine::{CpuId, Machine, Switch};
-use crate::message;
+use crate::lineage::NodeId;
+use crate::machine::{CpuId, Current, Machine, Switch};
 use crate::notification::Notification;
 use crate::object::Object;
 use crate::queue::Links;
@@ -43,77 +42,103 @@ pub(crate) enum Kind {
 }
 
 impl Kernel {
-    /// Does the system call of the running thread of the machine's CPU if it is a usual one. Else nothing has changed, and
-    /// [`Self::syscall`] does it.
+    /// Does the system call of the running thread of the machine's CPU, in whose registers `rax`, `rdi` and `rsi` is this, if it is a
+    /// usual one. Else nothing has changed, and [`Self::syscall`] does it.
     #[inline(always)]
-    pub fn fast_syscall(&mut self, machine: &impl Machine) -> Option<Switch<'_>> {
+    pub fn fast_syscall(
+        &mut self,
+        [call, first, second]: [u64; 3],
+        machine: &impl Machine,
+    ) -> Option<Switch<'_>> {
         let cpu = machine.cpu();
-        let id = self.scheduler.running_at(cpu)?;
-        match self.threads[id].context.rax {
-            CALL => self.fast_call(cpu, id),
-            REPLY_RECEIVE => self.fast_reply_receive(cpu, id),
-            YIELD => self.fast_yield(id, machine),
-            SIGNAL => self.fast_signal(id, machine),
+        let running = self.scheduler.running_at(cpu);
+        let next = match call {
+            CALL => return self.fast_call(cpu, running, first, second),
+            REPLY_RECEIVE => return self.fast_reply_receive(cpu, running, first, second),
+            YIELD => self.fast_yield(running?, machine),
+            SIGNAL => self.fast_signal(running?, machine),
             _ => None,
-        }
+        };
+        let (context, space) = next?;
+        Some(Switch::to(context, space))
     }
 
     #[inline(always)]
-    fn fast_call(&mut self, cpu: CpuId, id: ThreadId) -> Option<Switch<'_>> {
+    fn fast_call(
+        &mut self,
+        cpu: CpuId,
+        running: Option<ThreadId>,
+        raw: u64,
+        info: u64,
+    ) -> Option<Switch<'_>> {
+        let info = plain_message(info)?;
+        let raw = u32::try_from(raw).ok()?;
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
-        let caller = &threads[id];
-        let (raw, account) = (caller.context.rdi, caller.account);
-        let info = plain_message(caller.context.rsi)?;
-        let raw = u32::try_from(raw).ok()?;
+        let from = threads.find(running)?;
+        let caller = &threads[from];
+        let account = caller.account;
         let through = slot_at(slots, self.handle_mask, caller, raw)?;
-        let &Object::Endpoint(endpoint) = usable(&slots[through], raw, Rights::WRITE)? else {
+        let slot = &slots[through];
+        let Some(Capability {
+            object: Object::Endpoint(endpoint),
+            badge,
+            ..
+        }) = slot.capability
+        else {
             return None;
         };
-        let receiver = endpoints[endpoint].receivers.head?;
-        let server = &threads[receiver];
-        if !waits_plainly(server) || !self.scheduler.can_hand_over(cpu, account, server) {
+        if !is_usable(slot, raw, Rights::WRITE) {
             return None;
         }
-        let (to, first) = (server.process?, server.first_slot as usize);
-        let table = &mut self.processes[to].table;
-        let index = table.first_free_reply()?;
+        let endpoint = endpoints.find(Some(endpoint))?;
+        let receiver = endpoints[endpoint].receivers.head;
+        let to = threads.find(receiver)?;
+        let server = &threads[to];
+        if !self.scheduler.can_hand_over(cpu, account, server) {
+            return None;
+        }
+        let first = server.first_slot as usize;
+        let index = first_free_reply(slots.get(first)?)?;
         let position = first.wrapping_add(index.into());
-        if position >= slots.len() {
-            return None;
-        }
+        let next_free = slots.get(position)?.next_free_reply();
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::Call as usize] += 1;
         }
-        let reply = Capability::new(Object::Reply(Some(id)), Rights::NONE);
-        let reply = table.fill_first_reply(&mut slots[position], reply);
-        let badge = slots[through].badge();
+        slots[first].set_next_free_reply(next_free);
+        let reply = slots[position].fill_reply(Object::Reply(running));
         slots[through].waited = true;
-        let caller = &mut threads[id];
+        let caller = &mut threads[from];
         caller.through = Some(NodeId::at(through as u32));
-        caller.state = ThreadState::AwaitingReply {
-            server: to,
-            slot: index,
-        };
+        caller.state = ThreadState::AwaitingReply(NodeId::at(position as u32));
         self.scheduler.hand_over(cpu, receiver);
-        let server = &mut threads[receiver];
+        let server = &mut threads[to];
         endpoints[endpoint].receivers.remove_first(server);
-        server.context.rdi = badge;
-        server.context.rsi = info.with_reply(reply).0;
         server.account = account;
-        Some(go_on(threads, [id, receiver], info, cpu))
+        server.go_on(cpu, badge, info.with_reply(reply));
+        let server = threads.into_mut(to);
+        Some(Switch {
+            context: &mut server.context,
+            space: server.space,
+            message: Some(info),
+        })
     }
 
     #[inline(always)]
-    fn fast_reply_receive(&mut self, cpu: CpuId, id: ThreadId) -> Option<Switch<'_>> {
+    fn fast_reply_receive(
+        &mut self,
+        cpu: CpuId,
+        running: Option<ThreadId>,
+        handles: u64,
+        info: u64,
+    ) -> Option<Switch<'_>> {
+        let info = plain_message(info)?;
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
-        let server = &threads[id];
-        let handles = server.context.rdi;
-        let info = plain_message(server.context.rsi)?;
-        let process = server.process?;
+        let from = threads.find(running)?;
+        let server = &threads[from];
         if let Some(bound) = server.bound
             && self.notifications[bound].bits != 0
         {
@@ -121,51 +146,75 @@ impl Kernel {
         }
         let (raw, reply_raw) = (handles as u32, (handles >> 32) as u32);
         let through = slot_at(slots, self.handle_mask, server, raw)?;
-        let &Object::Endpoint(endpoint) = usable(&slots[through], raw, Rights::READ)? else {
+        let slot = &slots[through];
+        let Some(Capability {
+            object: Object::Endpoint(receives),
+            ..
+        }) = slot.capability
+        else {
             return None;
         };
+        if !is_usable(slot, raw, Rights::READ) {
+            return None;
+        }
         let reply = slot_at(slots, self.handle_mask, server, reply_raw)?;
-        let &Object::Reply(Some(caller)) = usable(&slots[reply], reply_raw, Rights::NONE)? else {
+        let slot = &slots[reply];
+        let Some(Capability {
+            object: Object::Reply(caller),
+            ..
+        }) = slot.capability
+        else {
             return None;
         };
-        let client = &threads[caller];
+        if !is_usable(slot, reply_raw, Rights::NONE) {
+            return None;
+        }
+        let to = threads.find(caller)?;
+        let client = &threads[to];
+        let endpoint = endpoints.find(Some(receives))?;
         if endpoints[endpoint].callers.head.is_some()
-            || !waits_plainly(client)
             || !self.scheduler.can_hand_over(cpu, client.account, client)
         {
             return None;
         }
+        let first = server.first_slot as usize;
+        let next_free = slots.get(first)?.next_free_reply();
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::Answer as usize] += 1;
         }
-        self.processes[process].table.empty_reply(&mut slots[reply]);
+        let free = slots[reply].empty_reply(next_free);
+        slots[first].set_next_free_reply(free);
         slots[through].waited = true;
         let receivers = &mut endpoints[endpoint].receivers;
-        let last = receivers.last();
-        receivers.end_with(id);
-        if let Some(last) = last {
-            threads[last].links.next = Some(id);
+        let previous = receivers.last();
+        receivers.end_with(running);
+        if let Some(last) = threads.find(previous) {
+            threads[last].links.next = running;
         }
-        let server = &mut threads[id];
+        let server = &mut threads[from];
         server.links = Links {
-            previous: last,
+            previous,
             next: None,
         };
-        server.account = Some(process);
+        server.account = server.process;
         server.through = Some(NodeId::at(through as u32));
-        server.state = ThreadState::Receiving(endpoint);
+        server.state = ThreadState::Receiving(receives);
         self.scheduler.hand_over(cpu, caller);
-        let client = &mut threads[caller];
-        client.context.rdi = 0;
-        client.context.rsi = info.0;
-        Some(go_on(threads, [id, caller], info, cpu))
+        let client = &mut threads[to];
+        client.go_on(cpu, 0, info);
+        let client = threads.into_mut(to);
+        Some(Switch {
+            context: &mut client.context,
+            space: client.space,
+            message: Some(info),
+        })
     }
 
     /// A function of its own, as [`Self::fast_signal`] is: calls need the registers.
     #[inline(never)]
-    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Option<Switch<'_>> {
+    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
         let thread = &self.threads[id];
         let now_ns = machine.now_ns();
@@ -181,20 +230,26 @@ impl Kernel {
         self.scheduler
             .yield_to(&mut self.threads, &mut self.processes, [id, next], now_ns);
         let next = &mut self.threads[next];
-        Some(Switch::to(&mut next.context, next.space))
+        Some((&mut next.context, next.space))
     }
 
     #[inline(never)]
-    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Option<Switch<'_>> {
+    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
         let sender = &self.threads[id];
         let (raw, bits) = (sender.context.rdi, sender.context.rsi);
         let raw = u32::try_from(raw).ok()?;
-        let slot = slot_at(self.slots, self.handle_mask, sender, raw)?;
-        let &Object::Notification(notification) = usable(&self.slots[slot], raw, Rights::WRITE)?
+        let slot = &self.slots[slot_at(self.slots, self.handle_mask, sender, raw)?];
+        let Some(Capability {
+            object: Object::Notification(notification),
+            ..
+        }) = slot.capability
         else {
             return None;
         };
+        if !is_usable(slot, raw, Rights::WRITE) {
+            return None;
+        }
         let Notification { waiters, bound, .. } = &self.notifications[notification];
         let next = waiters.head?;
         let waiter = &self.threads[next];
@@ -221,7 +276,7 @@ impl Kernel {
         self.scheduler
             .take_over(&mut self.threads, &mut self.processes, [id, next], now_ns);
         let next = &mut self.threads[next];
-        Some(Switch::to(&mut next.context, next.space))
+        Some((&mut next.context, next.space))
     }
 }
 
@@ -233,11 +288,10 @@ fn slot_at(slots: &[Slot], mask: u32, thread: &Thread, raw: u32) -> Option<usize
     (position < slots.len()).then_some(position)
 }
 
-/// What a slot holds, when the handle that led to it names it, works now and for ever, and has the rights.
+/// Whether a handle names what the slot that it led to holds, if that is anything, works now and for ever, and has the rights.
 #[inline(always)]
-fn usable(slot: &Slot, raw: u32, rights: Rights) -> Option<&Object> {
-    let usable = slot.handle.raw() == raw && slot.lasting_rights.contains(rights);
-    Some(&slot.capability.as_ref().filter(|_| usable)?.object)
+fn is_usable(slot: &Slot, raw: u32, rights: Rights) -> bool {
+    slot.handle.raw() == raw && slot.lasting_rights.contains(rights)
 }
 
 /// A message without handles and leases, with a valid count of words.
@@ -249,46 +303,17 @@ fn plain_message(info: u64) -> Option<MessageInfo> {
     plain.then_some(MessageInfo(info))
 }
 
-/// Whether nothing but an answer or a call ends a thread's wait, and it can go on at once.
-#[inline(always)]
-fn waits_plainly(thread: &Thread) -> bool {
-    thread.deadline_ns.is_none() && thread.mapping_expires_ns == NEVER
-}
-
-/// Has a thread that waited go on in place of the one whose message it gets. Eight words go from register to register; of fewer, the
-/// registers for the others are cleared.
-#[inline(always)]
-fn go_on<'a>(
-    mut threads: View<'a, ThreadId, Thread>,
-    [from, to]: [ThreadId; 2],
-    info: MessageInfo,
-    cpu: CpuId,
-) -> Switch<'a> {
-    let takes_words = info.words() >= MESSAGE_WORDS;
-    if !takes_words {
-        copy_words(&mut threads, [from, to], info);
+impl Thread {
+    /// Has a thread that waited go on with a message.
+    #[inline(always)]
+    fn go_on(&mut self, cpu: CpuId, sender: u64, info: MessageInfo) {
+        self.cpu = cpu;
+        self.state = ThreadState::Running;
+        let context = &mut self.context;
+        context.rax = 0;
+        context.rdi = sender;
+        context.rsi = info.0;
+        context.rbx = 0;
+        context.rbp = 0;
     }
-    let thread = threads.into_mut(to);
-    thread.cpu = cpu;
-    thread.state = ThreadState::Running;
-    let context = &mut thread.context;
-    context.rax = 0;
-    context.rbx = 0;
-    context.rbp = 0;
-    Switch {
-        context,
-        space: thread.space,
-        takes_words,
-    }
-}
-
-/// Copies the words of a message from register to register; those beyond the count are zero.
-#[inline(never)]
-fn copy_words(
-    threads: &mut View<'_, ThreadId, Thread>,
-    [from, to]: [ThreadId; 2],
-    info: MessageInfo,
-) {
-    let words = message::words(&threads[from].context, info);
-    message::set_words(&mut threads[to].context, words);
 }

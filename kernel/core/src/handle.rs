@@ -3,7 +3,7 @@
 //! Each process has a fixed run of slots. Slot 0 is never filled. The last [`REPLY_SLOTS`] slots hold reply
 //! handles only; all others hold anything but reply handles. A slot that is closed gets the next generation, so a
 //! stale handle never matches; an ordinary slot that reached the last generation is retired. Reply slots, which
-//! are filled at every call, start again from generation 0 instead: a stale reply handle could at worst match, a
+//! are filled at every call, form a list that slot 0 heads, so that a call need not look at the process; they start again from generation 0 instead: a stale reply handle could at worst match, a
 //! million calls later, a newer reply handle of the same process.
 //!
 //! Checks at every use, in this order: the handle exists, its kind, not revoked, not expired, its rights. What was revoked stays in
@@ -51,10 +51,33 @@ impl Slot {
         };
     }
 
-    /// The badge of what is in it.
+    /// The free reply slot after this one, of slot 0 the first; 0 for none.
     #[inline(always)]
-    pub(crate) fn badge(&self) -> u64 {
-        self.capability.map_or(0, |capability| capability.badge)
+    pub(crate) fn next_free_reply(&self) -> u16 {
+        self.next_free
+    }
+
+    /// Changes it.
+    #[inline(always)]
+    pub(crate) fn set_next_free_reply(&mut self, next: u16) {
+        self.next_free = next;
+    }
+
+    /// Fills a reply slot, which was taken off the list and never has a deadline.
+    #[inline(always)]
+    pub(crate) fn fill_reply(&mut self, reply: Object) -> Handle {
+        self.capability = Some(Capability::new(reply, Rights::NONE));
+        self.handle
+    }
+
+    /// Empties a reply slot and puts it before another on the list; returns its number.
+    #[inline(always)]
+    pub(crate) fn empty_reply(&mut self, next: u16) -> u16 {
+        self.capability = None;
+        self.next_free = next;
+        let index = self.handle.index();
+        self.handle = self.handle.next();
+        index
     }
 }
 
@@ -102,7 +125,6 @@ impl Capability {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableState {
     free: u16,
-    free_reply: u16,
     free_count: u16,
     used: u16,
 }
@@ -111,12 +133,11 @@ impl TableState {
     /// Of a table that was not set up.
     pub const EMPTY: Self = Self {
         free: NO_SLOT,
-        free_reply: NO_SLOT,
         free_count: 0,
         used: 0,
     };
 
-    /// Slots that hold a handle.
+    /// Slots that hold a handle other than a reply handle.
     pub fn used(self) -> u16 {
         self.used
     }
@@ -124,11 +145,6 @@ impl TableState {
     /// Slots that can take a handle other than a reply handle.
     pub fn free_count(self) -> u16 {
         self.free_count
-    }
-
-    /// Whether a reply handle can be made.
-    pub fn has_free_reply(self) -> bool {
-        self.free_reply != NO_SLOT
     }
 
     /// The slot that takes the next handle other than a reply handle.
@@ -158,31 +174,12 @@ impl TableState {
             self.free_count += 1;
         }
     }
+}
 
-    /// The slot that takes the next reply handle.
-    #[inline(always)]
-    pub fn first_free_reply(&self) -> Option<u16> {
-        (self.free_reply != NO_SLOT).then_some(self.free_reply)
-    }
-
-    /// Fills the slot of [`Self::first_free_reply`], which never has a deadline.
-    #[inline(always)]
-    pub fn fill_first_reply(&mut self, slot: &mut Slot, reply: Capability) -> Handle {
-        self.free_reply = slot.next_free;
-        // At most the number of slots, as everywhere.
-        self.used = self.used.wrapping_add(1);
-        slot.capability = Some(reply);
-        slot.handle
-    }
-
-    /// Empties the slot of a reply handle.
-    #[inline(always)]
-    pub fn empty_reply(&mut self, slot: &mut Slot) {
-        slot.capability = None;
-        slot.next_free = core::mem::replace(&mut self.free_reply, slot.handle.index());
-        slot.handle = slot.handle.next();
-        self.used = self.used.wrapping_sub(1);
-    }
+/// The slot that takes the next reply handle, by slot 0 of the table.
+#[inline(always)]
+pub(crate) fn first_free_reply(slot_0: &Slot) -> Option<u16> {
+    (slot_0.next_free != NO_SLOT).then_some(slot_0.next_free)
 }
 
 /// The table of one process.
@@ -197,17 +194,19 @@ impl Table<'_> {
         let first_reply = self.first_reply();
         *self.state = TableState::EMPTY;
         self.slots.fill(Slot::EMPTY);
+        let mut replies = NO_SLOT;
         for index in (1..self.slots.len()).rev() {
             let list = if index < first_reply {
                 self.state.free_count += 1;
                 &mut self.state.free
             } else {
-                &mut self.state.free_reply
+                &mut replies
             };
             let slot = &mut self.slots[index];
             slot.next_free = core::mem::replace(list, index as u16);
             slot.handle = Handle::new(index as u16, 0);
         }
+        self.slots[0].set_next_free_reply(replies);
     }
 
     fn first_reply(&self) -> usize {
@@ -217,9 +216,10 @@ impl Table<'_> {
     /// Puts a capability into a free slot; reply capabilities into a reply slot.
     pub fn insert(&mut self, capability: Capability, deadline_ns: u64) -> Result<Handle, Error> {
         if matches!(capability.object, Object::Reply(_)) {
-            let index = self.state.first_free_reply().ok_or(Error::OutOfHandles)?;
-            let slot = &mut self.slots[usize::from(index)];
-            return Ok(self.state.fill_first_reply(slot, capability));
+            let index = first_free_reply(&self.slots[0]).ok_or(Error::OutOfHandles)?;
+            let next = self.slots[usize::from(index)].next_free_reply();
+            self.slots[0].set_next_free_reply(next);
+            return Ok(self.slots[usize::from(index)].fill_reply(capability.object));
         }
         let index = self.state.first_free().ok_or(Error::OutOfHandles)?;
         let slot = &mut self.slots[usize::from(index)];
@@ -230,10 +230,12 @@ impl Table<'_> {
     /// Empties a slot and gives back what was in it. The reference goes to the caller.
     pub fn take(&mut self, index: u16) -> Option<Capability> {
         let first_reply = self.first_reply();
+        let next_reply = self.slots[0].next_free_reply();
         let slot = self.slots.get_mut(usize::from(index))?;
         let capability = slot.capability?;
         if usize::from(index) >= first_reply {
-            self.state.empty_reply(slot);
+            let next = slot.empty_reply(next_reply);
+            self.slots[0].set_next_free_reply(next);
         } else {
             self.state.empty(slot);
         }
@@ -286,6 +288,19 @@ impl Kernel {
     pub(crate) fn slots_of(&self, process: ProcessId) -> &[Slot] {
         let start = process.position() * self.handles_per_process;
         &self.slots[start..start + self.handles_per_process]
+    }
+
+    /// Slots of a process that hold a handle.
+    pub(crate) fn handle_count(&self, process: ProcessId) -> u64 {
+        let slots = self.slots_of(process);
+        let replies = slots[slots.len().saturating_sub(REPLY_SLOTS)..].iter();
+        let replies = replies.filter(|slot| slot.capability.is_some()).count();
+        u64::from(self.processes[process].table.used()) + replies as u64
+    }
+
+    /// Whether a reply handle can be made for a process.
+    pub(crate) fn has_free_reply(&self, process: ProcessId) -> bool {
+        first_free_reply(&self.slots_of(process)[0]).is_some()
     }
 
     /// Where the handle table of a process starts among all slots.
@@ -593,6 +608,6 @@ impl Kernel {
             }
             Ok(list)
         };
-        Ok([walk(state.free)?, walk(state.free_reply)?])
+        Ok([walk(state.free)?, walk(slots[0].next_free)?])
     }
 }

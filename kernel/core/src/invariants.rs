@@ -151,6 +151,10 @@ fn mapping_deadlines(kernel: &Kernel) -> Checked {
             ensure!(right, "{thread:?} has another's handle table");
             let known = kernel.threads[thread].mapping_expires_ns;
             ensure!(known == first, "{thread:?} knows {known}, not {first}");
+            let thread = &kernel.threads[thread];
+            let timed = thread.deadline_ns.is_some() || first != NEVER;
+            let held = if timed { u8::MAX } else { !thread.affinity };
+            ensure!(thread.held == held, "a thread goes on too soon or late");
         }
     }
     Ok(())
@@ -312,6 +316,7 @@ fn handle_tables(kernel: &Kernel) -> Checked {
         }
         let used = slots
             .iter()
+            .take(first_reply)
             .filter(|slot| slot.capability.is_some())
             .count();
         ensure!(
@@ -770,7 +775,7 @@ fn queues(kernel: &Kernel) -> Checked {
         let expected = match thread.state {
             ThreadState::New
             | ThreadState::Sleeping
-            | ThreadState::AwaitingReply { .. }
+            | ThreadState::AwaitingReply(_)
             | ThreadState::Ended => false,
             ThreadState::Running => {
                 ensure!(
@@ -804,7 +809,10 @@ fn replies(kernel: &Kernel) -> Checked {
     for (id, thread) in kernel.threads.iter() {
         let handle = handles.remove(&id.position());
         let expected = match thread.state {
-            ThreadState::AwaitingReply { server, slot } => Some((server, slot)),
+            ThreadState::AwaitingReply(slot) => match kernel.lineage.derived(slot) {
+                Some(Derived::Slot(server, slot)) => Some((server, slot)),
+                _ => None,
+            },
             _ => None,
         };
         ensure!(

@@ -3,8 +3,8 @@
 //! `nonos-hal` implements it for x86_64; the host tests implement it with a fake machine. Everything here is
 //! safe: an implementation upholds memory safety whatever the logic asks for, in the limits stated.
 
-use nonos_abi::PAGE_BYTES;
 use nonos_abi::message::MESSAGE_WORDS;
+use nonos_abi::{MessageInfo, PAGE_BYTES};
 
 /// Number of a 4-KiB physical frame: physical address / 4096.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -129,6 +129,31 @@ impl UserContext {
             self.rdx, self.r10, self.r8, self.r9, self.r12, self.r13, self.r14, self.r15,
         ]
     }
+
+    /// Writes them.
+    #[inline(always)]
+    pub const fn set_words(&mut self, words: [u64; MESSAGE_WORDS]) {
+        [
+            self.rdx, self.r10, self.r8, self.r9, self.r12, self.r13, self.r14, self.r15,
+        ] = words;
+    }
+
+    /// Writes the words of a message in another's registers; those beyond the count are zero.
+    #[inline(never)]
+    pub fn take_words(&mut self, from: &Self, info: MessageInfo) {
+        self.set_words(from.words_of(info));
+    }
+
+    /// The words of a message in these registers; those beyond the count are zero.
+    #[inline(always)]
+    pub fn words_of(&self, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
+        let mut words = self.words();
+        words
+            .iter_mut()
+            .skip(info.words())
+            .for_each(|word| *word = 0);
+        words
+    }
 }
 
 impl UserContext {
@@ -181,9 +206,10 @@ pub struct Switch<'a> {
     pub context: &'a mut UserContext,
     /// Its address space.
     pub space: AddressSpace,
-    /// Whether its registers for the words of a message are to have what those of the thread have that made the call, and not what
-    /// `context` says. The machine sees to that before anybody else can change that thread's.
-    pub takes_words: bool,
+    /// A message that the thread gets from the one that made the call: the registers for its words are to have what the other's
+    /// registers for words have, but zero beyond the count, and not what `context` says. The machine sees to that before anybody else
+    /// can change the other thread's.
+    pub message: Option<MessageInfo>,
 }
 
 impl<'a> Switch<'a> {
@@ -192,7 +218,7 @@ impl<'a> Switch<'a> {
         Self {
             context,
             space,
-            takes_words: false,
+            message: None,
         }
     }
 }

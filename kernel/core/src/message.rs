@@ -39,34 +39,9 @@ pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
     context.rax = 0;
     context.rdi = arrival.sender;
     context.rsi = arrival.info.0;
-    set_words(context, arrival.words);
+    context.set_words(arrival.words);
     context.rbx = pair(h0, h1);
     context.rbp = pair(h2, h3);
-}
-
-/// Writes the registers for words.
-#[inline(always)]
-pub(crate) fn set_words(context: &mut UserContext, words: [u64; MESSAGE_WORDS]) {
-    [
-        context.rdx,
-        context.r10,
-        context.r8,
-        context.r9,
-        context.r12,
-        context.r13,
-        context.r14,
-        context.r15,
-    ] = words;
-}
-
-/// The words of a message in the sender's registers; those beyond the count are zero.
-pub(crate) fn words(context: &UserContext, info: MessageInfo) -> [u64; MESSAGE_WORDS] {
-    let mut words = context.words();
-    words
-        .iter_mut()
-        .skip(info.words())
-        .for_each(|word| *word = 0);
-    words
 }
 
 /// The raw handles in the sender's registers; those beyond the count mean nothing.
@@ -141,7 +116,7 @@ impl Kernel {
         let context = &self.threads[sender].context;
         let mut arrival =
             Arrival::new(MessageInfo::new(info.label(), info.words(), info.handles()));
-        arrival.words = words(context, info);
+        arrival.words = context.words_of(info);
         if info.handles() > 0 {
             let raw = handles(context);
             arrival.handles = self.transfer_handles(from, to, info, &raw)?;

@@ -415,7 +415,7 @@ impl Kernel {
             priority: process.priority.into(),
             pages: process.pages,
             quota_pages: process.quota_pages,
-            handles: process.table.used().into(),
+            handles: self.handle_count(id),
             cpu_ns: process.cpu_ns + self.scheduler.running_ns(id, now_ns),
             budget_ns: process.budget.budget_ns,
             period_ns: process.budget.period_ns,

@@ -71,7 +71,7 @@ impl<C: Chain> List<C> {
         if let Some(previous) = previous {
             C::links(&mut items[previous]).next = Some(id);
         }
-        self.end_with(id);
+        self.end_with(Some(id));
     }
 
     /// The last object.
@@ -82,9 +82,11 @@ impl<C: Chain> List<C> {
 
     /// Notes the new last object, which [`Self::last`] was linked to, if there was one.
     #[inline(always)]
-    pub fn end_with(&mut self, id: C::Id) {
-        self.head = self.head.or(Some(id));
-        self.tail = Some(id);
+    pub fn end_with(&mut self, id: Option<C::Id>) {
+        if self.head.is_none() {
+            self.head = id;
+        }
+        self.tail = id;
     }
 
     /// Adds an object that is on no list at the front.

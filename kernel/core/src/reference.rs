@@ -5,6 +5,7 @@ use nonos_abi::{Error, Rights};
 use crate::arena::ProcessId;
 use crate::handle::Capability;
 use crate::kernel::Kernel;
+use crate::lineage::{Derived, NodeId};
 use crate::machine::Machine;
 use crate::object::Object;
 use crate::process::Exit;
@@ -77,7 +78,10 @@ impl Kernel {
     }
 
     /// The thread that a reply handle would answer does not wait any more, and does not pay for the server any more.
-    pub(crate) fn orphan_reply(&mut self, server: ProcessId, slot: u16) {
+    pub(crate) fn orphan_reply(&mut self, slot: NodeId) {
+        let Some(Derived::Slot(server, slot)) = self.lineage.derived(slot) else {
+            return;
+        };
         let capability = self.slots_of(server)[usize::from(slot)].capability;
         if let Some(Object::Reply(Some(caller))) = capability.map(|capability| capability.object) {
             self.end_donations(server, self.threads[caller].account);

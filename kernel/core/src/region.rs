@@ -327,6 +327,7 @@ impl Kernel {
         while let Some(thread) = next {
             if self.threads[thread].mapping_expires_ns != first {
                 self.threads[thread].mapping_expires_ns = first;
+                self.threads[thread].note_held();
                 self.scheduler.rearm(&self.threads, thread);
             }
             next = OfProcess::next(&self.threads[thread]);

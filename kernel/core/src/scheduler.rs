@@ -42,6 +42,8 @@ pub(crate) type Processes = Arena<ProcessId, Process>;
 struct Cpu {
     ready: [Queue; PRIORITIES],
     occupied: u32,
+    /// Its own bit in an affinity.
+    bit: u8,
     /// Threads on the ready queues.
     ready_count: u16,
     /// Threads to be woken by this CPU's timer.
@@ -69,6 +71,7 @@ impl Cpu {
     const IDLE: Self = Self {
         ready: [Queue::EMPTY; PRIORITIES],
         occupied: 0,
+        bit: 0,
         ready_count: 0,
         timeouts: Timeouts::EMPTY,
         alarm_ns: None,
@@ -175,7 +178,15 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// Nothing to run.
     pub const EMPTY: Self = Self {
-        cpus: [Cpu::IDLE; CPUS_MAX],
+        cpus: {
+            let mut cpus = [Cpu::IDLE; CPUS_MAX];
+            let mut at = 0;
+            while at < CPUS_MAX {
+                cpus[at].bit = 1 << at;
+                at += 1;
+            }
+            cpus
+        },
         count: 1,
         here: 0,
         woken: Queue::EMPTY,
@@ -310,6 +321,7 @@ impl Scheduler {
         }
         threads[id].priority = priority;
         threads[id].affinity = affinity;
+        threads[id].note_held();
         match state {
             ThreadState::Ready => self.put_back(threads, id, End::Back),
             ThreadState::Running => self.reconsider(threads[id].cpu.0.into()),
@@ -369,6 +381,7 @@ impl Scheduler {
     pub fn set_timeout(&mut self, threads: &mut Threads, id: ThreadId, deadline_ns: u64) {
         let timeouts = &mut self.cpus[self.here].timeouts;
         threads[id].deadline_ns = Some(deadline_ns);
+        threads[id].note_held();
         let is_later = |other: &Thread| other.deadline_ns > Some(deadline_ns);
         timeouts.insert_sorted(threads, id, is_later);
     }
@@ -386,6 +399,7 @@ impl Scheduler {
 
     fn clear_timeout(&mut self, threads: &mut Threads, id: ThreadId) {
         threads[id].deadline_ns = None;
+        threads[id].note_held();
         let cpu = usize::from(threads[id].cpu.0);
         self.cpus[cpu].timeouts.remove(threads, id);
         // A timer that was set for it alone goes off for nothing: that is cheaper than to kick that CPU.
@@ -470,13 +484,13 @@ impl Scheduler {
         let at = usize::from(cpu.0) % CPUS_MAX;
         let here = &self.cpus[at];
         let nothing_better = here.occupied >> (thread.priority % 32) == 0;
-        !here.stale && here.account == account && nothing_better && thread.may_run_on(at)
+        !here.stale && thread.held & here.bit == 0 && here.account == account && nothing_better
     }
 
     /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
     #[inline(always)]
-    pub fn hand_over(&mut self, cpu: CpuId, id: ThreadId) {
-        self.cpus[usize::from(cpu.0) % CPUS_MAX].running = Some(id);
+    pub fn hand_over(&mut self, cpu: CpuId, id: Option<ThreadId>) {
+        self.cpus[usize::from(cpu.0) % CPUS_MAX].running = id;
     }
 
     /// Whether this CPU can go over from the running thread, which stays ready here, to another, with nothing else to decide.

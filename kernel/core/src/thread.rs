@@ -29,6 +29,9 @@ pub struct Thread {
     pub(crate) cpu: CpuId,
     /// CPUs it may run on: bit n is CPU n.
     pub(crate) affinity: u8,
+    /// CPUs on which it does not simply go on when an answer or a call ends its wait: those that its affinity leaves out, and all
+    /// while it has a deadline or its process a mapping with one.
+    pub(crate) held: u8,
     /// 0 (lowest) to 31.
     pub(crate) priority: u8,
     /// What is left of its time slice while it is ready.
@@ -62,12 +65,7 @@ pub(crate) enum ThreadState {
     /// On the queue of callers of an endpoint.
     Calling(EndpointId),
     /// Its call was received: the answer comes from whoever uses the reply handle in this slot.
-    AwaitingReply {
-        /// Who holds the reply handle.
-        server: ProcessId,
-        /// Slot of the reply handle.
-        slot: u16,
-    },
+    AwaitingReply(NodeId),
     /// On the queue of receivers of an endpoint.
     Receiving(EndpointId),
     /// On the queue of a notification.
@@ -91,6 +89,7 @@ impl Empty for Thread {
         links: Links::NONE,
         cpu: CpuId(0),
         affinity: u8::MAX,
+        held: 0,
         priority: 0,
         slice_ns: 0,
         through: None,
@@ -109,7 +108,7 @@ impl Thread {
         let waits = matches!(
             self.state,
             ThreadState::Calling(_)
-                | ThreadState::AwaitingReply { .. }
+                | ThreadState::AwaitingReply(_)
                 | ThreadState::Receiving(_)
                 | ThreadState::Waiting(_)
         );
@@ -119,6 +118,12 @@ impl Thread {
     /// Whether its affinity allows a CPU.
     pub fn may_run_on(&self, cpu: usize) -> bool {
         self.affinity >> cpu & 1 != 0
+    }
+
+    /// Something has changed that [`Self::held`] depends on.
+    pub fn note_held(&mut self) {
+        let timed = self.deadline_ns.is_some() || self.mapping_expires_ns != NEVER;
+        self.held = if timed { u8::MAX } else { !self.affinity };
     }
 
     /// Has the thread find an error when it goes on.
@@ -143,7 +148,7 @@ impl Kernel {
         if free <= self.processes.capacity() {
             return Err(Error::OutOfObjects);
         }
-        let thread = Thread {
+        let mut thread = Thread {
             context,
             process: Some(id),
             account: Some(id),
@@ -153,6 +158,7 @@ impl Kernel {
             mapping_expires_ns: self.first_mapping_expiry(id),
             ..Thread::EMPTY
         };
+        thread.note_held();
         let thread = self
             .threads
             .insert(thread, Some(id))

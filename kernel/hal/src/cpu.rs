@@ -5,6 +5,9 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, CpuidResult};
+use core::mem::offset_of;
+
+use nonos_kernel_core::machine::UserContext;
 
 pub mod pinned;
 
@@ -324,11 +327,17 @@ pub unsafe fn triple_fault() -> ! {
 /// Loads x87 and SSE state, and clears the x87 pointers that FXRSTOR leaves alone on some CPUs.
 ///
 /// # Safety
-/// `image` is 16-byte aligned, and its MXCSR has no reserved bits set.
+/// `fpu` of the context is 16-byte aligned, and its MXCSR has no reserved bits set.
 #[inline(always)]
-pub unsafe fn restore_fpu(image: &[u8; 512]) {
+pub unsafe fn restore_fpu(context: &UserContext) {
     // SAFETY: the kernel does not use these registers; the caller answers for the image.
     unsafe {
-        asm!("fninit", "fxrstor64 [{}]", in(reg) image, options(readonly, nostack, preserves_flags))
+        asm!(
+            "fninit",
+            "fxrstor64 [{context} + {fpu}]",
+            context = in(reg) context,
+            fpu = const offset_of!(UserContext, fpu),
+            options(readonly, nostack, preserves_flags),
+        );
     };
 }

@@ -77,8 +77,8 @@ pub struct CpuBlock {
     held: AtomicU32,
     /// Interrupts are addressed with this.
     pub apic_id: AtomicU32,
-    /// Number of the last load of the FPU registers. The context with the same number in `UserContext::fpu_state`
-    /// holds what the registers hold.
+    /// Number of the last load of the FPU registers, different on all CPUs. The context with the same number in
+    /// `UserContext::fpu_state` holds what the registers hold.
     pub fpu_state: AtomicU64,
     /// When the next timer event is due; `u64::MAX` for never.
     pub deadline_ns: AtomicU64,
@@ -147,10 +147,21 @@ impl CpuBlock {
         }
     }
 
-    /// Says that there is no alarm, and that the FPU registers hold no thread's.
+    /// Says, once, that there is no alarm, and that the FPU registers hold no thread's.
     pub fn nothing_set(&self) {
         self.deadline_ns.store(u64::MAX, Ordering::Relaxed);
-        self.fpu_state.store(u64::MAX, Ordering::Relaxed);
+        // No context has this number, as no load of any CPU has.
+        let first = u64::from(self.id().0) + 1;
+        self.fpu_state.store(first, Ordering::Relaxed);
+    }
+
+    /// A number for a load of the FPU registers that no other load on any CPU has, after `last` on this one. Nothing is loaded
+    /// 2^61 times.
+    #[inline(always)]
+    pub fn number_fpu_load(&self, last: u64) -> u64 {
+        let number = last.wrapping_add(CPUS_MAX as u64);
+        self.fpu_state.store(number, Ordering::Relaxed);
+        number
     }
 
     /// The block of a CPU.

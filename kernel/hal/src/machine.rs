@@ -40,8 +40,6 @@ pub struct Hal {
     /// The serial port, while no driver has it.
     pub(crate) serial: Option<Serial>,
     pub(crate) tsc_at_start: u64,
-    /// Number of the last load of FPU registers on any CPU, never 0.
-    pub(crate) fpu_loads: u64,
 }
 
 impl Hal {
@@ -80,8 +78,9 @@ impl Hal {
         if !this.has_loaded(space) {
             self.load(this, space);
         }
-        if context.fpu_state != this.fpu_state.load(Ordering::Relaxed) {
-            self.restore_fpu(this, context);
+        let loaded = this.fpu_state.load(Ordering::Relaxed);
+        if context.fpu_state != loaded {
+            Self::restore_fpu(this, context, loaded);
         }
     }
 
@@ -153,14 +152,11 @@ impl Hal {
     /// Loads a thread's FPU state and numbers it. A number is used once on all CPUs: the context of a thread that ran
     /// elsewhere has one that this CPU's registers do not have.
     #[inline(always)]
-    fn restore_fpu(&mut self, this: &CpuBlock, context: &mut UserContext) {
+    fn restore_fpu(this: &CpuBlock, context: &mut UserContext, last: u64) {
         // SAFETY: `fpu` is an aligned FXSAVE image whose MXCSR user space could load itself: it was saved by
         // FXSAVE, or is the initial one. FNINIT clears what FXRSTOR leaves alone on some CPUs (x87 pointers).
-        unsafe { cpu::restore_fpu(&context.fpu) };
-        // Nothing is loaded 2^64 times.
-        self.fpu_loads = self.fpu_loads.wrapping_add(1);
-        context.fpu_state = self.fpu_loads;
-        this.fpu_state.store(self.fpu_loads, Ordering::Relaxed);
+        unsafe { cpu::restore_fpu(context) };
+        context.fpu_state = this.number_fpu_load(last);
     }
 
     /// Whether a global system interrupt is the serial port's.

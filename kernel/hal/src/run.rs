@@ -26,7 +26,10 @@
 //! They are read from there while the lock is held, so that nobody has changed them, and loaded for the thread that goes on. What that
 //! one's own context says of these registers is out of date then, as all of it is while it runs.
 
+use core::arch::asm;
+
 use nonos_abi::Syscall;
+use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
 
 use crate::cpu::pinned;
@@ -42,8 +45,9 @@ const _: () = assert!(NULL == 0);
 /// The kernel's logic, as the loop needs it. All functions return what the CPU that `machine` names runs from now on. No other CPU is
 /// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
 pub trait Logic: Send + 'static {
-    /// Does the system call of the thread that the CPU ran last, if it is a usual one. Else nothing has changed.
-    fn fast_syscall(&mut self, machine: &Hal) -> Option<Switch<'_>>;
+    /// Does the system call of the thread that the CPU ran last, if it is a usual one, by its `rax`, `rdi` and `rsi`. Else nothing
+    /// has changed.
+    fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>>;
 
     /// Does the system call of the thread that the CPU ran last.
     fn syscall(&mut self, machine: &mut Hal) -> Current<'_>;
@@ -103,23 +107,23 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             continue;
         };
         let mut switch = Switch::to(context, space);
-        let mut before: *mut UserContext = switch.context;
+        // Where the registers for words come from.
+        let mut source: *const UserContext = switch.context;
         next = loop {
             // SAFETY: the lock is held; the context is no part of this.
             let hal = unsafe { &mut (*system).hal };
             hal.prepare(this, switch.context, switch.space);
             let context: *mut UserContext = switch.context;
-            let source = if switch.takes_words { before } else { context };
             // SAFETY: the lock is held, and no thread's registers go while there is the kernel.
             let mut words = unsafe { &*source }.words();
             this.unlock(cpus::USER);
-            let exit = loop {
+            let (exit, registers) = loop {
                 // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
                 let exit = unsafe { entry::enter_user(context, words) };
                 // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
                 let context = unsafe { &*context };
                 if exit.vector != entry::SYSCALL || context.rax != NULL {
-                    break exit;
+                    break (exit, [context.rax, context.rdi, context.rsi]);
                 }
                 words = context.words();
             };
@@ -130,16 +134,34 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             this.entered();
             this.lock();
             // SAFETY: the lock is held again.
-            let System { hal, logic } = unsafe { &mut *system };
+            let System { hal, logic } = unsafe { &mut *in_register(system) };
             hal.cpus.this = this;
-            let Some(fast) = logic.fast_syscall(hal) else {
+            let Some(fast) = logic.fast_syscall(registers, hal) else {
                 // SAFETY: as above; the references from before are not used any more.
                 let System { hal, logic } = unsafe { &mut *system };
                 break logic.syscall(hal);
             };
-            (before, switch) = (context, fast);
+            switch = fast;
+            source = match switch.message {
+                Some(info) if info.words() < MESSAGE_WORDS => {
+                    // SAFETY: the lock is held; the thread that made the call is another.
+                    switch.context.take_words(unsafe { &*context }, info);
+                    switch.context
+                }
+                Some(_) => context,
+                None => switch.context,
+            };
         };
     }
+}
+
+/// The same pointer, of which the compiler does not know that it is the same. The stay in user space takes all registers, and it would
+/// load the pointer from the stack again for each use on the fast path.
+#[inline(always)]
+fn in_register<T>(mut pointer: *mut T) -> *mut T {
+    // SAFETY: no instruction.
+    unsafe { asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    pointer
 }
 
 /// Takes the lock and deals with what ended a stay in user space or a wait, but for system calls.

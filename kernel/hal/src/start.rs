@@ -136,7 +136,6 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
             serial: Some(serial),
             tsc_at_start,
             // 0 in a context is no load.
-            fpu_loads: 0,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::machine::{AddressSpace, CpuId, Event, UserContext, UserPage};
 use crate::process::Exit;
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
-use crate::{invariants, machine, message};
+use crate::{invariants, machine};
 
 /// First frame of RAM.
 const RAM_START: u32 = 0x100;
@@ -617,10 +617,11 @@ fn filled<T: Empty>(count: usize) -> &'static mut [T] {
 /// Does a system call on the fast path, if it is one for that, and what the machine has to do then.
 fn fast_syscall(kernel: &mut Kernel, machine: &FakeMachine) -> Option<AddressSpace> {
     let caller = kernel.scheduler.running_on(machine.current_cpu);
-    let words = caller.map(|caller| kernel.threads[caller].context.words());
-    let switch = kernel.fast_syscall(machine)?;
-    if switch.takes_words {
-        message::set_words(switch.context, words.expect("somebody made a call"));
+    let caller = kernel.threads[caller?].context;
+    let registers = [caller.rax, caller.rdi, caller.rsi];
+    let switch = kernel.fast_syscall(registers, machine)?;
+    if let Some(info) = switch.message {
+        switch.context.take_words(&caller, info);
     }
     Some(switch.space)
 }

@@ -8,7 +8,6 @@ use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
 use crate::machine::{CpuId, Event};
-use crate::message;
 use crate::scheduler::PRIORITIES;
 use crate::testing::player::Dice;
 use crate::testing::{World, WorldOptions};
@@ -123,7 +122,7 @@ impl Game {
         let [rax, rdi, rsi, rbx, rbp, rcx, words @ ..] = registers;
         (context.rax, context.rdi, context.rsi) = (rax, rdi, rsi);
         (context.rbx, context.rbp, context.rcx) = (rbx, rbp, rcx);
-        message::set_words(context, words);
+        context.set_words(words);
         self.world.event(Event::Syscall);
     }
 }
