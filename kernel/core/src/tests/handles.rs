@@ -41,6 +41,25 @@ fn init_holds_the_handles_of_the_contract_and_nothing_else() {
 }
 
 #[test]
+fn an_index_past_the_table_is_none_of_those_in_it() {
+    let mut world = World::default();
+    let init = world.init();
+    let good = world.value(init, Syscall::NotificationCreate, &[]);
+    let slots = world.kernel.handles_per_process as u64;
+    for index in (slots..1 << Handle::INDEX_BITS).step_by(slots as usize) {
+        let raw = good + index;
+        assert_eq!(info(&mut world, init, raw), Err(Error::NoHandle), "{raw}");
+        let signal = world.call(init, Syscall::NotificationSignal, &[raw, 1]);
+        assert_eq!(signal, Err(Error::NoHandle), "{raw}");
+    }
+    for raw in [good | 1 << 32, good | 1 << 63] {
+        assert_eq!(info(&mut world, init, raw), Err(Error::NoHandle), "{raw}");
+        let call = world.call(init, Syscall::Call, &[raw, 0]);
+        assert_eq!(call, Err(Error::NoHandle), "{raw}");
+    }
+}
+
+#[test]
 fn a_handle_that_was_closed_never_works_again() {
     let mut world = World::default();
     let init = world.init();
