@@ -284,3 +284,33 @@ fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
     let [.., yields, signals] = taken;
     assert!(yields > 250 && signals > 250, "taken: {taken:?}");
 }
+
+#[test]
+fn a_receiver_that_cannot_simply_go_on_is_left_to_the_plain_path() {
+    let mut game = Game::new(false, [u64::MAX; 3]);
+    game.world.checked = true;
+    let [client, server, other] = [0, 1, 2].map(|at| game.processes[at]);
+    let [first, endpoint, _, _, late, _] = game.handles[..] else {
+        panic!("other handles");
+    };
+    game.world.begin(other, Syscall::Receive, &[first]);
+    game.world.begin(server, Syscall::Receive, &[late]);
+    game.world.begin(client, Syscall::Call, &[endpoint, 0]);
+    assert_eq!(game.world.kernel.fast_paths[0], 0, "it has a deadline");
+    let thread = game.world.thread(server);
+    assert_eq!(game.world.kernel.threads[thread].deadline_ns, None);
+    game.world.begin(server, Syscall::Call, &[first, 0]);
+    assert_eq!(game.world.kernel.fast_paths[0], 1, "it has none");
+
+    game.world.begin(other, Syscall::Receive, &[first]);
+    let thread = game.world.thread(other);
+    let kernel = &mut game.world.kernel;
+    let account = kernel.scheduler.account(CPU);
+    let mut goes_on = |affinity| {
+        let (threads, scheduler) = (&mut kernel.threads, &mut kernel.scheduler);
+        scheduler.reschedule(threads, thread, 31, affinity);
+        scheduler.can_hand_over(CPU, account, &threads[thread])
+    };
+    assert!(goes_on(0b1) && goes_on(0b11));
+    assert!(!goes_on(0b10), "it may not run there");
+}
