@@ -72,10 +72,8 @@ impl Kernel {
         if !machine.device_create(device) {
             return Err(Error::NotSupported);
         }
-        let mut page = first;
-        for frame in self.frames.iter(frames) {
+        for (page, frame) in (first..).zip(self.frames.iter(frames)) {
             machine.device_map(device, page, frame, write);
-            page += 1;
         }
         machine.device_forget();
         self.charge_object(window.owner);

@@ -146,7 +146,7 @@ impl Iommus {
         let pages = region.carve(4, |_| Page([0; ENTRIES]));
         let pages = pages.expect("the kernel region is too small");
         let first = u64::from(region.frame_of(&pages[0]).0) * PAGE_BYTES as u64;
-        // One behind the other: the root table stays empty.
+        // One behind the other.
         let physical = |page: u64| first + page * PAGE_BYTES as u64;
         let (root_at, interrupts_at, queue_at, done_at) =
             (physical(0), physical(1), physical(2), physical(3));
@@ -180,7 +180,7 @@ impl Iommus {
             words.copy_from_slice(command);
         }
         iommus.done = done.0.as_mut_ptr();
-        // Units may read tables past the caches. The tables do not change any more.
+        // Units may read tables past the caches.
         cpu::write_back_caches();
         for unit in iommus.used() {
             unit.start(root_at, queue_at, to);

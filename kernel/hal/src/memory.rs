@@ -206,4 +206,18 @@ mod tests {
         assert!(!memory.is_device(u64::MAX - 0xFFF, 1) && !memory.is_device(0xC000_0000, u64::MAX));
         assert!(!memory.is_device(0xC000_0001, 1) && !memory.is_device(0xC000_0000, 0));
     }
+
+    #[test]
+    fn io_apics_and_iommus_are_kernel_devices() {
+        // SAFETY: all fields are numbers or arrays of numbers; 0 is `RollbackStore::None`.
+        let mut info: Box<BootInfo> = unsafe { Box::new_zeroed().assume_init() };
+        (info.acpi.io_apic_count, info.acpi.iommu_count) = (1, 2);
+        info.acpi.io_apics[0].physical = 0xFEC0_0000;
+        info.acpi.iommus[..2].copy_from_slice(&[0xFED9_0000, 0xFED9_1000]);
+        let memory = Memory::new(Box::leak(info), 40, 0xFEE0_0000);
+        for physical in [0xFEC0_0000, 0xFED9_0000, 0xFED9_1000, 0xFEE0_0000] {
+            assert!(!memory.is_device(physical, 1), "{physical:#x}");
+        }
+        assert!(memory.is_device(0xFED9_2000, 1));
+    }
 }

@@ -191,6 +191,9 @@ parts! {
         "denied: the frame buffer of revoked hardware: the handle was revoked",
         "works: the hardware handle itself",
     ];
+    devices_get_no_memory_where_dma_is_not_confined: "device windows" => [
+        "denied: memory for a device where DMA is not confined: this machine cannot do that",
+    ];
     device_memory_cannot_be_lent: "device leases" => [
         "denied: reading lent device memory: the address is not mapped for this use",
         "denied: writing a lease with device memory as the buffer: the address is not mapped for this use",

@@ -1,8 +1,8 @@
 //! A device that reads and writes memory as it likes: stopped and reported where the machine has an IOMMU, and not where it has none.
 
+use nonos_abi::{DEVICE_ADDRESS, PAGE_BYTES};
 use std::fs;
-use system_tests::attack::expect_unharmed;
-use system_tests::attack::services;
+use system_tests::attack::{expect_unharmed, services};
 use system_tests::edu::{self, COPY_BYTES, Edu};
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -154,4 +154,29 @@ fn a_device_raises_no_interrupt_in_the_name_of_another() {
     machine.check_contains(&said, "invalid IRTE SID");
     let help = machine.command("help");
     machine.check_contains(&help, "status");
+}
+
+#[test]
+fn a_driver_maps_memory_for_its_device_and_a_revoke_takes_it_back() {
+    let config = images::with_referee().machine_with_cpus(2);
+    let (mut machine, mut edu) = edu::start(config, &IOMMU);
+    let mut expect = |text: &str| {
+        let (found, _) = machine.expect_any(&[text, "ATTACK SUCCEEDED", "BROKEN"]);
+        machine.check(found == 0, &format!("instead of {text:?}"));
+    };
+    let page = |number: u64| DEVICE_ADDRESS + number * PAGE_BYTES as u64;
+    expect("works: memory for a device");
+    expect("ready: copy");
+    edu.find();
+    assert_eq!(edu.device, 0x20, "the device is another than the referee's");
+    edu.read_memory(page(0));
+    edu.write_memory(page(1));
+    expect("held: the device copies within its memory");
+    expect("ready: write beside");
+    edu.write_memory(page(2));
+    expect("held: the device is stopped beside its memory");
+    expect("ready: write again");
+    edu.write_memory(page(1));
+    expect("held: the device is stopped where memory was revoked");
+    expect("held: memory that was revoked");
 }

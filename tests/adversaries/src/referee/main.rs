@@ -11,6 +11,7 @@ mod devices;
 mod partner;
 mod revocation;
 mod scheduling;
+mod windows;
 
 use core::fmt::{Arguments, Write};
 
@@ -38,7 +39,8 @@ impl Output for Log {
 /// A part: with the module of the partners.
 type Part = fn(&mut Verdicts<Log>, Handle) -> Result<()>;
 
-const PARTS: [(&str, Part); 18] = [
+const PARTS: [(&str, Part); 19] = [
+    ("device windows", windows::windows),
     ("grants", delegation::grants),
     ("records", delegation::records),
     ("foreign handles", delegation::foreign),
