@@ -529,13 +529,9 @@ impl Kernel {
     /// A handle was moved: its place in the lineage goes along, without what was derived from it when it lost rights.
     #[inline(never)]
     fn move_node(&mut self, old: NodeId, new: NodeId, is_less: bool) {
-        if !is_less {
-            return self.lineage.replace(old, new);
-        }
-        let parent = self.lineage.parent(old);
-        self.lineage.unlink(old);
-        if let Some(parent) = parent {
-            self.lineage.link(new, parent);
+        self.lineage.replace(old, new);
+        if is_less {
+            self.lineage.give_up_children(new);
         }
     }
 

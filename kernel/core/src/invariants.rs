@@ -94,24 +94,42 @@ fn lineage(kernel: &Kernel) -> Checked {
         let derived = lineage.derived(node);
         let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
         ensure!(in_use, "{derived:?} is not in use and has links");
-        if let Some(next) = links.next {
-            let back = lineage.links(next);
-            let agrees = back.previous == Some(node) && back.parent == links.parent;
-            ensure!(agrees, "{derived:?} and its sibling disagree");
+        if let Some(first) = links.first_child {
+            let last = lineage.links(first).previous.map(|id| lineage.links(id));
+            let leads_back = last.is_some_and(|last| last.is_last && last.next == Some(node));
+            ensure!(leads_back, "{derived:?} and its children disagree");
         }
-        let Some(parent) = links.parent else {
-            let alone = links.next.is_none() && links.previous.is_none();
-            ensure!(alone, "{derived:?} has siblings and no parent");
+        let (Some(previous), Some(next)) = (links.previous, links.next) else {
+            let alone = (links.previous, links.next, links.is_last) == (None, None, false);
+            ensure!(alone, "{derived:?} has half of its siblings");
+            ensure!(links.depth == 0, "{derived:?} is a root and deep");
             continue;
         };
-        let first = lineage.links(parent).first_child == Some(node);
+        let follows = match links.is_last {
+            true => lineage.links(next).first_child,
+            false => Some(next),
+        };
+        let back = follows.and_then(|id| lineage.links(id).previous);
         ensure!(
-            first == links.previous.is_none(),
-            "{derived:?} is not where its parent looks for it"
+            back == Some(node),
+            "{derived:?} and what follows it disagree"
         );
-        let depth = core::iter::successors(Some(node), |&node| lineage.parent(node));
+        let before = lineage.links(previous);
+        let there = match (before.is_last, before.next) {
+            (true, Some(parent)) => lineage.links(parent).first_child,
+            (_, next) => next,
+        };
         ensure!(
-            depth.take(100).count() <= DEPTH_MAX,
+            there == Some(node),
+            "{derived:?} and what precedes it disagree"
+        );
+        let Some(parent) = lineage.parent(node) else {
+            continue;
+        };
+        let ancestors = core::iter::successors(Some(parent), |&node| lineage.parent(node));
+        let ancestors = ancestors.take(100).count();
+        ensure!(
+            ancestors < DEPTH_MAX && ancestors <= links.depth.into(),
             "{derived:?} is too deep"
         );
         let Some(Derived::Slot(process, index)) = lineage.derived(parent) else {

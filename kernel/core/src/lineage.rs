@@ -2,14 +2,19 @@
 //!
 //! Every slot of every handle table is a node; so is everything that works by the authority of a handle after the system
 //! call that made it: mappings, interrupt bindings, watches, and what a thread is bound to. Nodes form trees: a copy is the child of what
-//! it was copied from, a mapping that of the handle it was mapped through. Revoking a handle removes all below it, leaves
-//! first, each in a bounded number of steps.
+//! it was copied from, a mapping that of the handle it was mapped through. Revoking a handle removes all below it, each in a
+//! bounded number of steps.
 //!
 //! The nodes lie in one array, a fixed run for each kind, so a node is named by its position and needs no allocation, no
 //! quota and no object of its own: who can hold the handle can hold its place in the lineage.
 //!
+//! A node does not know its parent. Its siblings form a ring, youngest first, and the last of them leads to the parent in place of
+//! the first: so a node moves, or goes and leaves its children to its parent, in a few steps, however many children it has. Children
+//! that are left without a parent stay a ring of roots, with no last. Who asks for the parent walks along the siblings; only a look
+//! from outside does, and a check of a depth that may have reached the limit.
+//!
 //! Invariants: the links agree with each other; what is not in use has no links; a child's rights are among its parent's,
-//! its deadline is not later, and it is not deeper than [`DEPTH_MAX`].
+//! its deadline is not later, and it is not deeper than [`DEPTH_MAX`]; a node has at most `depth` ancestors.
 
 use core::num::NonZeroU32;
 
@@ -43,21 +48,26 @@ impl NodeId {
     }
 }
 
-/// Links of a node. All zero for one that is not in use, or has no parent and no children.
+/// Links of a node. All zero for one that is not in use, or has neither parent, siblings nor children.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Node {
-    pub(crate) parent: Option<NodeId>,
     pub(crate) first_child: Option<NodeId>,
-    pub(crate) next: Option<NodeId>,
+    /// The sibling before it; of the first, the last. Itself, if it is alone.
     pub(crate) previous: Option<NodeId>,
+    /// The sibling after it; of the last, the parent.
+    pub(crate) next: Option<NodeId>,
+    pub(crate) is_last: bool,
+    /// It has at most so many ancestors: what it had when it was made, and some of them may have gone since.
+    pub(crate) depth: u8,
 }
 
 impl Empty for Node {
     const EMPTY: Self = Self {
-        parent: None,
         first_child: None,
-        next: None,
         previous: None,
+        next: None,
+        is_last: false,
+        depth: 0,
     };
 }
 
@@ -226,132 +236,204 @@ impl Lineage {
         Some(Derived::Region(process, number as u8))
     }
 
-    /// What a node was derived from.
+    /// What a node was derived from: a walk along its siblings.
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
-        self.links(id).parent
+        let mut links = self.links(id);
+        while !links.is_last {
+            let next = links.next.filter(|&next| next != id)?;
+            links = self.links(next);
+        }
+        links.next
     }
 
-    /// Whether the node at a position has neither a parent nor children.
+    /// Whether the node at a position has neither parent, siblings nor children.
     #[inline(always)]
     pub fn is_alone(&self, position: usize) -> bool {
         let links = &self.nodes[position];
-        links.parent.is_none() && links.first_child.is_none()
+        links.previous.is_none() && links.first_child.is_none()
     }
 
     /// The children of a node.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
-        core::iter::successors(self.links(id).first_child, |&child| self.links(child).next)
+        let next = |&child: &NodeId| {
+            let links = self.links(child);
+            links.next.filter(|_| !links.is_last)
+        };
+        core::iter::successors(self.links(id).first_child, next)
     }
 
     /// Checks that a node may have children.
     ///
     /// # Errors
     /// When it has too many ancestors.
+    #[inline(always)]
     pub fn check_depth(&self, id: NodeId) -> Result<(), Error> {
-        let ancestors = core::iter::successors(Some(id), |&id| self.parent(id));
-        if ancestors.take(DEPTH_MAX).count() < DEPTH_MAX {
+        let may = usize::from(self.links(id).depth) < DEPTH_MAX - 1;
+        if may || self.ancestors(id) < DEPTH_MAX - 1 {
             Ok(())
         } else {
             Err(Error::TooDeep)
         }
     }
 
-    /// Makes a node without links a child.
+    /// How many ancestors a node has, counted.
+    #[cold]
+    #[inline(never)]
+    fn ancestors(&self, id: NodeId) -> usize {
+        let ancestors = core::iter::successors(self.parent(id), |&id| self.parent(id));
+        ancestors.take(DEPTH_MAX).count()
+    }
+
+    /// Makes a node without links a child of one that may have children.
     pub fn link(&mut self, child: NodeId, parent: NodeId) {
-        let next = self.links_mut(parent).first_child.replace(child);
-        *self.links_mut(child) = Node {
-            parent: Some(parent),
-            next,
-            ..Node::EMPTY
-        };
-        if let Some(next) = next {
-            self.links_mut(next).previous = Some(child);
+        let mut depth = self.links(parent).depth + 1;
+        if usize::from(depth) >= DEPTH_MAX {
+            depth = self.ancestors(parent) as u8 + 1;
         }
+        let first = self.links_mut(parent).first_child.replace(child);
+        let previous = match first {
+            Some(first) => self.links_mut(first).previous.replace(child),
+            None => Some(child),
+        };
+        *self.links_mut(child) = Node {
+            first_child: None,
+            previous,
+            next: first.or(Some(parent)),
+            is_last: first.is_none(),
+            depth,
+        };
     }
 
     /// Takes a node out. Its children become children of its parent; without one, they become roots.
+    #[inline(always)]
     pub fn unlink(&mut self, id: NodeId) {
-        let Node {
-            parent,
-            first_child,
-            next,
-            previous,
-        } = core::mem::replace(self.links_mut(id), Node::EMPTY);
-        let Some(parent) = parent else {
-            return self.make_roots(first_child);
+        if self.links(id).first_child.is_some() {
+            self.give_up_children(id);
+        }
+        self.remove(id);
+    }
+
+    /// Makes the children of a node its siblings, after it; without a parent, they become roots.
+    #[inline(never)]
+    pub fn give_up_children(&mut self, id: NodeId) {
+        let Some(first) = self.links_mut(id).first_child.take() else {
+            return;
         };
-        // The children take the node's place among its siblings.
-        let mut last = None;
-        let mut child = first_child;
-        while let Some(current) = child {
-            let links = self.links_mut(current);
-            links.parent = Some(parent);
-            child = links.next;
-            last = Some(current);
+        let Node {
+            previous,
+            next,
+            is_last,
+            ..
+        } = *self.links(id);
+        let last = self.links(first).previous.unwrap_or(first);
+        if previous.is_none() {
+            return self.make_roots(first, last);
         }
-        let (first, last) = (first_child.or(next), last.or(previous));
-        match previous {
-            Some(previous) => self.links_mut(previous).next = first,
-            None => self.links_mut(parent).first_child = first,
-        }
-        if let Some(first_child) = first_child {
-            self.links_mut(first_child).previous = previous;
-        }
-        if let Some(next) = next {
-            self.links_mut(next).previous = last;
-            if let Some(last) = last {
-                self.links_mut(last).next = Some(next);
-            }
+        self.links_mut(first).previous = Some(id);
+        let end = self.links_mut(last);
+        end.next = next;
+        end.is_last = is_last;
+        let links = self.links_mut(id);
+        links.next = Some(first);
+        links.is_last = false;
+        self.set_before(next, is_last, last);
+    }
+
+    /// Makes the children from `first` to `last` a ring of roots.
+    fn make_roots(&mut self, first: NodeId, last: NodeId) {
+        if first == last {
+            let first_child = self.links(first).first_child;
+            *self.links_mut(first) = Node {
+                first_child,
+                ..Node::EMPTY
+            };
+        } else {
+            let end = self.links_mut(last);
+            end.next = Some(first);
+            end.is_last = false;
         }
     }
 
-    fn make_roots(&mut self, mut child: Option<NodeId>) {
-        while let Some(current) = child {
-            let links = self.links_mut(current);
-            links.parent = None;
-            links.previous = None;
-            child = links.next.take();
+    /// Says which sibling comes before what follows a node: the next one, or behind the last the first of the parent's.
+    #[inline(always)]
+    fn set_before(&mut self, next: Option<NodeId>, is_last: bool, previous: NodeId) {
+        let follows = match next {
+            Some(parent) if is_last => self.links(parent).first_child,
+            next => next,
+        };
+        if let Some(follows) = follows {
+            self.links_mut(follows).previous = Some(previous);
         }
+    }
+
+    /// Says which sibling comes after what precedes a node, or, when that is the last of the parent's, which is the parent's first.
+    #[inline(always)]
+    fn set_after(&mut self, previous: NodeId, next: Option<NodeId>) {
+        let links = self.links_mut(previous);
+        if !links.is_last {
+            links.next = next;
+        } else if let Some(parent) = links.next {
+            self.links_mut(parent).first_child = next;
+        }
+    }
+
+    /// Takes out a node without children.
+    fn remove(&mut self, id: NodeId) {
+        let node = core::mem::replace(self.links_mut(id), Node::EMPTY);
+        let Some(previous) = node.previous else {
+            return;
+        };
+        if previous == id {
+            if let Some(parent) = node.next.filter(|_| node.is_last) {
+                self.links_mut(parent).first_child = None;
+            }
+            return;
+        }
+        self.set_after(previous, node.next);
+        if node.is_last {
+            self.links_mut(previous).is_last = true;
+        }
+        self.set_before(node.next, node.is_last, previous);
     }
 
     /// Puts `to`, which has no links, in the place of `from`, which has none afterwards.
     pub fn replace(&mut self, from: NodeId, to: NodeId) {
-        let links = core::mem::replace(self.links_mut(from), Node::EMPTY);
-        *self.links_mut(to) = links;
-        match (links.previous, links.parent) {
-            (Some(previous), _) => self.links_mut(previous).next = Some(to),
-            (None, Some(parent)) => self.links_mut(parent).first_child = Some(to),
-            (None, None) => {}
+        let mut node = core::mem::replace(self.links_mut(from), Node::EMPTY);
+        if let Some(first) = node.first_child {
+            let last = self.links(first).previous.unwrap_or(first);
+            self.links_mut(last).next = Some(to);
         }
-        if let Some(next) = links.next {
-            self.links_mut(next).previous = Some(to);
+        if let Some(previous) = node.previous {
+            if previous != from {
+                self.set_after(previous, Some(to));
+                self.set_before(node.next, node.is_last, to);
+            } else {
+                node.previous = Some(to);
+                match node.next {
+                    Some(parent) if node.is_last => {
+                        self.links_mut(parent).first_child = Some(to);
+                    }
+                    _ => node.next = Some(to),
+                }
+            }
         }
-        let mut child = links.first_child;
-        while let Some(current) = child {
-            let links = self.links_mut(current);
-            links.parent = Some(to);
-            child = links.next;
-        }
+        *self.links_mut(to) = node;
     }
 
-    /// Takes out a node without children at or below `node`, which is `root` or below it; returns it and its parent. `None` when only
-    /// `root` is left.
-    pub fn take_leaf(&mut self, node: NodeId, root: NodeId) -> Option<(NodeId, NodeId)> {
-        let mut leaf = node;
-        while let Some(child) = self.links(leaf).first_child {
-            leaf = child;
+    /// Takes out the first child of a node, which gets the children of that one in its place.
+    #[inline(always)]
+    pub fn take_child(&mut self, parent: NodeId) -> Option<NodeId> {
+        let child = self.links(parent).first_child?;
+        if self.links(child).first_child.is_some() {
+            self.give_up_children(child);
         }
-        if leaf == root {
-            return None;
+        let node = core::mem::replace(self.links_mut(child), Node::EMPTY);
+        let next = node.next.filter(|_| !node.is_last);
+        self.links_mut(parent).first_child = next;
+        if let Some(next) = next {
+            self.links_mut(next).previous = node.previous;
         }
-        let links = core::mem::replace(self.links_mut(leaf), Node::EMPTY);
-        let parent = links.parent?;
-        // The way down led through first children only.
-        self.links_mut(parent).first_child = links.next;
-        if let Some(next) = links.next {
-            self.links_mut(next).previous = None;
-        }
-        Some((leaf, parent))
+        Some(child)
     }
 
     pub fn links(&self, id: NodeId) -> &Node {
@@ -432,11 +514,15 @@ mod tests {
         lineage.unlink(ids[1]);
         lineage.unlink(ids[3]);
         assert_eq!(*children(&lineage, ids[0]), [5, 4]);
-        assert_eq!(lineage.links(ids[5]).previous, None);
         lineage.unlink(ids[0]);
         assert_eq!(lineage.parent(ids[4]), None);
-        assert_eq!(*lineage.links(ids[5]), Node::EMPTY);
+        assert_eq!(lineage.parent(ids[5]), None);
         assert_eq!(lineage.parent(ids[6]), Some(ids[4]));
+        lineage.unlink(ids[4]);
+        assert_eq!(lineage.parent(ids[6]), None);
+        lineage.link(ids[0], ids[1]);
+        lineage.unlink(ids[1]);
+        assert!(lineage.is_alone(0), "an only child becomes a root alone");
     }
 
     #[test]
@@ -467,5 +553,107 @@ mod tests {
             lineage.check_depth(node(DEPTH_MAX - 1)),
             Err(Error::TooDeep)
         );
+    }
+
+    #[test]
+    fn ancestors_that_have_gone_do_not_count() {
+        let mut lineage = lineage();
+        let ids = [0, 1].map(node);
+        lineage.link(ids[1], node(2));
+        // Each copies itself and goes: the copy has one ancestor, always.
+        for round in 0..5 * DEPTH_MAX {
+            let (old, new) = (ids[(round + 1) % 2], ids[round % 2]);
+            assert_eq!(lineage.check_depth(old), Ok(()));
+            lineage.link(new, old);
+            lineage.unlink(old);
+            assert_eq!(lineage.parent(new), Some(node(2)));
+        }
+    }
+
+    /// The same as [`Lineage`], slowly: everyone's parent, and everyone's siblings in order, youngest first.
+    #[derive(Default)]
+    struct Family {
+        parents: Vec<Option<usize>>,
+        children: Vec<Vec<usize>>,
+    }
+
+    impl Family {
+        /// Puts `new` where `old` is among its siblings.
+        fn substitute(&mut self, old: usize, new: &[usize]) {
+            if let Some(parent) = self.parents[old].take() {
+                let siblings = &mut self.children[parent];
+                let at = siblings.iter().position(|&child| child == old).unwrap();
+                siblings.splice(at..=at, new.iter().copied());
+                new.iter().for_each(|&new| self.parents[new] = Some(parent));
+            } else {
+                new.iter().for_each(|&new| self.parents[new] = None);
+            }
+        }
+
+        fn depth(&self, id: usize) -> usize {
+            core::iter::successors(self.parents[id], |&id| self.parents[id]).count()
+        }
+    }
+
+    #[test]
+    fn random_families_are_as_they_would_be_with_lists_of_children() {
+        const COUNT: usize = 60;
+        let mut lineage = lineage();
+        let mut family = Family {
+            parents: std::vec![None; COUNT],
+            children: std::vec![Vec::new(); COUNT],
+        };
+        let mut seed = 1_u64;
+        let mut dice = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize % below
+        };
+        for _ in 0..30_000 {
+            let (one, other) = (dice(COUNT), dice(COUNT));
+            let is_alone = |id: usize| lineage.is_alone(id);
+            match dice(9) {
+                0..5 if one != other && is_alone(one) && family.depth(other) < DEPTH_MAX - 1 => {
+                    assert_eq!(lineage.check_depth(node(other)), Ok(()));
+                    lineage.link(node(one), node(other));
+                    family.parents[one] = Some(other);
+                    family.children[other].insert(0, one);
+                }
+                5 => {
+                    lineage.unlink(node(one));
+                    let children = core::mem::take(&mut family.children[one]);
+                    family.substitute(one, &children);
+                }
+                6 if one != other && is_alone(other) => {
+                    lineage.replace(node(one), node(other));
+                    family.substitute(one, &[other]);
+                    let children = core::mem::take(&mut family.children[one]);
+                    for &child in &children {
+                        family.parents[child] = Some(other);
+                    }
+                    family.children[other] = children;
+                }
+                7 => {
+                    lineage.give_up_children(node(one));
+                    let mut run = core::mem::take(&mut family.children[one]);
+                    run.insert(0, one);
+                    family.substitute(one, &run);
+                }
+                8 => {
+                    let taken = lineage.take_child(node(one)).map(NodeId::position);
+                    assert_eq!(taken, family.children[one].first().copied());
+                    if let Some(taken) = taken {
+                        let children = core::mem::take(&mut family.children[taken]);
+                        family.substitute(taken, &children);
+                    }
+                }
+                _ => {}
+            }
+            for id in 0..COUNT {
+                assert_eq!(*children(&lineage, node(id)), *family.children[id]);
+                let parent = family.parents[id].map(node);
+                assert_eq!(lineage.parent(node(id)), parent);
+                assert!(family.depth(id) <= lineage.links(node(id)).depth.into());
+            }
+        }
     }
 }

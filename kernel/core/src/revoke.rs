@@ -17,15 +17,13 @@ use crate::object::Object;
 const NODES_AT_ONCE: usize = 256;
 
 impl Kernel {
-    /// Removes what was derived from a node, the youngest first; says whether nothing is left. If something is, call again.
+    /// Removes what was derived from a node; says whether nothing is left. If something is, call again.
     pub(crate) fn revoke(&mut self, root: NodeId, machine: &mut impl Machine) -> bool {
-        let mut node = root;
         for _ in 0..NODES_AT_ONCE {
-            let Some((leaf, parent)) = self.lineage.take_leaf(node, root) else {
+            let Some(node) = self.lineage.take_child(root) else {
                 return true;
             };
-            self.remove_derived(leaf, machine);
-            node = parent;
+            self.remove_derived(node, machine);
         }
         self.lineage.children(root).next().is_none()
     }
