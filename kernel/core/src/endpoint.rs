@@ -2,8 +2,11 @@
 //!
 //! A caller waits on the endpoint's queue until a receiver takes its message, then for the answer, which comes
 //! through a reply handle in the receiver's table. That handle answers once. Whoever waits for someone who
-//! cannot come any more is told so ([`Error::PeerGone`]): callers when the last handle that can receive is closed, and
+//! cannot come any more is told so ([`Error::PeerGone`]): callers when the last handle that can receive is closed or has expired, and
 //! when the reply handle is closed unused. Whoever waits through a handle that is revoked or expires is told that.
+//!
+//! When all handles that can receive have a deadline, callers that wait have the last of these as theirs. It is looked for in the tables
+//! of all processes, and noted until one of the handles is closed; endpoints whose handles never had deadlines are never looked for.
 //!
 //! Invariants: of the two queues at most one has threads. For each thread that awaits a reply there is exactly one
 //! reply handle, in the slot its state names, and the reverse; reply handles are never copied or moved.
@@ -28,13 +31,22 @@ pub struct Endpoint {
     pub(crate) receivers: Queue,
     /// Handles with READ.
     pub(crate) receiving_handles: u32,
+    /// Whether one of them ever had a deadline.
+    pub(crate) expires: bool,
+    /// When the last of them expires, if one may; [`UNKNOWN`] until somebody looks.
+    pub(crate) receivable_until_ns: u64,
 }
+
+/// An [`Endpoint::receivable_until_ns`] that must be looked for.
+pub(crate) const UNKNOWN: u64 = 0;
 
 impl Empty for Endpoint {
     const EMPTY: Self = Self {
         callers: Queue::EMPTY,
         receivers: Queue::EMPTY,
         receiving_handles: 0,
+        expires: false,
+        receivable_until_ns: UNKNOWN,
     };
 }
 
@@ -68,21 +80,95 @@ impl Kernel {
             return Err(Error::PeerGone);
         }
         self.threads[caller.thread].badge = through.capability.badge;
-        if let Some(receiver) = self.endpoints[endpoint].receivers.head {
+        while let Some(receiver) = self.endpoints[endpoint].receivers.head {
+            if let Err(expired) = self.check_wait(receiver, machine) {
+                self.end_wait(receiver, expired, machine);
+                continue;
+            }
             let state = self.deliver_call(caller.thread, info, caller.process, receiver)?;
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, receiver);
             self.block_through(caller.thread, through, state);
             self.scheduler.wake(&mut self.threads, receiver);
-        } else {
-            let state = ThreadState::Calling(endpoint);
-            self.block_through(caller.thread, through, state);
-            self.endpoints[endpoint]
-                .callers
-                .push_back(&mut self.threads, caller.thread);
+            return Ok(());
         }
+        let until_ns = self.receivable_until_ns(endpoint);
+        if until_ns != NEVER && machine.now_ns() >= until_ns {
+            return Err(Error::PeerGone);
+        }
+        let through = Found {
+            deadline_ns: through.deadline_ns.min(until_ns),
+            ..*through
+        };
+        self.block_through(caller.thread, &through, ThreadState::Calling(endpoint));
+        self.endpoints[endpoint]
+            .callers
+            .push_back(&mut self.threads, caller.thread);
         Ok(())
+    }
+
+    /// When the last handle expires that can receive.
+    #[inline(always)]
+    fn receivable_until_ns(&mut self, id: EndpointId) -> u64 {
+        if self.endpoints[id].expires {
+            self.find_receivable_until_ns(id)
+        } else {
+            NEVER
+        }
+    }
+
+    #[inline(never)]
+    fn find_receivable_until_ns(&mut self, id: EndpointId) -> u64 {
+        if self.endpoints[id].receivable_until_ns == UNKNOWN {
+            let slots = self
+                .processes
+                .iter()
+                .flat_map(|(process, _)| self.slots_of(process));
+            let receiving = slots.filter(|slot| {
+                slot.capability.is_some_and(|capability| {
+                    let reads = capability.rights.contains(Rights::READ);
+                    reads && capability.object == Object::Endpoint(id)
+                })
+            });
+            let last_ns = receiving.map(|slot| slot.deadline_ns).max();
+            self.endpoints[id].receivable_until_ns = last_ns.unwrap_or(UNKNOWN);
+        }
+        self.endpoints[id].receivable_until_ns
+    }
+
+    /// A handle with a deadline was made.
+    #[cold]
+    pub(crate) fn note_expiring(&mut self, capability: &Capability) {
+        if let Object::Endpoint(id) = capability.object
+            && capability.rights.contains(Rights::READ)
+        {
+            self.endpoints[id].expires = true;
+        }
+    }
+
+    /// The time has come that a caller waits for at the latest: it is told that its handle, or the last that can receive, has expired.
+    /// When those that can receive are others than when it began to wait, callers wait until those expire.
+    pub(crate) fn end_call_in_time(
+        &mut self,
+        caller: ThreadId,
+        endpoint: EndpointId,
+        machine: &mut impl Machine,
+    ) {
+        if let Err(expired) = self.check_wait(caller, machine) {
+            return self.end_wait(caller, expired, machine);
+        }
+        let until_ns = self.receivable_until_ns(endpoint);
+        if machine.now_ns() >= until_ns {
+            return self.fail_callers(endpoint, machine);
+        }
+        let mut next = self.endpoints[endpoint].callers.head;
+        while let Some(caller) = next {
+            next = self.threads[caller].links.next;
+            let deadline_ns = self.wait_expires_ns(caller).min(until_ns);
+            self.scheduler
+                .change_timeout(&mut self.threads, caller, deadline_ns);
+        }
     }
 
     /// Moves a call, whose message was just checked, to a receiver's registers; returns the state of the caller from then on. On errors
@@ -136,6 +222,13 @@ impl Kernel {
             match self.deliver_queued(caller, receiver.thread, machine) {
                 Ok(state) => {
                     self.threads[caller].state = state;
+                    // It does not wait for somebody to receive any more.
+                    let expires_ns = self.wait_expires_ns(caller);
+                    let waits_ns = self.threads[caller].deadline_ns.unwrap_or(NEVER);
+                    if waits_ns != expires_ns {
+                        self.scheduler
+                            .change_timeout(&mut self.threads, caller, expires_ns);
+                    }
                     return Ok(());
                 }
                 Err(error) => self.wake_with_error(caller, error, machine),
@@ -174,10 +267,16 @@ impl Kernel {
         self.deliver_call(caller, info, from, receiver)
     }
 
+    /// When the handle expires through which a thread waits.
+    fn wait_expires_ns(&self, thread: ThreadId) -> u64 {
+        let through = self.threads[thread].through;
+        through.map_or(NEVER, |node| self.slots[node.position()].deadline_ns)
+    }
+
     /// Checks that the handle through which a thread waits has not expired.
     pub(crate) fn check_wait(&self, thread: ThreadId, machine: &impl Machine) -> Result<(), Error> {
-        let deadline_ns = self.threads[thread].deadline_ns;
-        if deadline_ns.is_some_and(|deadline_ns| machine.now_ns() >= deadline_ns) {
+        let deadline_ns = self.wait_expires_ns(thread);
+        if deadline_ns != NEVER && machine.now_ns() >= deadline_ns {
             let handle = self.threads[thread].context.rdi & u64::from(u32::MAX);
             return Err(self.deny(handle, None, Error::Expired));
         }
@@ -213,7 +312,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The last handle that could receive is gone.
+    /// The last handle that could receive is gone or has expired.
     pub(crate) fn fail_callers(&mut self, endpoint: EndpointId, machine: &mut impl Machine) {
         while let Some(caller) = self.endpoints[endpoint]
             .callers
@@ -232,9 +331,17 @@ impl Kernel {
         machine: &mut impl Machine,
     ) {
         if rights.contains(Rights::READ) {
-            self.endpoints[id].receiving_handles -= 1;
-            if self.endpoints[id].receiving_handles == 0 {
+            let endpoint = &mut self.endpoints[id];
+            endpoint.receiving_handles -= 1;
+            if endpoint.receiving_handles == 0 {
                 self.fail_callers(id, machine);
+            } else if endpoint.expires {
+                endpoint.receivable_until_ns = UNKNOWN;
+                // Those that are left may have expired. The timer looks, once for all handles that are closed now.
+                if let Some(caller) = endpoint.callers.head {
+                    self.scheduler
+                        .change_timeout(&mut self.threads, caller, UNKNOWN);
+                }
             }
         }
         if self.endpoints.release(id) > 0 {

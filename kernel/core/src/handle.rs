@@ -484,6 +484,9 @@ impl Kernel {
     ) -> Result<Handle, Error> {
         let handle = self.insert_child(process, parent, capability, deadline_ns)?;
         self.retain(&capability);
+        if deadline_ns.min(parent.deadline_ns) != NEVER {
+            self.note_expiring(&capability);
+        }
         Ok(handle)
     }
 

@@ -11,6 +11,7 @@ use std::vec::Vec;
 use nonos_abi::{ObjectKind, PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
+use crate::endpoint::UNKNOWN;
 use crate::frame::Owner;
 use crate::handle::Capability;
 use crate::kernel::Kernel;
@@ -902,6 +903,37 @@ fn waiting(kernel: &Kernel) -> Checked {
         ensure!(
             !hopeless,
             "callers wait at {id:?}, which nobody can receive from"
+        );
+        let slots = kernel
+            .processes
+            .iter()
+            .flat_map(|(id, _)| kernel.slots_of(id));
+        let receiving = slots.filter(|slot| {
+            let reads = |capability: Capability| capability.rights.contains(Rights::READ);
+            slot.capability.is_some_and(|capability| {
+                capability.object == Object::Endpoint(id) && reads(capability)
+            })
+        });
+        let deadlines: Vec<u64> = receiving.map(|slot| slot.deadline_ns).collect();
+        let until_ns = deadlines.iter().copied().max().unwrap_or(UNKNOWN);
+        let noted = endpoint.receivable_until_ns;
+        ensure!(
+            !endpoint.expires || noted == UNKNOWN || noted == until_ns,
+            "{id:?} can be received from until {until_ns}, not {noted}"
+        );
+        ensure!(
+            endpoint.expires || deadlines.iter().all(|&deadline_ns| deadline_ns == NEVER),
+            "{id:?} does not know that handles to it expire"
+        );
+        let mut waits = endpoint
+            .callers
+            .iter(&kernel.threads)
+            .filter_map(|id| kernel.threads[id].deadline_ns);
+        ensure!(
+            callers.is_none()
+                || until_ns == NEVER
+                || waits.any(|deadline_ns| deadline_ns <= until_ns),
+            "callers wait at {id:?} longer than anybody can receive"
         );
     }
     Ok(())

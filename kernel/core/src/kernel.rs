@@ -312,6 +312,7 @@ impl Kernel {
                 self.threads[id].context.rax = 0;
                 self.scheduler.wake(&mut self.threads, id);
             }
+            ThreadState::Calling(endpoint) => self.end_call_in_time(id, endpoint, machine),
             // The handle that it waits through has expired.
             _ => {
                 let handle = self.threads[id].context.rdi & u64::from(u32::MAX);

@@ -386,6 +386,19 @@ impl Scheduler {
         timeouts.insert_sorted(threads, id, is_later);
     }
 
+    /// Has a thread that is blocked found by [`Self::due`] here at this time, if there is one, and at no other.
+    #[cold]
+    pub fn change_timeout(&mut self, threads: &mut Threads, id: ThreadId, deadline_ns: u64) {
+        if threads[id].deadline_ns.is_some() {
+            self.clear_timeout(threads, id);
+        }
+        if deadline_ns != NEVER {
+            threads[id].cpu = self.cpu();
+            self.set_timeout(threads, id, deadline_ns);
+            self.here().stale = true;
+        }
+    }
+
     /// The CPU of this event.
     pub fn cpu(&self) -> CpuId {
         CpuId(self.here as u8)

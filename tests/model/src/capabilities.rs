@@ -128,6 +128,7 @@ enum Fault {
     ReplyIsNotUsedUp,
     ReplyIsNotOrphaned,
     LastReceiverIsForgotten,
+    ExpiredReceiversCount,
     HandleInUseIsClosed,
 }
 
@@ -198,7 +199,9 @@ impl State {
 
     /// Whether somebody could receive.
     fn receivers(&self) -> usize {
-        let reads = |handle: &Handle| !handle.revoked && handle.rights & READ != 0;
+        let reads = |handle: &Handle| {
+            !handle.revoked && handle.rights & READ != 0 && self.now < handle.deadline
+        };
         self.handles.iter().flatten().filter(|h| reads(h)).count()
     }
 
@@ -456,6 +459,9 @@ impl Kernel {
                 self.end_waits_through(state, slot);
             }
         }
+        if self.0 != Fault::ExpiredReceiversCount {
+            state.lost_receiver(self.0);
+        }
         Some(())
     }
 }
@@ -569,16 +575,13 @@ impl Model for Kernel {
             Property::sometimes("a reply is orphaned", |_, state: &State| {
                 state.replies.contains(&Reply::Orphan)
             }),
-            // An expired handle counts until it is closed: the kernel keeps no list of what expires, only of who waits.
             Property::sometimes(
-                "a caller waits while every receiver has expired",
+                "a caller waits while every receiver has a deadline",
                 |_, state: &State| {
-                    let works = |h: &&Handle| h.rights & READ != 0 && !state.is_dead(**h);
-                    let none = state.handles.iter().flatten().filter(works).count() == 0;
-                    none && state
-                        .threads
-                        .iter()
-                        .any(|t| matches!(t, Thread::Calling(_)))
+                    let lasts = |h: &Handle| h.rights & READ != 0 && h.deadline == NEVER;
+                    let lasts = state.handles.iter().flatten().any(lasts);
+                    let calls = |thread: &Thread| matches!(thread, Thread::Calling(_));
+                    !lasts && state.threads.iter().any(calls)
                 },
             ),
             Property::sometimes("three generations", |_, state: &State| {
@@ -655,7 +658,7 @@ fn handles_and_calls_keep_their_promises_in_every_order() {
 }
 
 /// Each fault, and a property that it breaks.
-const FAULTS: [(Fault, &str); 16] = [
+const FAULTS: [(Fault, &str); 17] = [
     (Fault::CopyKeepsAllRights, RIGHTS_NEVER_GROW),
     (Fault::CopyNeedsNoGrant, RIGHTS_NEVER_GROW),
     (Fault::CopyExpiresLater, RIGHTS_NEVER_GROW),
@@ -669,6 +672,7 @@ const FAULTS: [(Fault, &str); 16] = [
     (Fault::RevokeLeavesWaiters, BLOCKED_HAS_WAKER),
     (Fault::ExpiryLeavesWaiters, BLOCKED_HAS_WAKER),
     (Fault::LastReceiverIsForgotten, BLOCKED_HAS_WAKER),
+    (Fault::ExpiredReceiversCount, BLOCKED_HAS_WAKER),
     (Fault::ReplyIsNotOrphaned, NO_REPLY_TWICE),
     (Fault::ReplyIsNotUsedUp, NO_REPLY_TWICE),
     (Fault::HandleInUseIsClosed, BLOCKED_HAS_WAKER),

@@ -598,3 +598,78 @@ fn reply_slots_start_again_and_other_slots_do_not() {
     let handle = first.index();
     table.take(handle);
 }
+
+/// A server whose one handle to receive with expires at 1000, and a caller in its queue.
+fn calls_until_1000() -> (Calls, u64) {
+    let mut calls = calls();
+    let server = calls.server;
+    let until = [calls.endpoint, Rights::ALL.bits(), 1000];
+    let short = calls.world.value(server, Syscall::HandleCopy, &until);
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    let forever = [calls.endpoint];
+    calls.world.value(server, Syscall::HandleClose, &forever);
+    (calls, short)
+}
+
+#[test]
+fn callers_are_told_when_the_last_handle_that_can_receive_expires() {
+    let (mut calls, _) = calls_until_1000();
+    let [first, second] = calls.clients;
+    calls.world.advance(900);
+    calls.client_calls(1, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert!(calls.world.is_blocked(first) && calls.world.is_blocked(second));
+    calls.world.advance(200);
+    assert_eq!(calls.world.result(first), Err(Error::PeerGone));
+    assert_eq!(calls.world.result(second), Err(Error::PeerGone));
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert_eq!(
+        calls.world.result(first),
+        Err(Error::PeerGone),
+        "at once from then on"
+    );
+}
+
+#[test]
+fn callers_wait_for_the_last_of_several_that_expire_and_no_longer() {
+    let (mut calls, short) = calls_until_1000();
+    let (server, client) = (calls.server, calls.clients[0]);
+    for deadline_ns in [600, 400] {
+        let earlier = [short, Rights::ALL.bits(), deadline_ns];
+        calls.world.value(server, Syscall::HandleCopy, &earlier);
+    }
+    calls.world.value(server, Syscall::HandleClose, &[short]);
+    calls.world.advance(500);
+    assert!(calls.world.is_blocked(client), "one has 100 ns left");
+    calls.world.advance(150);
+    assert_eq!(calls.world.result(client), Err(Error::PeerGone));
+}
+
+#[test]
+fn callers_are_told_when_what_is_left_has_expired_before() {
+    let mut calls = calls();
+    let (server, client) = (calls.server, calls.clients[0]);
+    let until = [calls.endpoint, Rights::ALL.bits(), 100];
+    calls.world.value(server, Syscall::HandleCopy, &until);
+    calls.world.begin(server, Syscall::Sleep, &[5000]);
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    calls.world.advance(6000);
+    assert!(calls.world.is_blocked(client), "one does not expire");
+    let forever = [calls.endpoint];
+    calls.world.value(server, Syscall::HandleClose, &forever);
+    calls.world.advance(1);
+    assert_eq!(calls.world.result(client), Err(Error::PeerGone));
+}
+
+#[test]
+fn a_call_is_received_while_all_that_can_receive_expire_later() {
+    let (mut calls, short) = calls_until_1000();
+    let client = calls.clients[0];
+    calls.world.advance(500);
+    calls.endpoint = short;
+    calls.server_receives().unwrap();
+    calls.world.advance(1000);
+    assert!(
+        calls.world.is_blocked(client),
+        "the answer may still come: the call was received"
+    );
+}
