@@ -80,11 +80,7 @@ impl Kernel {
             return Err(Error::PeerGone);
         }
         self.threads[caller.thread].badge = through.capability.badge;
-        while let Some(receiver) = self.endpoints[endpoint].receivers.head {
-            if let Err(expired) = self.check_wait(receiver, machine) {
-                self.end_wait(receiver, expired, machine);
-                continue;
-            }
+        if let Some(receiver) = self.endpoints[endpoint].receivers.head {
             let state = self.deliver_call(caller.thread, info, caller.process, receiver)?;
             self.endpoints[endpoint]
                 .receivers
@@ -109,30 +105,22 @@ impl Kernel {
     }
 
     /// When the last handle expires that can receive.
-    #[inline(always)]
-    fn receivable_until_ns(&mut self, id: EndpointId) -> u64 {
-        if self.endpoints[id].expires {
-            self.find_receivable_until_ns(id)
-        } else {
-            NEVER
-        }
-    }
-
     #[inline(never)]
-    fn find_receivable_until_ns(&mut self, id: EndpointId) -> u64 {
+    fn receivable_until_ns(&mut self, id: EndpointId) -> u64 {
+        if !self.endpoints[id].expires {
+            return NEVER;
+        }
         if self.endpoints[id].receivable_until_ns == UNKNOWN {
-            let slots = self
-                .processes
-                .iter()
-                .flat_map(|(process, _)| self.slots_of(process));
-            let receiving = slots.filter(|slot| {
-                slot.capability.is_some_and(|capability| {
-                    let reads = capability.rights.contains(Rights::READ);
-                    reads && capability.object == Object::Endpoint(id)
-                })
-            });
-            let last_ns = receiving.map(|slot| slot.deadline_ns).max();
-            self.endpoints[id].receivable_until_ns = last_ns.unwrap_or(UNKNOWN);
+            let mut last_ns = UNKNOWN;
+            for slot in self.slots.iter() {
+                if let Some(capability) = &slot.capability
+                    && capability.rights.contains(Rights::READ)
+                    && matches!(capability.object, Object::Endpoint(other) if other == id)
+                {
+                    last_ns = last_ns.max(slot.deadline_ns);
+                }
+            }
+            self.endpoints[id].receivable_until_ns = last_ns;
         }
         self.endpoints[id].receivable_until_ns
     }
@@ -149,6 +137,7 @@ impl Kernel {
 
     /// The time has come that a caller waits for at the latest: it is told that its handle, or the last that can receive, has expired.
     /// When those that can receive are others than when it began to wait, callers wait until those expire.
+    #[inline(never)]
     pub(crate) fn end_call_in_time(
         &mut self,
         caller: ThreadId,
@@ -223,9 +212,8 @@ impl Kernel {
                 Ok(state) => {
                     self.threads[caller].state = state;
                     // It does not wait for somebody to receive any more.
-                    let expires_ns = self.wait_expires_ns(caller);
-                    let waits_ns = self.threads[caller].deadline_ns.unwrap_or(NEVER);
-                    if waits_ns != expires_ns {
+                    if self.threads[caller].deadline_ns.is_some() {
+                        let expires_ns = self.wait_expires_ns(caller);
                         self.scheduler
                             .change_timeout(&mut self.threads, caller, expires_ns);
                     }

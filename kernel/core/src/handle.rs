@@ -367,7 +367,7 @@ impl Kernel {
         Ok((object, found(position, slot, capability)))
     }
 
-    /// The same, for those who need the object only.
+    /// The same, for those who need the object only: in less code, as most look a handle up this way.
     #[inline(always)]
     pub(crate) fn look_up<T: Select>(
         &self,
@@ -376,7 +376,26 @@ impl Kernel {
         rights: Rights,
         machine: &impl Machine,
     ) -> Result<T, Error> {
-        let (object, ..) = self.checked_slot(process, raw, rights, machine)?;
+        let object = self.object_behind(process, raw, T::KIND, rights, machine)?;
+        T::select(&object).ok_or_else(|| self.refuse(process, raw, T::KIND))
+    }
+
+    /// What a handle stands for, which has the rights and works now if it is of the right kind; if not, that may be wrong first.
+    #[inline(never)]
+    fn object_behind(
+        &self,
+        process: ProcessId,
+        raw: u64,
+        kind: ObjectKind,
+        rights: Rights,
+        machine: &impl Machine,
+    ) -> Result<Object, Error> {
+        let found = self.find(process, raw)?;
+        let object = found.capability.object;
+        let valid = found.deadline_ns == NEVER && found.capability.rights.contains(rights);
+        if !valid && object.kind() == kind {
+            self.check_use(process, raw, kind, rights, machine)?;
+        }
         Ok(object)
     }
 
@@ -507,35 +526,18 @@ impl Kernel {
         to: ProcessId,
         rights: Rights,
     ) -> Result<Handle, Error> {
-        let old_at = self.first_slot(from) as usize + usize::from(index);
-        let first = self.first_slot(to) as usize;
-        let table = &mut self.processes[to].table;
-        let new_index = table.first_free().ok_or(Error::OutOfHandles)?;
-        let new_at = first + usize::from(new_index);
-        let slots = self.slots.get_disjoint_mut([old_at, new_at]);
-        let [old, new] = slots.map_err(|_| Error::NoHandle)?;
-
-        let handle = table.take_first_free(new);
-        let mut is_less = false;
-        if let Some(capability) = old.capability {
-            is_less = !rights.contains(capability.rights);
-            new.fill(capability.narrowed(rights), old.deadline_ns);
-        }
-        self.processes[from].table.empty(old);
-        if !self.lineage.is_alone(old_at) {
-            let (old, new) = (NodeId::at(old_at as u32), NodeId::at(new_at as u32));
-            self.move_node(old, new, is_less);
-        }
-        Ok(handle)
-    }
-
-    /// A handle was moved: its place in the lineage goes along, without what was derived from it when it lost rights.
-    #[inline(never)]
-    fn move_node(&mut self, old: NodeId, new: NodeId, is_less: bool) {
+        let old = self.lineage.slot(from, index);
+        let slot = &self.slots[old.position()];
+        let (capability, deadline_ns) = (slot.capability.ok_or(Error::NoHandle)?, slot.deadline_ns);
+        let moved = capability.narrowed(rights);
+        let handle = self.table(to).insert(moved, deadline_ns)?;
+        self.table(from).take(index);
+        let new = self.lineage.slot(to, handle.index());
         self.lineage.replace(old, new);
-        if is_less {
+        if moved.rights != capability.rights {
             self.lineage.give_up_children(new);
         }
+        Ok(handle)
     }
 
     /// Checks that a handle that came in a register may be passed on; returns its slot.

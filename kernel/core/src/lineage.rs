@@ -246,13 +246,6 @@ impl Lineage {
         links.next
     }
 
-    /// Whether the node at a position has neither parent, siblings nor children.
-    #[inline(always)]
-    pub fn is_alone(&self, position: usize) -> bool {
-        let links = &self.nodes[position];
-        links.previous.is_none() && links.first_child.is_none()
-    }
-
     /// The children of a node.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         let next = |&child: &NodeId| {
@@ -266,7 +259,7 @@ impl Lineage {
     ///
     /// # Errors
     /// When it has too many ancestors.
-    #[inline(always)]
+    #[inline(never)]
     pub fn check_depth(&self, id: NodeId) -> Result<(), Error> {
         let may = usize::from(self.links(id).depth) < DEPTH_MAX - 1;
         if may || self.ancestors(id) < DEPTH_MAX - 1 {
@@ -278,7 +271,6 @@ impl Lineage {
 
     /// How many ancestors a node has, counted.
     #[cold]
-    #[inline(never)]
     fn ancestors(&self, id: NodeId) -> usize {
         let ancestors = core::iter::successors(self.parent(id), |&id| self.parent(id));
         ancestors.take(DEPTH_MAX).count()
@@ -305,7 +297,7 @@ impl Lineage {
     }
 
     /// Takes a node out. Its children become children of its parent; without one, they become roots.
-    #[inline(always)]
+    #[inline(never)]
     pub fn unlink(&mut self, id: NodeId) {
         if self.links(id).first_child.is_some() {
             self.give_up_children(id);
@@ -314,7 +306,6 @@ impl Lineage {
     }
 
     /// Makes the children of a node its siblings, after it; without a parent, they become roots.
-    #[inline(never)]
     pub fn give_up_children(&mut self, id: NodeId) {
         let Some(first) = self.links_mut(id).first_child.take() else {
             return;
@@ -355,7 +346,7 @@ impl Lineage {
     }
 
     /// Says which sibling comes before what follows a node: the next one, or behind the last the first of the parent's.
-    #[inline(always)]
+    #[inline(never)]
     fn set_before(&mut self, next: Option<NodeId>, is_last: bool, previous: NodeId) {
         let follows = match next {
             Some(parent) if is_last => self.links(parent).first_child,
@@ -367,7 +358,7 @@ impl Lineage {
     }
 
     /// Says which sibling comes after what precedes a node, or, when that is the last of the parent's, which is the parent's first.
-    #[inline(always)]
+    #[inline(never)]
     fn set_after(&mut self, previous: NodeId, next: Option<NodeId>) {
         let links = self.links_mut(previous);
         if !links.is_last {
@@ -378,6 +369,7 @@ impl Lineage {
     }
 
     /// Takes out a node without children.
+    #[inline(always)]
     fn remove(&mut self, id: NodeId) {
         let node = core::mem::replace(self.links_mut(id), Node::EMPTY);
         let Some(previous) = node.previous else {
@@ -403,21 +395,17 @@ impl Lineage {
             let last = self.links(first).previous.unwrap_or(first);
             self.links_mut(last).next = Some(to);
         }
-        if let Some(previous) = node.previous {
-            if previous != from {
-                self.set_after(previous, Some(to));
-                self.set_before(node.next, node.is_last, to);
-            } else {
-                node.previous = Some(to);
-                match node.next {
-                    Some(parent) if node.is_last => {
-                        self.links_mut(parent).first_child = Some(to);
-                    }
-                    _ => node.next = Some(to),
-                }
+        if node.previous == Some(from) {
+            node.previous = Some(to);
+            if !node.is_last {
+                node.next = Some(to);
             }
         }
         *self.links_mut(to) = node;
+        if let Some(previous) = node.previous {
+            self.set_after(previous, Some(to));
+            self.set_before(node.next, node.is_last, to);
+        }
     }
 
     /// Takes out the first child of a node, which gets the children of that one in its place.
@@ -461,6 +449,15 @@ impl Lineage {
     /// Takes the memory, to use it again.
     pub fn take(&mut self) -> &'static mut [Node] {
         core::mem::take(&mut self.nodes)
+    }
+}
+
+#[cfg(test)]
+impl Lineage {
+    /// Whether the node at a position has neither parent, siblings nor children.
+    fn is_alone(&self, position: usize) -> bool {
+        let links = &self.nodes[position];
+        links.previous.is_none() && links.first_child.is_none()
     }
 }
 
