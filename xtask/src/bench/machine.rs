@@ -82,7 +82,7 @@ impl Running {
         let from = format!("exec:cat '{}'", saved.display());
         running.end();
         (running.qemu, running.serial) = launch(qemu.args(["-S", "-incoming", &from]))?;
-        let mut qmp = Qmp::connect(&monitor, LIMIT)?;
+        let mut qmp = new_monitor(&monitor)?;
         wait_for_migration(&mut qmp)?;
         qmp.run("cont", json!({}))?;
         let saved_late = "the machine was not saved before the kernel started";
@@ -143,6 +143,17 @@ impl Drop for Running {
         self.end();
         self.tpm = None;
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Connects to the monitor of a machine that was started just now, and may not listen yet.
+fn new_monitor(socket: &Path) -> Result<Qmp> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match Qmp::connect(socket, LIMIT) {
+            Err(_) if Instant::now() < end => sleep(Duration::from_millis(5)),
+            result => return Ok(result?),
+        }
     }
 }
 
