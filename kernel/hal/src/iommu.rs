@@ -144,7 +144,7 @@ impl Iommus {
             return iommus;
         }
         let pages = region.carve(4, |_| Page([0; ENTRIES]));
-        let pages = pages.expect("the kernel region is too small");
+        let pages = pages.unwrap_or_else(|| crate::stop!("the kernel region is too small"));
         let first = u64::from(region.frame_of(&pages[0]).0) * PAGE_BYTES as u64;
         // One behind the other.
         let physical = |page: u64| first + page * PAGE_BYTES as u64;
@@ -274,7 +274,9 @@ impl Iommus {
     pub fn set(&mut self, device: u16, page: u16, entry: Entry, region: &mut Region) {
         const { assert!(DEVICE_PAGES == ENTRIES as u64) };
         const { assert!(DEVICE_ADDRESS.is_multiple_of(table::DIRECTORY_SPAN)) };
-        let table = self.table_of(device).expect("no I/O addresses");
+        let table = self
+            .table_of(device)
+            .unwrap_or_else(|| crate::stop!("no I/O addresses"));
         region.write(table, page.into(), entry);
     }
 
@@ -454,5 +456,5 @@ fn wait(is_done: impl Fn() -> bool) {
         }
         spin_loop();
     }
-    panic!("an IOMMU does not obey")
+    crate::stop!("an IOMMU does not obey")
 }
