@@ -106,6 +106,49 @@ impl Target {
     }
 }
 
+/// A protection that the compiler puts into the kernel, and that can be left out of one that is only measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protection {
+    /// Calls through a pointer check the type of the function.
+    Kcfi,
+    /// Functions with buffers look for a value below their return address.
+    StackProtector,
+    /// Calls through a pointer leave through a thunk.
+    Retpolines,
+    /// `endbr64` where calls through a pointer lead.
+    LandingPads,
+}
+
+impl Protection {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Kcfi,
+        Self::StackProtector,
+        Self::Retpolines,
+        Self::LandingPads,
+    ];
+
+    /// For a person.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Kcfi => "kCFI",
+            Self::StackProtector => "stack protector",
+            Self::Retpolines => "retpolines",
+            Self::LandingPads => "landing pads (CET)",
+        }
+    }
+
+    /// The flag that asks for it.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Kcfi => "-Zsanitizer=kcfi",
+            Self::StackProtector => "-Zstack-protector=strong",
+            Self::Retpolines => "-Zretpoline-external-thunk",
+            Self::LandingPads => "-Zcf-protection=full",
+        }
+    }
+}
+
 /// A program of the workspace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
@@ -154,6 +197,7 @@ impl Tree {
 pub struct Builder {
     toolchain: Toolchain,
     tree: Tree,
+    without: Vec<Protection>,
 }
 
 impl Builder {
@@ -162,7 +206,11 @@ impl Builder {
     /// # Errors
     /// When they cannot be fetched.
     pub fn new(toolchain: Toolchain, tree: Tree) -> Result<Self> {
-        let builder = Self { toolchain, tree };
+        let builder = Self {
+            toolchain,
+            tree,
+            without: Vec::new(),
+        };
         if registries().is_empty() {
             progress("fetching dependencies");
             run(builder
@@ -171,6 +219,14 @@ impl Builder {
                 .current_dir(&builder.tree.root))?;
         }
         Ok(builder)
+    }
+
+    /// The same, but its kernels lack some protections.
+    pub fn without(self, protections: &[Protection]) -> Self {
+        Self {
+            without: protections.to_vec(),
+            ..self
+        }
     }
 
     /// The checkout.
@@ -262,7 +318,12 @@ impl Builder {
     }
 
     fn flags(&self, target: Target) -> Vec<String> {
-        let mut flags: Vec<String> = target.flags().map(ToString::to_string).collect();
+        let left_out = |flag: &str| {
+            let mut without = self.without.iter();
+            target == Target::Kernel && without.any(|protection| protection.flag() == flag)
+        };
+        let wanted = target.flags().filter(|flag| !left_out(flag));
+        let mut flags: Vec<String> = wanted.map(ToString::to_string).collect();
         for setting in CRYPTOGRAPHY {
             flags.extend(["--cfg".to_owned(), setting.to_owned()]);
         }
@@ -302,4 +363,20 @@ fn registries() -> Vec<PathBuf> {
         .collect();
     folders.sort();
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protection_that_can_be_left_out_is_asked_for() {
+        for protection in Protection::ALL {
+            let mut flags = Target::Kernel.flags();
+            assert!(
+                flags.any(|flag| *flag == protection.flag()),
+                "{protection:?}"
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use nonos_image::{anchors, archive, image};
 
-use crate::build::{Builder, Tree};
+use crate::build::{Builder, Protection, Tree};
 use crate::keys::{Keys, PUBLISHER, SecureBootKey, Signer};
 use crate::modules::{self, ModuleSpec, name};
 use crate::process::progress;
@@ -25,6 +25,8 @@ pub struct ImageSpec {
     pub system_modules: bool,
     /// Modules beside those of `system.toml`, or in place of the one with the same name.
     pub extra_modules: Vec<ModuleSpec>,
+    /// Whether page tables are isolated on every CPU, even if `system.toml` does not ask for it.
+    pub kpti: bool,
     /// Where the files go.
     pub out_dir: PathBuf,
 }
@@ -39,6 +41,7 @@ impl ImageSpec {
             security_version: SECURITY_VERSION,
             system_modules: true,
             extra_modules: Vec::new(),
+            kpti: false,
             out_dir: out_dir.into(),
         }
     }
@@ -77,15 +80,38 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
     let toolchain = packages::ensure(false)?;
     let keys = Keys::developer()?;
     let builder = Builder::new(toolchain, Tree::here())?;
-    let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
+    build(spec, &keys, &builder, &builder)
+}
+
+/// Builds an image whose kernel lacks some protections, to see what they cost. Its keys are its own: no boot loader or firmware but
+/// those that come with it take it.
+///
+/// # Errors
+/// When a tool is missing or a step fails.
+pub fn build_weak_image(spec: &ImageSpec, without: &[Protection]) -> Result<ImageFiles> {
+    let toolchain = packages::ensure(false)?;
+    let folder = paths::target().join("weak");
+    let keys = Keys::at(&folder.join("keys"))?;
+    let tree = Tree {
+        target: folder.join("system"),
+        ..Tree::here()
+    };
+    let weak = Builder::new(toolchain.clone(), tree)?.without(without);
+    build(spec, &keys, &weak, &Builder::new(toolchain, Tree::here())?)
+}
+
+/// Builds an image: boot loader and kernel with one builder, modules with the other.
+fn build(spec: &ImageSpec, keys: &Keys, core: &Builder, user: &Builder) -> Result<ImageFiles> {
+    let boot_loader = core.boot_loader(&keys.public_file(Signer::Image))?;
     let mut modules = spec.extra_modules.clone();
     if spec.system_modules {
-        let mut of_system = modules::of_system(builder.root())?;
+        let mut of_system = modules::of_system(user.root())?;
         of_system.retain(|module| modules.iter().all(|extra| extra.name != module.name));
         modules.splice(..0, of_system);
     }
-    let programs = Programs::build(&builder, modules)?;
-    assemble(spec, &keys, &boot_loader, &programs)
+    let mut programs = Programs::build(core, user, modules)?;
+    programs.kpti |= spec.kpti;
+    assemble(spec, keys, &boot_loader, &programs)
 }
 
 /// What the image of a checkout holds before it is signed: packed, with signed modules. Depends on the sources and on
@@ -96,29 +122,29 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
 pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
     let modules = modules::of_system(builder.root())?;
-    let (archive, _) = build_archive(keys, &Programs::build(&builder, modules)?)?;
+    let (archive, _) = build_archive(keys, &Programs::build(&builder, &builder, modules)?)?;
     Ok(image::pack(&archive))
 }
 
 /// The programs of an image, as they were linked.
 struct Programs {
     kernel: PathBuf,
-    /// Whether `system.toml` asks for isolated page tables on every CPU.
+    /// Whether page tables are isolated on every CPU.
     kpti: bool,
     modules: Vec<(ModuleSpec, PathBuf)>,
 }
 
 impl Programs {
-    fn build(builder: &Builder, modules: Vec<ModuleSpec>) -> Result<Self> {
+    fn build(core: &Builder, user: &Builder, modules: Vec<ModuleSpec>) -> Result<Self> {
         let programs: Vec<_> = modules
             .iter()
             .map(|module| module.program.clone())
             .collect();
-        let kernel = builder.kernel()?;
-        let built = builder.modules(&programs)?;
+        let kernel = core.kernel()?;
+        let built = user.modules(&programs)?;
         Ok(Self {
             kernel,
-            kpti: modules::kpti_is_on(builder.root())?,
+            kpti: modules::kpti_is_on(user.root())?,
             modules: modules.into_iter().zip(built).collect(),
         })
     }

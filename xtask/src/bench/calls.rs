@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::machine::Running;
-use crate::image::{self, ImageFiles, ImageSpec};
+use crate::image::{ImageFiles, ImageSpec};
 use crate::modules::ModuleSpec;
 use crate::paths;
 use crate::process::progress;
@@ -47,11 +47,11 @@ impl Calls {
     }
 }
 
-/// Builds the image.
+/// The image to build, in a folder of this name.
 ///
 /// # Errors
-/// When a build fails.
-pub fn build_image() -> Result<ImageFiles> {
+/// When a manifest is malformed.
+pub fn image(folder: &str) -> Result<ImageSpec> {
     let measure = ModuleSpec {
         name: "init".to_owned(),
         priority: PRIORITY,
@@ -61,10 +61,10 @@ pub fn build_image() -> Result<ImageFiles> {
         needs: 0,
         ..ModuleSpec::of_package("bench-calls", "bench-partner")?
     };
-    image::build_image(&ImageSpec {
+    Ok(ImageSpec {
         system_modules: false,
         extra_modules: vec![measure, partner],
-        ..ImageSpec::new(paths::target().join("bench-image"))
+        ..ImageSpec::new(paths::target().join(folder))
     })
 }
 

@@ -12,6 +12,7 @@ pub mod figures;
 pub mod goals;
 pub mod linux;
 pub mod machine;
+pub mod mitigations;
 pub mod report;
 
 use anyhow::{Result, ensure};
@@ -20,6 +21,7 @@ use serde::Serialize;
 use self::boot::BootCost;
 use self::calls::Calls;
 use self::figures::Kept;
+use self::mitigations::Variant;
 use crate::image::{self, ImageSpec};
 use crate::packages;
 use crate::paths;
@@ -53,6 +55,9 @@ pub struct Options {
         conflicts_with = "linux"
     )]
     cpu: Option<String>,
+    /// Measure what each mitigation costs, too: kernels without some, signed with keys that nothing else knows, and other CPU models
+    #[arg(long, conflicts_with = "cpu")]
+    mitigations: bool,
     /// Measure a Linux of Debian too, for the ratios
     #[arg(long)]
     linux: bool,
@@ -73,6 +78,8 @@ pub struct Results {
     pub calls: Calls,
     /// The same with four, of which three have nothing to do.
     pub calls_4_cpus: Option<Calls>,
+    /// The same with one CPU and other mitigations.
+    pub mitigations: Vec<Variant>,
 }
 
 /// Measures, prints, compares.
@@ -83,15 +90,19 @@ pub struct Results {
 pub fn run(options: &Options) -> Result<()> {
     let toolchain = packages::ensure(false)?;
     progress(format!("compiler: {toolchain}"));
-    let image = calls::build_image()?;
+    let image = image::build_image(&calls::image("bench-image")?)?;
     let mut results = Results {
         boot: None,
         sizes: None,
         calls: calls::measure(&image, 1, options.cpu.as_deref())?,
         calls_4_cpus: None,
+        mitigations: Vec::new(),
     };
     if !options.one_cpu {
         results.calls_4_cpus = Some(calls::measure(&image, 4, options.cpu.as_deref())?);
+    }
+    if options.mitigations {
+        results.mitigations = mitigations::measure(&image, &results.calls)?;
     }
     if !options.calls {
         let system = image::build_image(&ImageSpec::new(paths::image()))?;

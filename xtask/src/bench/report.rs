@@ -9,6 +9,7 @@ use super::boot::{BootCost, LOADER_GOAL, MEMORY_GOAL_KIB, PROMPT_GOAL};
 use super::calls::Calls;
 use super::figures::{Kept, Linux};
 use super::goals::{GOALS, Goal};
+use super::mitigations::{self, Variant};
 use crate::paths;
 use crate::size::{BOOT_LOADER_LIMIT, KERNEL_LIMIT, Sizes};
 
@@ -24,6 +25,9 @@ pub fn text(results: &Results, kept: &Kept) -> String {
     )];
     if kept.linux != Linux::default() {
         sections.push(linux(&kept.linux));
+    }
+    if !results.mitigations.is_empty() {
+        sections.push(mitigations(&results.mitigations));
     }
     if let Some(cost) = &results.boot {
         sections.push(boot(cost));
@@ -134,6 +138,34 @@ fn call(goal: &Goal, one: &Calls, four: Option<&Calls>, linux: &Linux) -> Vec<St
         shown(other),
         ratio,
     ]
+}
+
+fn mitigations(variants: &[Variant]) -> String {
+    let titles = mitigations::FIGURES.iter().map(|(_, title)| *title);
+    let mut rows = vec![row(&["cost of mitigations, instructions"]
+        .into_iter()
+        .chain(titles)
+        .collect::<Vec<_>>())];
+    let usual = variants.first().map(|variant| &variant.calls);
+    rows.extend(variants.iter().map(|variant| {
+        let figures = mitigations::FIGURES.iter().map(|(name, _)| {
+            let value = variant.calls.get(*name).copied();
+            let usual = usual.and_then(|calls| calls.get(*name)).copied();
+            match value.zip(usual) {
+                Some((value, usual)) if value != usual => {
+                    let sign = if value > usual { '+' } else { '-' };
+                    format!(
+                        "{} ({sign}{})",
+                        grouped(value),
+                        grouped(value.abs_diff(usual))
+                    )
+                }
+                _ => value.map_or("–".to_owned(), grouped),
+            }
+        });
+        [variant.title.clone()].into_iter().chain(figures).collect()
+    }));
+    table(&rows)
 }
 
 fn linux(linux: &Linux) -> String {
@@ -253,6 +285,7 @@ mod tests {
             sizes: None,
             calls: calls::parse(text, 9).unwrap(),
             calls_4_cpus: None,
+            mitigations: Vec::new(),
         }
     }
 
@@ -275,6 +308,26 @@ mod tests {
         assert_eq!(line("| handle look-up")[2..5], ["40", "41", "MISSED"]);
         assert_eq!(line("| revoke, 1,000")[2..5], ["150,000", "–", "missing"]);
         assert!(text.contains("`revoke-1000` was not measured: not supported."));
+    }
+
+    #[test]
+    fn what_a_mitigation_costs_is_shown_as_a_difference() {
+        let variant = |title: &str, null| Variant {
+            title: title.to_owned(),
+            calls: [("null".to_owned(), null)].into(),
+        };
+        let text = mitigations(&[
+            variant("usual", 70),
+            variant("one", 95),
+            variant("none", 61),
+        ]);
+        let nulls: Vec<_> = text
+            .lines()
+            .skip(2)
+            .filter_map(|line| line.split('|').nth(2))
+            .map(str::trim)
+            .collect();
+        assert_eq!(nulls, ["70", "95 (+25)", "61 (-9)"]);
     }
 
     #[test]
