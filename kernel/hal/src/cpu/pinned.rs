@@ -99,5 +99,5 @@ pub fn check() {
 #[inline(never)]
 fn changed(register: Register, pinned: u64) -> ! {
     let found = register.read();
-    panic!("{register:?} was changed: {found:#x} instead of {pinned:#x}")
+    crate::stop!("{register:?} was changed: {found:#x} instead of {pinned:#x}")
 }
