@@ -526,16 +526,27 @@ impl Kernel {
         to: ProcessId,
         rights: Rights,
     ) -> Result<Handle, Error> {
-        let old = self.lineage.slot(from, index);
-        let slot = &self.slots[old.position()];
-        let (capability, deadline_ns) = (slot.capability.ok_or(Error::NoHandle)?, slot.deadline_ns);
-        let moved = capability.narrowed(rights);
-        let handle = self.table(to).insert(moved, deadline_ns)?;
-        self.table(from).take(index);
-        let new = self.lineage.slot(to, handle.index());
-        self.lineage.replace(old, new);
-        if moved.rights != capability.rights {
-            self.lineage.give_up_children(new);
+        let old_at = self.first_slot(from) as usize + usize::from(index);
+        let first = self.first_slot(to) as usize;
+        let table = &mut self.processes[to].table;
+        let new_index = table.first_free().ok_or(Error::OutOfHandles)?;
+        let new_at = first + usize::from(new_index);
+        let slots = self.slots.get_disjoint_mut([old_at, new_at]);
+        let [old, new] = slots.map_err(|_| Error::NoHandle)?;
+
+        let handle = table.take_first_free(new);
+        let mut is_less = false;
+        if let Some(capability) = old.capability {
+            is_less = !rights.contains(capability.rights);
+            new.fill(capability.narrowed(rights), old.deadline_ns);
+        }
+        self.processes[from].table.empty(old);
+        if !self.lineage.is_alone(old_at) {
+            let [old, new] = [old_at, new_at].map(|at| NodeId::at(at as u32));
+            self.lineage.replace(old, new);
+            if is_less {
+                self.lineage.give_up_children(new);
+            }
         }
         Ok(handle)
     }

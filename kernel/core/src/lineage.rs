@@ -246,6 +246,13 @@ impl Lineage {
         links.next
     }
 
+    /// Whether the node at a position has neither parent, siblings nor children.
+    #[inline(always)]
+    pub fn is_alone(&self, position: usize) -> bool {
+        let links = &self.nodes[position];
+        links.previous.is_none() && links.first_child.is_none()
+    }
+
     /// The children of a node.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         let next = |&child: &NodeId| {
@@ -449,15 +456,6 @@ impl Lineage {
     /// Takes the memory, to use it again.
     pub fn take(&mut self) -> &'static mut [Node] {
         core::mem::take(&mut self.nodes)
-    }
-}
-
-#[cfg(test)]
-impl Lineage {
-    /// Whether the node at a position has neither parent, siblings nor children.
-    fn is_alone(&self, position: usize) -> bool {
-        let links = &self.nodes[position];
-        links.previous.is_none() && links.first_child.is_none()
     }
 }
 
