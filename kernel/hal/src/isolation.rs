@@ -101,12 +101,13 @@ pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
         true => cr3::KEEP_CACHED,
         false => 0,
     };
-    let no_room = "the kernel region is too small";
-    let top = region.table_create().expect(no_room);
+    let top = region.table_create().unwrap_or_else(|| no_room());
     // With the rights that it has in the kernel.
     let mut show = |address: u64| match audit::leaf(region, root, address) {
-        Some((entry, 1)) => space::map_for_kernel(region, top, address, entry).expect(no_room),
-        _ => panic!("no page of 4 KiB"),
+        Some((entry, 1)) => {
+            space::map_for_kernel(region, top, address, entry).unwrap_or_else(|| no_room());
+        }
+        _ => crate::stop!("no page of 4 KiB"),
     };
     show(entry::trampoline());
     show(entry::idt());
@@ -120,4 +121,9 @@ pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
     let user_half = region.read(top, KERNEL_ENTRY);
     region.isolate(user_half);
     Some(u64::from(top.0) * PAGE)
+}
+
+#[cold]
+fn no_room() -> ! {
+    crate::stop!("the kernel region is too small")
 }

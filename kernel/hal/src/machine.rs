@@ -142,7 +142,8 @@ impl Hal {
         let tables = cr3_of(space.0);
         if !self.region.is_shared_root(space.0) {
             let user_root = self.region.user_root(space.0);
-            this.set_tables(tables, cr3_of(user_root.expect("not an address space")));
+            let user_root = user_root.unwrap_or_else(|| crate::stop!("not an address space"));
+            this.set_tables(tables, cr3_of(user_root));
         }
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
         unsafe { cpu::write_cr3(tables) };

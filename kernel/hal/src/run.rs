@@ -157,6 +157,10 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
 
 /// The same pointer, of which the compiler does not know that it is the same. The stay in user space takes all registers, and it would
 /// load the pointer from the stack again for each use on the fast path.
+#[expect(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "there is no instruction that could follow it"
+)]
 #[inline(always)]
 fn in_register<T>(mut pointer: *mut T) -> *mut T {
     // SAFETY: no instruction.
