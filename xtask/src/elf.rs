@@ -1,51 +1,85 @@
 //! What the build takes from, and takes out of, the linked ELF files: symbols for the kernel's fault reports, and
 //! everything that is not loaded.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, ensure};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSymbol, SymbolKind, elf};
 
-/// The file without what is not loaded: symbols, debug information, section headers.
-///
-/// The linker puts all that behind the loaded segments, so the file is cut there; the header then says that
-/// there are no sections.
+/// The file without what is not loaded: symbols, debug information, section headers, and what fills pages between segments, which
+/// only a loader that maps the file itself needs.
 ///
 /// # Errors
-/// When the file is no 64-bit little-endian ELF.
+/// When the file is no 64-bit little-endian ELF, or a segment is not in it.
 pub fn strip(file: &[u8]) -> Result<Vec<u8>> {
     let header = elf::FileHeader64::<LittleEndian>::parse(file).context("not an ELF file")?;
     let segments = header
         .program_headers(LittleEndian, file)
         .context("program headers")?;
-    let table_end = header.e_phoff.get(LittleEndian) as usize + size_of_val(segments);
-    // A segment of zeros takes nothing of the file, wherever the linker would have put it.
-    let ends = segments.iter().map(|segment| {
-        let (offset, bytes) = segment.file_range(LittleEndian);
-        if bytes == 0 {
-            0
-        } else {
-            (offset + bytes) as usize
-        }
-    });
-    let end = ends.fold(table_end, usize::max);
+    let table = header.e_phoff.get(LittleEndian) as usize;
     let mut stripped = file
-        .get(..end)
-        .context("a segment reaches past the end of the file")?
+        .get(..table + size_of_val(segments))
+        .context("no program headers")?
         .to_vec();
+    // Where each loaded segment's contents were and are.
+    let mut moved: Vec<(Range<usize>, usize)> = Vec::new();
+    for segment in segments.iter().filter(|segment| is_loaded(segment)) {
+        let (start, bytes) = segment.file_range(LittleEndian);
+        let (start, end) = (start as usize, (start + bytes) as usize);
+        let contents = file
+            .get(start..end)
+            .context("a segment is not in the file")?;
+        if start == 0 {
+            // It begins with the headers.
+            ensure!(contents.len() >= stripped.len(), "headers are not loaded");
+            stripped = contents.to_vec();
+            moved.push((start..end, 0));
+            continue;
+        }
+        let address = segment.p_vaddr.get(LittleEndian) as usize;
+        while stripped.len() % ALIGNMENT != address % ALIGNMENT {
+            stripped.push(0);
+        }
+        moved.push((start..end, stripped.len()));
+        stripped.extend(contents);
+    }
     stripped[SECTION_TABLE_OFFSET..SECTION_TABLE_OFFSET + 8].fill(0);
     stripped[SECTION_COUNT..SECTION_COUNT + 4].fill(0);
-    let table = header.e_phoff.get(LittleEndian) as usize;
     for (number, segment) in segments.iter().enumerate() {
-        if segment.p_filesz.get(LittleEndian) == 0 {
-            let field = table + number * size_of_val(segment) + SEGMENT_OFFSET;
-            stripped[field..field + 8].fill(0);
+        let (start, bytes) = segment.file_range(LittleEndian);
+        let holds = |range: &Range<usize>| {
+            range.start <= start as usize && (start + bytes) as usize <= range.end
+        };
+        // A segment of zeros takes nothing of the file, wherever the linker would have put it.
+        let offset = match moved.iter().find(|(range, _)| bytes > 0 && holds(range)) {
+            Some((range, to)) => start as usize - range.start + to,
+            None => 0,
+        };
+        let entry = table + number * size_of_val(segment);
+        put(&mut stripped, entry + SEGMENT_OFFSET, offset);
+        if segment.p_type.get(LittleEndian) == elf::PT_LOAD {
+            put(&mut stripped, entry + SEGMENT_ALIGNMENT, ALIGNMENT);
         }
     }
     Ok(stripped)
 }
 
+/// Whether a segment is loaded from the file.
+fn is_loaded(segment: &elf::ProgramHeader64<LittleEndian>) -> bool {
+    segment.p_type.get(LittleEndian) == elf::PT_LOAD && segment.p_filesz.get(LittleEndian) > 0
+}
+
+fn put(file: &mut [u8], at: usize, value: usize) {
+    file[at..at + 8].copy_from_slice(&(value as u64).to_le_bytes());
+}
+
+/// Of segments in the file, bytes: that of what is in them.
+const ALIGNMENT: usize = 16;
 /// `p_offset` in `Elf64_Phdr`.
 const SEGMENT_OFFSET: usize = 8;
+/// `p_align` in `Elf64_Phdr`.
+const SEGMENT_ALIGNMENT: usize = 48;
 /// `e_shoff` in `Elf64_Ehdr`.
 const SECTION_TABLE_OFFSET: usize = 0x28;
 /// `e_shnum`, followed by `e_shstrndx`, in `Elf64_Ehdr`.
@@ -110,12 +144,25 @@ mod tests {
         assert!(stripped.len() < file.len());
         let header = elf::FileHeader64::<LittleEndian>::parse(&*stripped).unwrap();
         let segments = header.program_headers(LittleEndian, &*stripped).unwrap();
-        for segment in segments {
-            let (offset, bytes) = segment.file_range(LittleEndian);
-            // The header is another: the section table is gone from it.
-            let start = (offset as usize).max(size_of_val(header));
-            let end = (offset + bytes) as usize;
-            assert_eq!(stripped.get(start..end), file.get(start..end));
+        let before = elf::FileHeader64::<LittleEndian>::parse(&*file).unwrap();
+        let before = before.program_headers(LittleEndian, &*file).unwrap();
+        // The headers are others.
+        let headers = header.e_phoff.get(LittleEndian) as usize + size_of_val(segments);
+        for (segment, before) in segments.iter().zip(before) {
+            let contents = |file: &[u8], segment: &elf::ProgramHeader64<LittleEndian>| {
+                let (start, bytes) = segment.file_range(LittleEndian);
+                let skipped = headers.saturating_sub(start as usize);
+                let contents = &file[start as usize..(start + bytes) as usize];
+                contents.get(skipped..).map(<[u8]>::to_vec)
+            };
+            assert_eq!(contents(&stripped, segment), contents(&file, before));
+            let (offset, address) = (
+                segment.p_offset.get(LittleEndian),
+                segment.p_vaddr.get(LittleEndian),
+            );
+            let align = segment.p_align.get(LittleEndian).max(1);
+            let empty = segment.p_filesz.get(LittleEndian) == 0;
+            assert!(empty || offset % align == address % align);
         }
         let parsed = ElfFile64::<LittleEndian>::parse(&*stripped).unwrap();
         assert_eq!(

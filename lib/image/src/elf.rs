@@ -2,8 +2,8 @@
 //!
 //! [`Executable::parse`] checks all that a loader relies on, so that loading is copying and adding:
 //!
-//! - segments are page-aligned in file and memory, ascending, apart by whole pages, and inside the file and
-//!   [`MEMORY_BYTES_MAX`]; none is writable and executable;
+//! - segments are page-aligned in memory, ascending, apart by whole pages, and inside the file and
+//!   [`MEMORY_BYTES_MAX`]; none is writable and executable; in the file they lie as they say that they are aligned;
 //! - the entry lies in the file-backed part of an executable segment;
 //! - relocations are packed relative ones (DT_RELR) and nothing else, ascending; each names an 8-byte aligned word (so
 //!   never across pages) in the file-backed part of a writable segment, whose contents point into the image;
@@ -11,7 +11,7 @@
 //! - nothing asks for what a loader here does not do: interpreter, libraries, thread-local storage,
 //!   initialisers, text relocations, executable stack.
 //!
-//! Sections are ignored. Link with `-z separate-loadable-segments` (page alignment in the file),
+//! Sections are ignored. Link with `-z separate-loadable-segments` (page alignment in memory),
 //! `-z max-page-size=4096` and `-z pack-relative-relocs`. References: System V gABI chapters 4 and 5, with DT_RELR of
 //! version 4.3 draft, AMD64 psABI 4.4.
 
@@ -78,7 +78,7 @@ pub enum Access {
 pub struct Segment {
     /// Where it starts in memory, from the base of the executable. Page-aligned.
     pub virtual_offset: u64,
-    /// Where its contents start in the file. Page-aligned.
+    /// Where its contents start in the file.
     pub file_offset: usize,
     /// Bytes of its contents in the file; not more than `memory_bytes`.
     pub file_bytes: usize,
@@ -219,8 +219,9 @@ impl<'a> Executable<'a> {
         let number = self.segment_count;
         let slot = self.segments.get_mut(number).ok_or(Refusal::SegmentCount)?;
         let aligned = header.p_vaddr.is_multiple_of(PAGE)
-            && header.p_offset.is_multiple_of(PAGE)
-            && header.p_align == PAGE;
+            && header.p_align.is_power_of_two()
+            && header.p_vaddr.is_multiple_of(header.p_align)
+            && header.p_offset.is_multiple_of(header.p_align);
         if !aligned {
             return Err(Refusal::SegmentAlignment(number));
         }

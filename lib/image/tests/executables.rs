@@ -89,7 +89,7 @@ fn segments_out_of_range_are_refused() {
     for field in [OFFSET, VADDR] {
         assert_eq!(header(RX, field, 0x1010), Refusal::SegmentAlignment(RX));
     }
-    for alignment in [0, 1, 16, 0x20_0000] {
+    for alignment in [0, 3, 24, 0x20_0000, u64::MAX] {
         assert_eq!(header(RX, ALIGN, alignment), Refusal::SegmentAlignment(RX));
     }
     assert_eq!(
@@ -267,9 +267,7 @@ fn check_promises(file: &[u8]) {
     let mut end = 0;
     for segment in segments {
         assert!(segment.virtual_offset >= end && segment.virtual_offset % 4096 == 0);
-        assert!(
-            segment.file_offset % 4096 == 0 && segment.file_bytes as u64 <= segment.memory_bytes
-        );
+        assert!(segment.file_bytes as u64 <= segment.memory_bytes);
         assert_eq!(executable.contents(segment).len(), segment.file_bytes);
         end = segment.page_end();
     }

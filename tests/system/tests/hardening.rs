@@ -4,6 +4,7 @@
 //! nothing in a kernel that a user boots helps an attacker.
 
 use nonos_image::archive;
+use nonos_image::elf::Executable;
 use std::fs;
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -16,12 +17,25 @@ const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
 /// Boots the kernel with some of its bytes changed, and returns its report.
-fn report_of_altered_kernel(alter: impl FnOnce(&mut Vec<u8>, &Code)) -> String {
+///
+/// It is told where in the file functions are.
+fn report_of_altered_kernel(alter: impl FnOnce(&mut Vec<u8>, &dyn Fn(&str) -> usize)) -> String {
     let image = images::system();
     let linked = fs::read(&image.files.kernel_debug).expect("the build leaves the linked kernel");
     let code = Code::read(&linked).expect("the kernel can be read");
     let mut kernel = image.entry(archive::KERNEL);
-    alter(&mut kernel, &code);
+    let original = kernel.clone();
+    let executable = Executable::parse(&original).expect("the kernel can be loaded");
+    let place = |name: &str| {
+        let address = code.find(name).expect("the function is there");
+        let mut segments = executable.segments().iter();
+        let inside = segments.find_map(|segment| {
+            let from = address.checked_sub(segment.virtual_offset)? as usize;
+            (from < segment.file_bytes).then_some(segment.file_offset + from)
+        });
+        inside.expect("the function is loaded")
+    };
+    alter(&mut kernel, &place);
     let scratch = Scratch::new();
     let system_image = image.with_entries(&[(archive::KERNEL, kernel)]);
     let mut machine = Machine::start(MachineConfig {
@@ -41,11 +55,8 @@ fn the_binaries_hold_every_protection() {
 #[test]
 fn a_call_to_a_function_of_another_type_stops_the_kernel() {
     // The number of the type before the function that other CPUs are given to call.
-    let report = report_of_altered_kernel(|kernel, code| {
-        let function = code
-            .find("nonos_hal::run::run_cpu")
-            .expect("the function is there");
-        kernel[function as usize - 4] ^= 1;
+    let report = report_of_altered_kernel(|kernel, place| {
+        kernel[place("nonos_hal::run::run_cpu") - 4] ^= 1;
     });
     assert!(
         report.contains("kCFI: called a function of another type"),
@@ -65,8 +76,8 @@ fn a_function_that_finds_its_stack_overwritten_stops_the_kernel() {
     // The function keeps the stack pointer and not the value it looks for at its end: as if somebody had written there meanwhile.
     const KEEP_RAX: [[u8; 3]; 2] = [[0x48, 0x89, 0x45], [0x48, 0x89, 0x85]];
     const RAX_TO_RSP: u8 = 0x20;
-    let report = report_of_altered_kernel(|kernel, code| {
-        let function = code.find(VERIFY).expect("the function is there") as usize;
+    let report = report_of_altered_kernel(|kernel, place| {
+        let function = place(VERIFY);
         let first = kernel[function..]
             .windows(3)
             .position(|bytes| KEEP_RAX.iter().any(|keep| keep == bytes))
@@ -87,8 +98,8 @@ fn a_function_that_finds_its_stack_overwritten_stops_the_kernel() {
 fn a_check_that_fails_stops_the_kernel_and_the_report_says_where() {
     // What the compiler has a failed bound, sum or assertion lead to.
     const UD2: [u8; 2] = [0x0F, 0x0B];
-    let report = report_of_altered_kernel(|kernel, code| {
-        let function = code.find(VERIFY).expect("the function is there") as usize;
+    let report = report_of_altered_kernel(|kernel, place| {
+        let function = place(VERIFY);
         kernel[function..function + UD2.len()].copy_from_slice(&UD2);
     });
     assert!(
