@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod boot;
+pub mod cet;
 pub mod error;
 pub mod handle;
 pub mod info;

@@ -247,7 +247,7 @@ syscalls! {
     /// Makes a thread in the calling process and starts it, with an argument in `rdi`, all other registers zero, and at
     /// most the process's priority. Its handle has all rights.
     ThreadCreate = 80 (entry, stack_pointer, argument, priority) -> (thread)
-        fails InvalidArgument BadAddress OutOfHandles OutOfObjects QuotaExceeded;
+        fails InvalidArgument BadAddress OutOfHandles OutOfObjects OutOfMemory QuotaExceeded;
     /// Sets a thread's priority, at most its process's, and the CPUs it may run on (bit n: CPU n).
     ThreadSchedule = 81 (thread: Thread WRITE, priority, affinity) fails InvalidArgument PeerGone;
     /// Ends a thread, [`crate::Handle::NONE`] for the calling one; with its last thread a process ends.

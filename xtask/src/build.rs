@@ -272,6 +272,19 @@ impl Builder {
         self.result(Target::BootLoader, "nonos-boot.efi")
     }
 
+    /// Builds another program for the firmware.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn firmware_program(&self, package: &str) -> Result<PathBuf> {
+        progress(format!("building {package}"));
+        run(self
+            .cargo("build", Target::BootLoader)
+            .args(["--package", package]))
+        .context("build a program for the firmware")?;
+        self.result(Target::BootLoader, &format!("{package}.efi"))
+    }
+
     /// Builds the kernel, with its symbols.
     ///
     /// # Errors

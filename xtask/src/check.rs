@@ -109,7 +109,7 @@ fn for_each_target(subcommand: &str, add: fn(&mut Command) -> &mut Command) -> R
 fn packages_of(target: Target) -> Result<Vec<String>> {
     let own = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     Ok(match target {
-        Target::BootLoader => own(&[BOOT_LOADER]),
+        Target::BootLoader => own(&[BOOT_LOADER, "bochs-firmware"]),
         Target::Kernel => own(&[KERNEL, "nonos-hal", "nonos-kernel-core"]),
         Target::User => {
             let mut packages: Vec<String> =

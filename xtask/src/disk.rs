@@ -52,6 +52,15 @@ pub fn write(disk: &Path, boot_loader: &Path, system_image: Option<&Path>) -> Re
     fs::rename(&new, disk).with_context(|| format!("write {}", disk.display()))
 }
 
+/// Adds a file to a disk image.
+///
+/// # Errors
+/// As [`write`].
+pub fn add(disk: &Path, file: &Path, to: &str) -> Result<()> {
+    let partition = format!("{}@@{}", disk.display(), FIRST_SECTOR * SECTOR_BYTES);
+    copy(&partition, file, to)
+}
+
 fn partition(disk: &Path) -> Result<()> {
     let last = FIRST_SECTOR + PARTITION_SECTORS - 1;
     let mut sgdisk = program("sgdisk")?;

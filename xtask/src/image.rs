@@ -114,6 +114,14 @@ fn build(spec: &ImageSpec, keys: &Keys, core: &Builder, user: &Builder) -> Resul
     assemble(spec, keys, &boot_loader, &programs)
 }
 
+/// Builds a program that tests run under the firmware.
+///
+/// # Errors
+/// When a tool is missing or the build fails.
+pub fn firmware_program(package: &str) -> Result<PathBuf> {
+    Builder::new(packages::ensure(false)?, Tree::here())?.firmware_program(package)
+}
+
 /// What the image of a checkout holds before it is signed: packed, with signed modules. Depends on the sources and on
 /// the publisher's keys alone, not on where the checkout lies.
 ///

@@ -21,9 +21,15 @@ enum Shown {
 }
 
 /// What every build and run needs.
-const ALWAYS: [(&str, Shown); 8] = [
+const ALWAYS: [(&str, Shown); 11] = [
     ("qemu-system-x86", Shown::Program(qemu::QEMU)),
     ("ovmf", Shown::File(qemu::FIRMWARE_CODE)),
+    ("bochs", Shown::Program("bochs")),
+    (
+        "bochs-sdl",
+        Shown::File("/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_sdl2_gui.so"),
+    ),
+    ("vgabios", Shown::File("/usr/share/vgabios/vgabios.bin")),
     ("swtpm", Shown::Program("swtpm")),
     ("sbsigntool", Shown::Program("sbsign")),
     ("mtools", Shown::Program("mcopy")),

@@ -102,7 +102,8 @@ impl Serial {
         Self::new(input, output)
     }
 
-    fn new(input: impl Write + Send + 'static, mut output: impl Read + Send + 'static) -> Self {
+    /// The line that is written here and read there.
+    pub fn new(input: impl Write + Send + 'static, mut output: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared {
             transcript: Mutex::default(),
             changed: Condvar::new(),

@@ -421,7 +421,7 @@ fn references(kernel: &Kernel) -> Checked {
             modules.add(module);
         }
         for region in kernel.regions_of(id) {
-            if let Backing::Memory(memory) = region.backing {
+            if let Backing::Memory(memory) | Backing::ShadowStack(memory) = region.backing {
                 memories.add(memory);
             }
         }
@@ -628,7 +628,7 @@ fn regions(kernel: &Kernel) -> Checked {
             );
         }
         for region in regions {
-            if let Backing::Memory(memory) = region.backing {
+            if let Backing::Memory(memory) | Backing::ShadowStack(memory) = region.backing {
                 let pages = kernel.memories[memory].pages;
                 ensure!(
                     region.pages == pages,
@@ -649,7 +649,7 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         ensure!(spaces.insert(space.0), "{id:?} shares its address space");
         for (_, mapping) in machine.mappings(space) {
             match mapping.access {
-                Access::Read => {}
+                Access::Read | Access::ShadowStack => {}
                 Access::ReadWrite => writable.push(mapping.frame),
                 Access::ReadExecute => executable.push(mapping.frame),
             }
@@ -676,7 +676,15 @@ fn mappings(kernel: &Kernel, machine: &FakeMachine) -> Checked {
                     }
                     Backing::Memory(_) => {
                         mapping.map(|mapping| mapping.frame) == expected.get(at).copied()
-                            && access != Access::ReadExecute
+                            && matches!(access, Access::Read | Access::ReadWrite)
+                    }
+                    Backing::ShadowStack(memory) => {
+                        mapping.map(|mapping| mapping.frame) == expected.get(at).copied()
+                            && access == Access::ShadowStack
+                            && process
+                                .threads
+                                .iter(&kernel.threads)
+                                .any(|thread| kernel.threads[thread].shadow_stack == Some(memory))
                     }
                     Backing::Revoked => false,
                 };
@@ -711,8 +719,12 @@ fn is_image(
     module: Option<ModuleId>,
 ) -> bool {
     match owner {
-        Some(Owner::Process(owner)) => owner == process && access != Access::ReadExecute,
-        Some(Owner::Module(owner)) => Some(owner) == module && access != Access::ReadWrite,
+        Some(Owner::Process(owner)) => {
+            owner == process && matches!(access, Access::Read | Access::ReadWrite)
+        }
+        Some(Owner::Module(owner)) => {
+            Some(owner) == module && matches!(access, Access::Read | Access::ReadExecute)
+        }
         _ => false,
     }
 }
@@ -725,7 +737,7 @@ fn region_frames(kernel: &Kernel, backing: Backing) -> Vec<FrameNumber> {
             .collect(),
     };
     match backing {
-        Backing::Memory(id) => frames_of(id),
+        Backing::Memory(id) | Backing::ShadowStack(id) => frames_of(id),
         Backing::Image | Backing::Stack | Backing::Revoked => Vec::new(),
     }
 }

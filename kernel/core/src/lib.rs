@@ -48,6 +48,7 @@ mod reference;
 mod region;
 mod revoke;
 mod scheduler;
+mod shadow_stack;
 mod sizes;
 mod speculation;
 mod syscall;

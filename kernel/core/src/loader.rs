@@ -109,6 +109,7 @@ impl Kernel {
         self.charge_tables(id, before, machine);
         let (entry, stack_top) = loaded?;
         self.check_quota(id, 0)?;
+        self.make_shadow_stack(id, thread, machine)?;
         let context = &mut self.threads[thread].context;
         context.rip = entry;
         context.rsp = stack_top;

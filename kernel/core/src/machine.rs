@@ -63,6 +63,8 @@ pub enum Access {
     ReadWrite,
     /// Read and execute.
     ReadExecute,
+    /// Read, and written by `call` alone: a shadow stack.
+    ShadowStack,
 }
 
 /// How the CPU caches a mapping.
@@ -119,6 +121,8 @@ pub struct UserContext {
     /// The machine's: 1 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
     /// registers have their values here.
     pub by_syscall: u64,
+    /// Where the thread's shadow stack is, when it has one: the address of its top at first, then the machine's.
+    pub control_flow: u64,
 }
 
 impl UserContext {
@@ -186,6 +190,7 @@ impl UserContext {
             fpu,
             fpu_state: 0,
             by_syscall: 0,
+            control_flow: 0,
         }
     }
 }
@@ -304,6 +309,9 @@ pub trait Machine {
     /// Has another CPU leave user space. When this returns, it executes no user code, the registers of the thread that ran there
     /// are stored, and it waits to enter the kernel with an event of that thread.
     fn stop(&mut self, cpu: CpuId);
+
+    /// Whether a thread needs a shadow stack.
+    fn has_shadow_stacks(&self) -> bool;
 
     /// An address space with nothing mapped for user space; `None` when the kernel region is used up.
     fn space_create(&mut self) -> Option<AddressSpace>;

@@ -377,7 +377,7 @@ impl Kernel {
             } = self.regions_of(id)[at];
             let node = self.lineage.region(id, number);
             self.lineage.unlink(node);
-            if let Backing::Memory(memory) = backing {
+            if let Backing::Memory(memory) | Backing::ShadowStack(memory) = backing {
                 self.release_memory(memory, machine);
             }
         }

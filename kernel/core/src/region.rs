@@ -53,6 +53,8 @@ pub(crate) enum Backing {
     Stack,
     /// A memory object, held by a reference.
     Memory(MemoryId),
+    /// The shadow stack of a thread: a memory object without a handle.
+    ShadowStack(MemoryId),
     /// What was a memory object until the handle was revoked or expired that it was mapped through: nothing is mapped, and
     /// nothing else will be until the program says that it knows, with `MemoryUnmap`.
     Revoked,
@@ -114,7 +116,7 @@ impl Kernel {
         self.insert_region_at(process, at, region)
     }
 
-    fn insert_region_at(&mut self, process: ProcessId, at: usize, region: Region) -> u8 {
+    pub(crate) fn insert_region_at(&mut self, process: ProcessId, at: usize, region: Region) -> u8 {
         let start = process.position() * self.regions_per_process;
         let count = &mut self.processes[process].regions;
         let last = usize::from(*count);
@@ -172,22 +174,9 @@ impl Kernel {
         access: Access,
         machine: &mut impl Machine,
     ) -> Result<u64, Error> {
-        if !self.has_free_region(process) {
-            return Err(Error::OutOfObjects);
-        }
         self.lineage.check_depth(through.node)?;
-        let space = self.processes[process].space.ok_or(Error::PeerGone)?;
+        let (address, at) = self.map_object(process, memory, access, machine)?;
         let pages = self.memories[memory].pages;
-        let (address, at) = self.place(process, pages)?;
-        self.check_quota(process, table_pages_max(pages))?;
-
-        let before = machine.table_frames().0;
-        let mapped = self.map_frames(space, address, memory, access, machine);
-        self.charge_tables(process, before, machine);
-        if let Err(error) = mapped {
-            unmap_pages(space, address, pages, machine);
-            return Err(error);
-        }
         self.memories.retain(memory);
         let region = Region {
             expires_ns: through.deadline_ns,
@@ -200,6 +189,32 @@ impl Kernel {
             self.note_expiry(process);
         }
         Ok(address)
+    }
+
+    /// Maps all of a memory object at a free place; returns the address, and the place of its region in the order.
+    pub(crate) fn map_object(
+        &mut self,
+        process: ProcessId,
+        memory: MemoryId,
+        access: Access,
+        machine: &mut impl Machine,
+    ) -> Result<(u64, usize), Error> {
+        if !self.has_free_region(process) {
+            return Err(Error::OutOfObjects);
+        }
+        let space = self.processes[process].space.ok_or(Error::PeerGone)?;
+        let pages = self.memories[memory].pages;
+        let (address, at) = self.place(process, pages)?;
+        self.check_quota(process, table_pages_max(pages))?;
+
+        let before = machine.table_frames().0;
+        let mapped = self.map_frames(space, address, memory, access, machine);
+        self.charge_tables(process, before, machine);
+        if let Err(error) = mapped {
+            unmap_pages(space, address, pages, machine);
+            return Err(error);
+        }
+        Ok((address, at))
     }
 
     fn map_frames(
@@ -231,7 +246,10 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
         let regions = self.regions_of(process);
-        let at = regions.iter().position(|region| region.address == address);
+        let is_named = |region: &Region| {
+            region.address == address && !matches!(region.backing, Backing::ShadowStack(_))
+        };
+        let at = regions.iter().position(is_named);
         let at = at.ok_or(Error::BadAddress)?;
         let region = regions[at];
         if region.backing != Backing::Revoked {
@@ -262,7 +280,24 @@ impl Kernel {
         Ok(())
     }
 
+    /// Unmaps the region with this backing, a memory object, and forgets it.
+    pub(crate) fn remove_mapping(
+        &mut self,
+        process: ProcessId,
+        backing: Backing,
+        machine: &mut impl Machine,
+    ) {
+        let mut regions = self.regions_of(process).iter();
+        if let Some(at) = regions.position(|region| region.backing == backing) {
+            let region = self.regions_of(process)[at];
+            // It fails for a program and its stack only.
+            let _ = self.undo_mapping(process, &region, machine);
+            self.remove_region(process, at);
+        }
+    }
+
     /// Unmaps what lies behind a region, a memory object; that is no longer the region's then.
+    #[inline(never)]
     fn undo_mapping(
         &mut self,
         process: ProcessId,
@@ -270,7 +305,7 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<(), Error> {
         let space = self.processes[process].space.ok_or(Error::PeerGone)?;
-        let Backing::Memory(memory) = region.backing else {
+        let (Backing::Memory(memory) | Backing::ShadowStack(memory)) = region.backing else {
             return Err(Error::BadAddress);
         };
         let before = machine.table_frames().0;

@@ -5,7 +5,7 @@
 
 use nonos_abi::Error;
 
-use crate::arena::{Empty, EndpointId, NotificationId, ProcessId, ThreadId};
+use crate::arena::{Empty, EndpointId, MemoryId, NotificationId, ProcessId, ThreadId};
 use crate::kernel::Kernel;
 use crate::lineage::{NEVER, NodeId};
 use crate::machine::{AddressSpace, CpuId, FrameNumber, Machine, UserContext};
@@ -21,6 +21,8 @@ pub struct Thread {
     pub(crate) process: Option<ProcessId>,
     pub(crate) siblings: Links<ThreadId>,
     pub(crate) space: AddressSpace,
+    /// Its shadow stack, which its end frees.
+    pub(crate) shadow_stack: Option<MemoryId>,
     /// Where the handle table of its process starts among all slots.
     pub(crate) first_slot: u32,
     pub(crate) state: ThreadState,
@@ -84,6 +86,7 @@ impl Empty for Thread {
         process: None,
         siblings: Links::NONE,
         space: AddressSpace(FrameNumber(0)),
+        shadow_stack: None,
         first_slot: 0,
         state: ThreadState::New,
         links: Links::NONE,
@@ -139,7 +142,7 @@ impl Kernel {
         id: ProcessId,
         context: UserContext,
         priority: u8,
-        machine: &impl Machine,
+        machine: &mut impl Machine,
     ) -> Result<ThreadId, Error> {
         self.check_object_quota(id)?;
         let space = self.processes[id].space.ok_or(Error::PeerGone)?;
@@ -163,6 +166,10 @@ impl Kernel {
             .threads
             .insert(thread, Some(id))
             .ok_or(Error::OutOfObjects)?;
+        if let Err(error) = self.make_shadow_stack(id, thread, machine) {
+            self.threads.remove(thread);
+            return Err(error);
+        }
         self.charge_object(id);
         self.add_thread(id, thread);
         self.threads.retain(thread);
@@ -208,6 +215,7 @@ impl Kernel {
         self.threads[id].state = ThreadState::Ended;
         self.unbind_notification(id, machine);
         if let Some(process) = self.threads[id].process {
+            self.free_shadow_stack(process, id, machine);
             let process = &mut self.processes[process];
             process.threads.remove(&mut self.threads, id);
             process.thread_count -= 1;

@@ -12,7 +12,7 @@ use crate::table::{ENTRIES, Entry};
 /// What the walk found wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Violation {
-    /// A page is both writable and executable.
+    /// A page is writable and executable.
     WritableAndExecutable(u64),
     /// A page outside the kernel image is executable.
     Executable(u64),
@@ -28,20 +28,16 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WritableAndExecutable(page) => {
-                write!(f, "page {page:#x} is both writable and executable")
+                write!(f, "page {page:#x} is writable and executable")
             }
             Self::Executable(page) => {
                 write!(f, "page {page:#x} is executable and not the kernel's")
             }
-            Self::User(page) => write!(
-                f,
-                "page {page:#x} of the kernel is accessible to user space"
-            ),
-            Self::LowerHalf(entry) => write!(f, "top-level entry {entry} maps the lower half"),
-            Self::Table(table) => write!(
-                f,
-                "a page table lies at {table:#x}, outside the kernel region"
-            ),
+            Self::User(page) => write!(f, "page {page:#x} of the kernel is for user space"),
+            Self::LowerHalf(entry) => write!(f, "entry {entry} maps the lower half"),
+            Self::Table(table) => {
+                write!(f, "a page table at {table:#x} is outside the kernel region")
+            }
         }
     }
 }
@@ -146,6 +142,7 @@ fn address_of(base: u64, level: u32, index: usize) -> u64 {
     }
 }
 
+#[inline(never)]
 /// Physical address of a mapped address of the kernel's half, in 4 KiB or 2 MiB pages.
 pub fn translate(region: &Region, root: u64, address: u64) -> Option<u64> {
     let (entry, level) = leaf(region, root, address)?;

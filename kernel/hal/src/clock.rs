@@ -54,7 +54,7 @@ impl Clock {
             Some(tsc_hz) if tsc_deadline => (tsc_hz, Alarm::TscDeadline),
             _ => {
                 let measured = Measured::take(acpi, apic)
-                    .unwrap_or_else(|| crate::stop!("no ACPI timer to measure the clock with"));
+                    .unwrap_or_else(|| crate::stop!("no timer to measure with"));
                 let tsc_hz = named.unwrap_or(time::frequency(
                     measured.tsc,
                     measured.reference,
@@ -201,7 +201,7 @@ impl Measured {
     }
 
     fn one_shot(&self) -> Alarm {
-        assert!(self.timer > 0, "the timer of the local APIC stands still");
+        assert!(self.timer > 0, "the APIC timer stands still");
         Alarm::OneShot(Ratio::new(self.timer, self.tsc))
     }
 }

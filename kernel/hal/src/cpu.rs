@@ -42,6 +42,7 @@ pub mod cr4 {
     pub const PCIDE: u64 = 1 << 17;
     pub const SMEP: u64 = 1 << 20;
     pub const SMAP: u64 = 1 << 21;
+    pub const CET: u64 = 1 << 23;
 }
 
 /// Bits of IA32_EFER (SDM vol. 3, 2.2.1).
@@ -72,6 +73,9 @@ pub enum Msr {
     ArchCapabilities = 0x10A,
     SysenterCs = 0x174,
     Pat = 0x277,
+    UserCet = 0x6A0,
+    SupervisorCet = 0x6A2,
+    UserShadowStack = 0x6A7,
     TscDeadline = 0x6E0,
     Star = 0xC000_0081,
     LongStar = 0xC000_0082,

@@ -10,10 +10,10 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::UserContext;
 
-use crate::cpu::rflags;
+use crate::cpu::{Msr, rflags};
 use crate::cpus::CpuBlock;
 use crate::interrupts::ENTRY_STACK;
-use crate::{gdt, report};
+use crate::{cet, gdt, report};
 
 /// Vectors with a stub.
 pub const VECTORS: usize = 112;
@@ -47,6 +47,7 @@ unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
     fn nonos_syscall();
+    fn nonos_syscall_shadow();
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
@@ -90,6 +91,8 @@ global_asm!(
     user_flags = const rflags::USER,
     set_flags = const rflags::FIXED | rflags::IF,
     refused = const REFUSED,
+    control_flow = const offset_of!(UserContext, control_flow),
+    user_shadow_stack = const Msr::UserShadowStack as u32,
     user_code = const gdt::USER_CODE,
     user_data = const gdt::USER_DATA,
     syscall = const SYSCALL,
@@ -176,7 +179,12 @@ pub(crate) use on_stack;
 
 /// Address of the system call entry.
 pub fn syscall_entry() -> u64 {
-    nonos_syscall as *const () as u64
+    let entry = if cet::is_on() {
+        nonos_syscall_shadow
+    } else {
+        nonos_syscall
+    };
+    entry as *const () as u64
 }
 
 /// Address where another CPU enters the kernel's half.

@@ -145,6 +145,27 @@ nonos_syscall_switched:
     int3
 .size nonos_syscall, . - nonos_syscall
 
+// The same where threads have shadow stacks: also stores where the thread's is.
+.globl nonos_syscall_shadow
+.type nonos_syscall_shadow, @function
+nonos_syscall_shadow:
+    endbr64
+    swapgs
+    mov gs:[{user_rsp}], rsp
+    mov rsp, gs:[{context}]
+    mov [rsp + {rax}], rax
+    mov [rsp + {rcx}], rcx
+    mov [rsp + {rdx}], rdx
+    mov ecx, {user_shadow_stack}
+    rdmsr
+    mov [rsp + {control_flow}], eax
+    mov [rsp + {control_flow} + 4], edx
+    mov rax, [rsp + {rax}]
+    mov rcx, [rsp + {rcx}]
+    mov rdx, [rsp + {rdx}]
+    jmp nonos_syscall_switched
+.size nonos_syscall_shadow, . - nonos_syscall_shadow
+
 // From a stub; on the stack: vector, error code, rip, cs, rflags, rsp, ss.
 .type nonos_interrupted, @function
 nonos_interrupted:

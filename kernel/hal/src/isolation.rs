@@ -57,7 +57,8 @@ pub fn why() -> u64 {
     WHY.load(Ordering::Relaxed)
 }
 
-fn is_on() -> bool {
+/// Whether user mode has tables of its own.
+pub fn is_on() -> bool {
     why() != why::OFF
 }
 

@@ -40,6 +40,8 @@ mod time;
 #[cfg(target_os = "none")]
 mod apic;
 #[cfg(target_os = "none")]
+mod cet;
+#[cfg(target_os = "none")]
 mod clock;
 #[cfg(target_os = "none")]
 mod cpu;

@@ -23,7 +23,7 @@ use crate::region::Region;
 use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
-use crate::{isolation, ports, protection, remapping, space};
+use crate::{cet, isolation, ports, protection, remapping, space};
 
 const PAGE_FAULT: u64 = 14;
 
@@ -150,14 +150,15 @@ impl Hal {
         this.set_loaded(space);
     }
 
-    /// Loads a thread's FPU state and numbers it. A number is used once on all CPUs: the context of a thread that ran
-    /// elsewhere has one that this CPU's registers do not have.
+    /// Loads a thread's FPU state and what else user space alone uses, and numbers it. A number is used once on all CPUs: the context of a
+    /// thread that ran elsewhere has one that this CPU's registers do not have.
     #[inline(always)]
     fn restore_fpu(this: &CpuBlock, context: &mut UserContext, last: u64) {
         // SAFETY: `fpu` is an aligned FXSAVE image whose MXCSR user space could load itself: it was saved by
         // FXSAVE, or is the initial one. FNINIT clears what FXRSTOR leaves alone on some CPUs (x87 pointers).
         unsafe { cpu::restore_fpu(context) };
         context.fpu_state = this.number_fpu_load(last);
+        cet::load(context);
     }
 
     /// Whether a global system interrupt is the serial port's.
@@ -229,6 +230,10 @@ impl Machine for Hal {
             source.hide();
             target.hide();
         }
+    }
+
+    fn has_shadow_stacks(&self) -> bool {
+        cet::is_on()
     }
 
     fn space_create(&mut self) -> Option<AddressSpace> {

@@ -4,7 +4,7 @@ use nonos_abi::info::{CpuStatus, cpu_features};
 
 use crate::cpu::pinned::{self, Register};
 use crate::cpu::{self, Msr, cr0, cr4, efer};
-use crate::{isolation, table};
+use crate::{cet, isolation, table};
 
 /// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
 struct Feature(u32, usize, u32);
@@ -20,6 +20,8 @@ mod feature {
     pub const SMEP: Feature = Feature(7, 1, 7);
     pub const SMAP: Feature = Feature(7, 1, 20);
     pub const UMIP: Feature = Feature(7, 2, 2);
+    pub const SHADOW_STACKS: Feature = Feature(7, 2, 7);
+    pub const BRANCH_TRACKING: Feature = Feature(7, 3, 20);
     pub const ARCH_CAPABILITIES: Feature = Feature(7, 3, 29);
     pub const SYSCALL: Feature = Feature(0x8000_0001, 3, 11);
     pub const NX: Feature = Feature(0x8000_0001, 3, 20);
@@ -45,6 +47,16 @@ pub fn has_x2apic() -> bool {
 /// Whether the timer of the local APIC has TSC-deadline mode.
 pub fn has_tsc_deadline() -> bool {
     feature::TSC_DEADLINE.present()
+}
+
+/// Whether the CPU has shadow stacks.
+pub fn has_shadow_stacks() -> bool {
+    feature::SHADOW_STACKS.present()
+}
+
+/// Whether the CPU tracks indirect branches.
+pub fn has_branch_tracking() -> bool {
+    feature::BRANCH_TRACKING.present()
 }
 
 /// Whether a hypervisor says that it is there.
@@ -98,6 +110,10 @@ pub unsafe fn enable() {
         cr4 |= cr4::PCIDE;
     }
     let efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
+    // SAFETY: at boot; CR4 is written below.
+    if unsafe { cet::enable() } {
+        cr4 |= cr4::CET;
+    }
     for (register, bits) in [
         (Register::Efer, efer),
         (Register::Cr0, cr0),
@@ -124,8 +140,8 @@ fn features() -> u64 {
         (feature::SMEP, cpu_features::SMEP),
         (feature::SMAP, cpu_features::SMAP),
         (feature::UMIP, cpu_features::UMIP),
-        (Feature(7, 2, 7), cpu_features::CET_SS),
-        (Feature(7, 3, 20), cpu_features::CET_IBT),
+        (feature::SHADOW_STACKS, cpu_features::CET_SS),
+        (feature::BRANCH_TRACKING, cpu_features::CET_IBT),
         (feature::PCID, cpu_features::PCID),
         (Feature(1, 2, 30), cpu_features::RDRAND),
         (Feature(7, 1, 18), cpu_features::RDSEED),

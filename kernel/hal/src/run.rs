@@ -32,6 +32,7 @@ use nonos_abi::Syscall;
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
 
+use crate::cet;
 use crate::cpu::pinned;
 use crate::cpus::{self, CpuBlock};
 use crate::entry::{self, Exit};
@@ -129,6 +130,8 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             };
             if exit.vector != entry::SYSCALL {
                 // SAFETY: this CPU entered the kernel; the context is its own until it says so.
+                cet::save(unsafe { &mut *context });
+                // SAFETY: as above.
                 break unsafe { event::<L>(system, this, exit, (*context).rip) };
             }
             this.entered();

@@ -245,8 +245,8 @@ impl Starter<'_> {
             long_offset: (page + long_offset) as u32,
             long_selector: STARTUP_CODE,
             cr0: Register::Cr0.pinned() as u32,
-            // Only 64-bit mode takes PCIDE; `protection::enable` sets it there.
-            cr4: (Register::Cr4.pinned() & !cpu::cr4::PCIDE) as u32,
+            // Only 64-bit mode takes PCIDE, and CET goes with write protection (SDM vol. 3, 2.5); `protection::enable` sets them there.
+            cr4: (Register::Cr4.pinned() & !(cpu::cr4::PCIDE | cpu::cr4::CET)) as u32,
             efer: (Register::Efer.pinned() & !cpu::efer::LMA) as u32,
             startup_root: startup_root as u32,
             stack_top: block.stack_top.load(Ordering::Relaxed),
@@ -288,7 +288,7 @@ impl Starter<'_> {
         if difference > CLOCK_US * self.clock.tsc_hz / 1_000_000 {
             let cpu = block.id().0;
             say(format_args!(
-                "the clock of CPU {cpu} differs by {difference} ticks or more"
+                "the clock of CPU {cpu} differs by {difference} ticks"
             ));
         }
         true

@@ -43,19 +43,20 @@ impl Entry {
         Self((frame.0 as u64) << 12 | PRESENT | WRITABLE | ACCESSED)
     }
 
-    /// A page of user space.
+    /// A page of user space. Dirty and not writable makes a shadow stack (SDM vol. 1, 17.2.5), so no other page is both.
     pub const fn user_page(frame: FrameNumber, access: Access, caching: Caching) -> Self {
         let access = match access {
             Access::Read => NO_EXECUTE,
-            Access::ReadWrite => NO_EXECUTE | WRITABLE,
+            Access::ReadWrite => NO_EXECUTE | WRITABLE | DIRTY,
             Access::ReadExecute => 0,
+            Access::ShadowStack => NO_EXECUTE | DIRTY,
         };
         let caching = match caching {
             Caching::WriteBack => 0,
             Caching::WriteCombining => WRITE_THROUGH,
             Caching::Uncached => CACHE_DISABLE | WRITE_THROUGH,
         };
-        Self((frame.0 as u64) << 12 | PRESENT | USER | ACCESSED | DIRTY | access | caching)
+        Self((frame.0 as u64) << 12 | PRESENT | USER | ACCESSED | access | caching)
     }
 
     /// A writable page of the kernel, never executable.
@@ -118,7 +119,7 @@ impl Entry {
         FrameNumber((self.physical() >> 12) as u32)
     }
 
-    /// How user space may access the page.
+    /// How user space may access the page. A shadow stack is one to read.
     pub const fn access(self) -> Access {
         match (self.is_writable(), self.is_executable()) {
             (true, _) => Access::ReadWrite,
@@ -148,6 +149,17 @@ mod tests {
             assert_eq!(entry.access(), access);
             assert_eq!(entry.frame(), FRAME);
         }
+    }
+
+    #[test]
+    fn only_shadow_stacks_are_dirty_and_not_writable() {
+        for access in [Access::Read, Access::ReadWrite, Access::ReadExecute] {
+            let entry = Entry::user_page(FRAME, access, Caching::WriteBack);
+            assert!(entry.is_writable() || entry.0 & DIRTY == 0, "{access:?}");
+        }
+        let entry = Entry::user_page(FRAME, Access::ShadowStack, Caching::WriteBack);
+        assert!(!entry.is_writable() && !entry.is_executable() && entry.0 & DIRTY != 0);
+        assert_eq!(entry.access(), Access::Read);
     }
 
     #[test]

@@ -227,6 +227,20 @@ impl Image {
         disk_of(scratch, &self.files.boot_loader, system_image)
     }
 
+    /// A disk for Bochs, whose firmware is given ACPI tables before this image's boot loader starts (`tests/bochs`).
+    pub fn disk_for_bochs(&self, scratch: &Scratch, system_image: &[u8]) -> PathBuf {
+        const BOOT_LOADER_PATH: &str = "EFI/NONOS/BOOTX64.EFI";
+        let _lock = lock("images");
+        let first = made(
+            "the tables for Bochs",
+            xtask::image::firmware_program("bochs-firmware"),
+        );
+        let disk = disk_of(scratch, &first, Some(system_image));
+        let added = disk::add(&disk, &self.files.boot_loader, BOOT_LOADER_PATH);
+        made("the disk", added);
+        disk
+    }
+
     /// A disk with another boot loader and this image.
     pub fn disk_with_boot_loader(&self, scratch: &Scratch, boot_loader: &Path) -> PathBuf {
         disk_of(scratch, boot_loader, Some(&self.system_image()))

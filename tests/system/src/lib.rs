@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attack;
+pub mod bochs;
 pub mod canary;
 pub mod cpu;
 pub mod edu;

@@ -35,6 +35,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     (
         "Entry code",
         &[
+            "kernel/hal/src/cet.rs",
             "kernel/hal/src/entry.rs",
             "kernel/hal/src/interrupts.rs",
             "kernel/hal/src/run.rs",
@@ -48,7 +49,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("User-space runtime", &["lib/rt/"]),
     (
         "Tests and measurements, in no image for users",
-        &["bench/", "fuzz/", "tests/adversaries/"],
+        &["bench/", "fuzz/", "tests/adversaries/", "tests/bochs/"],
     ),
 ];
 

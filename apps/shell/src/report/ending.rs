@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use nonos_abi::cet;
 use nonos_abi::info::{ProcessInfo, exit_kind};
 
 /// Exceptions by vector (SDM vol. 3, table 6-1).
@@ -80,6 +81,8 @@ fn fault(info: &ProcessInfo, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ": {access} address {:#x} ({reason})", info.fault_address)?;
     } else if info.exit_code == INVALID_OPCODE && info.fault_error == MISTYPED_CALL {
         f.write_str(": kCFI, called a function of another type")?;
+    } else if info.exit_code == cet::VECTOR.into() {
+        write!(f, ": CET, {}", cet::cause(info.fault_error))?;
     } else if info.fault_error != 0 {
         write!(f, ": error code {:#x}", info.fault_error)?;
     }
@@ -125,6 +128,10 @@ mod tests {
         assert_eq!(
             ending(2, 13, 0x10),
             "ended by fault: general protection: error code 0x10, instruction 0x5555"
+        );
+        assert_eq!(
+            ending(2, 21, 3),
+            "ended by fault: control protection: CET, branched to what is no target of branches, instruction 0x5555"
         );
         assert_eq!(
             ending(2, 99, 0),

@@ -19,7 +19,7 @@ impl Kernel {
         stack_pointer: u64,
         argument: u64,
         priority: u64,
-        machine: &impl Machine,
+        machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         self.check_free_handle(process)?;
         if entry >= USER_END {

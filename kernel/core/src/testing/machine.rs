@@ -86,6 +86,8 @@ pub struct FakeMachine {
     next_space: u32,
     /// Frames for page tables.
     pub table_frames: u64,
+    /// Whether threads need shadow stacks.
+    pub shadow_stacks: bool,
     /// The clock.
     pub now_ns: u64,
     /// How often the clock was read.
@@ -132,6 +134,7 @@ impl FakeMachine {
             spaces: BTreeMap::new(),
             next_space: 1 << 20,
             table_frames,
+            shadow_stacks: false,
             now_ns: 0,
             clock_reads: Cell::new(0),
             timer_ns: [None; CPUS_MAX],
@@ -256,6 +259,10 @@ impl Machine for FakeMachine {
         let source = self.frame(from)[from_offset..from_offset + bytes].to_vec();
         self.touched.insert(to);
         self.frame(to)[to_offset..to_offset + bytes].copy_from_slice(&source);
+    }
+
+    fn has_shadow_stacks(&self) -> bool {
+        self.shadow_stacks
     }
 
     fn space_create(&mut self) -> Option<AddressSpace> {

@@ -161,6 +161,7 @@ impl Player {
             table_frames: 120,
             processes: Some(6),
             region_bytes: 0,
+            shadow_stacks: seed & 4 != 0,
             seed: [seed as u8; 32],
         };
         let world = World::new(options);

@@ -36,6 +36,8 @@ pub struct WorldOptions {
     pub processes: Option<usize>,
     /// Slots of each handle table, in place of the usual number.
     pub handles: Option<usize>,
+    /// Whether the CPUs have shadow stacks.
+    pub shadow_stacks: bool,
     /// Seed of the boot loader.
     pub seed: [u8; 32],
 }
@@ -49,6 +51,7 @@ impl Default for WorldOptions {
             region_bytes: 2 << 20,
             processes: None,
             handles: None,
+            shadow_stacks: false,
             seed: [9; 32],
         }
     }
@@ -121,6 +124,7 @@ impl World {
         };
         let ram = RAM_START..RAM_START + options.frames + 16;
         let mut machine = FakeMachine::new(options.cpus, ram, options.table_frames);
+        machine.shadow_stacks = options.shadow_stacks;
         let kernel = Kernel::new(boot, arenas(&sizes), &mut machine).expect("the payload is good");
         Self {
             kernel,

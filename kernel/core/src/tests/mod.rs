@@ -21,6 +21,7 @@ mod placement;
 mod processes;
 mod random;
 mod scheduling;
+mod shadow_stacks;
 mod system;
 mod table;
 mod threads;

@@ -1,0 +1,15 @@
+//! Control protection exceptions (SDM vol. 1, chapter 17): what the CPU's control-flow enforcement (CET) found.
+
+/// Their vector.
+pub const VECTOR: u8 = 21;
+
+/// What an error code says (SDM vol. 3, 6.15, interrupt 21).
+pub const fn cause(error: u64) -> &'static str {
+    match error & 0x7FFF {
+        1 => "returned elsewhere than it was called from",
+        2 => "returned far elsewhere than it was called from",
+        3 => "branched to what is no target of branches",
+        4 | 5 => "switched to a shadow stack without its token",
+        _ => "of an unknown kind",
+    }
+}
