@@ -26,6 +26,8 @@ pub enum Topic {
     Framebuffer = 7,
     /// [`Layout`]. KernelLayout handle.
     Layout = 8,
+    /// [`CpuSecurity`]. SystemInfo handle.
+    CpuSecurity = 9,
     /// [`DmaStatus`]. SystemInfo handle.
     Dma = 10,
 }
@@ -43,6 +45,7 @@ impl Topic {
             6 => Self::Pcr,
             7 => Self::Framebuffer,
             8 => Self::Layout,
+            9 => Self::CpuSecurity,
             10 => Self::Dma,
             _ => return None,
         })
@@ -185,7 +188,8 @@ pub mod cpu_features {
 
 record! {
     /// What the CPU says of the known flaws of CPUs, read at the time of the call, and what the kernel does about them. Leaves of
-    /// CPUID and registers that the CPU lacks are 0. `nonos-mitigations` says what follows.
+    /// CPUID and registers that the CPU lacks are 0; the kernel leaves the leaves of CPUID to whoever asks, and does not write the
+    /// control registers among these, so they are 0, too. `nonos-mitigations` says what follows.
     pub struct CpuSecurity {
         /// CPUID leaf 0: EBX, and EDX in the upper half: the first eight letters of the vendor's name.
         pub vendor: u64,

@@ -20,7 +20,7 @@ macro_rules! commands {
 
 commands! {
     "help" "" "this list";
-    "status" "[--boot]" "what protects this system, read at this moment";
+    "status" "[--mitigations]" "what protects this system, read at this moment";
     "ps" "" "processes";
     "mem" "" "memory";
     "modules" "" "programs in the system image";
@@ -48,6 +48,8 @@ pub enum Command<'a> {
     Help,
     /// `status`
     Status,
+    /// `status --mitigations`
+    Mitigations,
     /// `status --boot`
     BootFigures,
     /// `ps`
@@ -135,6 +137,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         ("echo", _) => Command::Echo(rest.trim_start()),
         ("help", (None, ..)) => Command::Help,
         ("status", (None, ..)) => Command::Status,
+        ("status", (Some("--mitigations"), None, ..)) => Command::Mitigations,
         ("status", (Some("--boot"), None, ..)) => Command::BootFigures,
         ("ps", (None, ..)) => Command::Processes,
         ("mem", (None, ..)) => Command::Memory,

@@ -36,6 +36,13 @@ impl Session {
         Ok(())
     }
 
+    /// `status --mitigations`
+    pub(crate) fn mitigations(&mut self, system: &SystemInfo) -> Result<(), Error> {
+        let security = report::with_cpuid(system.read(Topic::CpuSecurity, 0)?);
+        let _ = report::mitigations(&mut self.terminal, &security);
+        Ok(())
+    }
+
     /// `status --boot`: figures for the bench.
     pub(crate) fn boot_figures(&mut self, system: &SystemInfo) -> Result<(), Error> {
         let boot: BootStatus = system.read(Topic::Boot, 0)?;

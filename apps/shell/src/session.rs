@@ -115,6 +115,7 @@ impl Session {
             Ok(Command::Nothing) => {}
             Ok(Command::Help) => self.help(),
             Ok(Command::Status) => self.show(Self::status),
+            Ok(Command::Mitigations) => self.show(Self::mitigations),
             Ok(Command::BootFigures) => self.show(Self::boot_figures),
             Ok(Command::Processes) => self.show(Self::processes),
             Ok(Command::Memory) => self.show(Self::memory),

@@ -408,6 +408,9 @@ pub trait Machine {
     /// State of the CPU, read now.
     fn cpu_status(&self) -> nonos_abi::info::CpuStatus;
 
+    /// What the CPU says of the known flaws of CPUs, read now, and what the machine does about them.
+    fn cpu_security(&self) -> nonos_abi::info::CpuSecurity;
+
     /// Wipes all memory of user space and the kernel region's secrets and changes the power state. Returns only where
     /// the machine cannot do it (and on the host).
     fn power(&mut self, action: PowerAction);

@@ -70,6 +70,7 @@ pub mod rflags {
 #[repr(u32)]
 pub enum Msr {
     ApicBase = 0x1B,
+    MicrocodeRevision = 0x8B,
     ArchCapabilities = 0x10A,
     SysenterCs = 0x174,
     Pat = 0x277,

@@ -60,6 +60,8 @@ mod isolation;
 #[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]
+mod mitigations;
+#[cfg(target_os = "none")]
 mod private;
 #[cfg(target_os = "none")]
 mod protection;

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
-use nonos_abi::info::{CpuStatus, DmaStatus};
+use nonos_abi::info::{CpuSecurity, CpuStatus, DmaStatus};
 use nonos_kernel_core::machine::{
     Access, AddressSpace, Caching, CpuId, DmaFault, Event, Fault, FrameNumber, Machine, MapError,
     PortWidth, PowerAction, UserContext, UserPage,
@@ -23,7 +23,7 @@ use crate::region::Region;
 use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
-use crate::{cet, isolation, ports, protection, remapping, space};
+use crate::{cet, isolation, mitigations, ports, protection, remapping, space};
 
 const PAGE_FAULT: u64 = 14;
 
@@ -384,6 +384,7 @@ impl Machine for Hal {
         self.memory.is_device(physical, pages)
     }
 
+    #[inline(always)]
     fn cpu_status(&self) -> CpuStatus {
         CpuStatus {
             cpus: Cpus::count() as u64,
@@ -394,6 +395,11 @@ impl Machine for Hal {
             isolation: isolation::why(),
             ..protection::status()
         }
+    }
+
+    #[inline(always)]
+    fn cpu_security(&self) -> CpuSecurity {
+        mitigations::status()
     }
 
     fn power(&mut self, action: PowerAction) {

@@ -7,7 +7,7 @@ use crate::cpu::{self, Msr, cr0, cr4, efer};
 use crate::{cet, isolation, table};
 
 /// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
-struct Feature(u32, usize, u32);
+struct Feature(u32, u8, u8);
 
 mod feature {
     use super::Feature;
@@ -28,9 +28,11 @@ mod feature {
 }
 
 impl Feature {
+    #[inline(never)]
     fn present(&self) -> bool {
         let leaf = cpu::cpuid(self.0);
-        [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx][self.1] & 1 << self.2 != 0
+        let registers = [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx];
+        registers[usize::from(self.1)] >> self.2 & 1 != 0
     }
 }
 
@@ -121,7 +123,7 @@ pub unsafe fn enable() {
     ] {
         // SAFETY: paging, long mode and write protection are on already and stay on.
         let held = unsafe { register.pin(bits) };
-        assert!(held, "{register:?} does not hold what was written");
+        assert!(held, "a register does not hold what was written");
     }
     // SAFETY: the PAT keeps what the boot tables use (index 0).
     unsafe { cpu::write_msr(Msr::Pat, table::PAT) };
@@ -177,6 +179,7 @@ pub fn arch_capabilities() -> u64 {
 ///
 /// # Panics
 /// When a protection is off that was turned on.
+#[inline(always)]
 pub fn status() -> CpuStatus {
     pinned::check();
     let mut brand = [0; 6];

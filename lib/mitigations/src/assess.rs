@@ -66,7 +66,7 @@ fn affected(cpu: &CpuSecurity, issue: Issue) -> (State, &'static str) {
         Issue::StoreBypass if SSBD_ON.of(cpu) => (Mitigated, "SSBD, for all programs"),
         Issue::StoreBypass => (Vulnerable, "no SSBD that holds: microcode too old?"),
         Issue::L1tf if kernel(does::ABSENT_ENTRIES_ZERO) => {
-            (Mitigated, "absent page-table entries are zero")
+            (Mitigated, "absent entries are zero, and no guests run")
         }
         Issue::L1tf => (Vulnerable, "absent page-table entries are not zero"),
         Issue::Mds if clears && MD_CLEAR.of(cpu) => cleared,

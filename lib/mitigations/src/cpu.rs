@@ -3,6 +3,7 @@
 use nonos_abi::info::CpuSecurity;
 
 /// Who made a CPU, as far as guidance differs.
+#[allow(missing_docs)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Vendor {
     Intel,

@@ -22,7 +22,7 @@ mod tests;
 
 pub use affected::is_affected;
 pub use assess::{State, Verdict, assess};
-pub use cpu::signature;
+pub use cpu::{Vendor, signature, vendor};
 pub use plan::{Plan, plan};
 
 #[doc(no_inline)]

@@ -1,9 +1,14 @@
-//! Protections of the CPU which are on stay on.
+//! What the kernel says of the known flaws of CPUs, on several of them, and that protections which are on stay on.
+//!
+//! The emulator has none of the registers that help against these flaws, and says so.
 
 use system_tests::cpu;
 use system_tests::gdb::Register;
 use system_tests::images;
+use system_tests::machine::Machine;
 use system_tests::saved;
+use system_tests::shell::{is_marked, row, words};
+use xtask::qemu::MachineConfig;
 
 const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
@@ -13,14 +18,151 @@ const CR4_PCE: u64 = 1 << 8;
 /// Fast FXSAVE, which leaves registers alone.
 const EFER_FFXSR: u64 = 1 << 14;
 
+/// What `status --mitigations` says of a CPU model: microcode, and how the lines of the flaws begin that it has.
+struct Expected {
+    model: &'static str,
+    microcode: &'static str,
+    flaws: &'static [(&'static str, &'static str)],
+}
+
+/// All flaws, as they are named.
+const FLAWS: [&str; 14] = [
+    "Meltdown",
+    "Spectre v1",
+    "Spectre v2",
+    "Store bypass",
+    "L1TF",
+    "MDS",
+    "TAA",
+    "MMIO stale data",
+    "Retbleed",
+    "SRSO",
+    "Downfall",
+    "RFDS",
+    "BHI",
+    "ITS",
+];
+
+const MASKED: (&str, &str) = ("Spectre v1", "mitigated: masked indices");
+const NO_BARRIER: (&str, &str) = ("Spectre v2", "IN PART: no IBPB");
+const NO_SSBD: (&str, &str) = ("Store bypass", "VULNERABLE: no SSBD that holds");
+const MELTDOWN: (&str, &str) = ("Meltdown", "mitigated: page-table isolation");
+const L1TF: (&str, &str) = ("L1TF", "mitigated: absent entries are zero");
+const MDS: (&str, &str) = ("MDS", NO_CLEARING);
+const MMIO: (&str, &str) = ("MMIO stale data", NO_CLEARING);
+const BHI: (&str, &str) = ("BHI", "mitigated: retpolines");
+const NO_CLEARING: &str = "VULNERABLE: the microcode does not clear buffers";
+const NO_ENTRY_BARRIER: &str = "VULNERABLE: no IBPB at entries";
+
+/// The emulator's CPUs have the microcode that they came with.
+const CPUS: [Expected; 7] = [
+    Expected {
+        model: "max",
+        microcode: "revision 0x1000065",
+        flaws: &[MASKED, NO_BARRIER],
+    },
+    Expected {
+        model: "max,vendor=GenuineIntel,ucode-rev=0x2b00000000",
+        microcode: "revision 0x2b",
+        flaws: &[MELTDOWN, MASKED, NO_BARRIER, NO_SSBD, L1TF, MDS, MMIO, BHI],
+    },
+    Expected {
+        model: "Haswell,ucode-rev=0x700000000",
+        microcode: "revision 0x7",
+        flaws: &[MELTDOWN, MASKED, NO_BARRIER, NO_SSBD, L1TF, MDS, MMIO, BHI],
+    },
+    Expected {
+        model: "Skylake-Server",
+        microcode: "revision 0x1",
+        flaws: &[
+            MELTDOWN,
+            MASKED,
+            NO_BARRIER,
+            NO_SSBD,
+            L1TF,
+            MDS,
+            MMIO,
+            ("Retbleed", NO_ENTRY_BARRIER),
+            ("Downfall", "mitigated: AVX off, no microcode"),
+            BHI,
+        ],
+    },
+    Expected {
+        model: "Cascadelake-Server",
+        microcode: "revision 0x1",
+        flaws: &[
+            MELTDOWN,
+            MASKED,
+            NO_BARRIER,
+            NO_SSBD,
+            L1TF,
+            MDS,
+            MMIO,
+            ("Retbleed", NO_ENTRY_BARRIER),
+            ("Downfall", "mitigated: AVX off, no microcode"),
+            BHI,
+            ("ITS", "IN PART: retpolines; returns can be trained"),
+        ],
+    },
+    Expected {
+        model: "EPYC-Rome",
+        microcode: "revision 0x1000065",
+        flaws: &[
+            MASKED,
+            NO_BARRIER,
+            NO_SSBD,
+            ("Retbleed", NO_ENTRY_BARRIER),
+            ("SRSO", NO_ENTRY_BARRIER),
+        ],
+    },
+    Expected {
+        model: "EPYC-Milan,ucode-rev=0x1234",
+        microcode: "revision 0x1234",
+        flaws: &[MASKED, NO_BARRIER, NO_SSBD, ("SRSO", NO_ENTRY_BARRIER)],
+    },
+];
+
+/// A machine with this CPU model, at the prompt.
+fn machine_with(cpu_model: &str) -> Machine {
+    let mut machine = Machine::start(MachineConfig {
+        cpu_model: cpu_model.to_owned(),
+        ..images::system().machine_without_tpm()
+    });
+    machine.expect_prompt();
+    machine
+}
+
+#[test]
+fn the_state_of_each_flaw_is_that_of_the_processor() {
+    for cpu in CPUS {
+        let mut machine = machine_with(cpu.model);
+        let status = machine.command("status --mitigations");
+        let microcode = row(&status, "Microcode").unwrap_or_default();
+        machine.check_equal(microcode, cpu.microcode, cpu.model);
+        for flaw in FLAWS {
+            let found = row(&status, flaw).unwrap_or_default();
+            let listed = cpu.flaws.iter().find(|(name, _)| *name == flaw);
+            let expected = listed.map_or("not affected", |(_, text)| text);
+            machine.check(
+                found.starts_with(expected),
+                &format!("{}: {flaw}: {found:?}, not {expected:?}", cpu.model),
+            );
+            let loud = found.starts_with("VULNERABLE") || found.starts_with("IN PART");
+            machine.check_equal(is_marked(&status, flaw), loud, flaw);
+        }
+        let bits = words(&status, "SPEC_CTRL bits on");
+        machine.check_equal(bits, vec!["none"], cpu.model);
+    }
+}
+
 #[test]
 fn a_protection_that_is_changed_from_outside_stops_the_kernel() {
     // The last two are bits that stay off.
-    for (register, bit, was_on) in [
-        (Register::Cr4, cpu::CR4_SMAP, true),
-        (Register::Cr0, cpu::CR0_WP, true),
-        (Register::Cr4, CR4_PCE, false),
-        (Register::Efer, EFER_FFXSR, false),
+    for (register, name, bit, was_on) in [
+        (Register::Cr4, "CR4", cpu::CR4_SMAP, true),
+        (Register::Cr0, "CR0", cpu::CR0_WP, true),
+        (Register::Cr4, "CR4", CR4_PCE, false),
+        (Register::Efer, "EFER", EFER_FFXSR, false),
     ] {
         let mut machine = saved::at_prompt(&images::system().machine_without_tpm());
         let (before, after) = machine.debug(|debugger| {
@@ -34,9 +176,6 @@ fn a_protection_that_is_changed_from_outside_stops_the_kernel() {
         machine.press(&["spc"]);
         machine.expect(STOPPED);
         let report = machine.expect(HALTED);
-        machine.check_contains(
-            &report,
-            &format!("{register:?} was changed: {after:#x} instead of {before:#x}"),
-        );
+        machine.check_contains(&report, &format!("{name} was changed to {after:#x}"));
     }
 }

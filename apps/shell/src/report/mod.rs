@@ -7,6 +7,7 @@ use core::fmt::{self, Arguments, Write};
 mod audit;
 mod dma;
 mod ending;
+mod mitigations;
 mod process;
 mod services;
 mod status;
@@ -14,6 +15,7 @@ mod storage;
 
 pub use audit::{denial, denials_heading};
 pub use ending::Ending;
+pub use mitigations::{mitigations, with_cpuid};
 pub use process::{all_needs, capabilities_heading, capability, needs, process, processes_heading};
 pub use services::{service, services_heading};
 pub use status::{Facts, status};

@@ -36,6 +36,7 @@ impl Kernel {
         let count = match topic {
             Topic::Boot => write(&self.boot_status(), put),
             Topic::Cpu => write(&machine.cpu_status(), put),
+            Topic::CpuSecurity => write(&machine.cpu_security(), put),
             Topic::Memory => write(&self.memory_status(machine), put),
             Topic::Dma => write(&self.dma_status(machine), put),
             Topic::Process => {
@@ -85,6 +86,7 @@ impl Kernel {
         Ok(())
     }
 
+    #[inline(always)]
     fn boot_status(&self) -> BootStatus {
         let info = self.boot.info;
         BootStatus {
@@ -103,6 +105,7 @@ impl Kernel {
         }
     }
 
+    #[inline(always)]
     fn memory_status(&self, machine: &impl Machine) -> MemoryStatus {
         let info = self.boot.info;
         let pages = |bytes: u64| bytes.div_ceil(PAGE_BYTES as u64);
@@ -118,6 +121,7 @@ impl Kernel {
     }
 
     /// The handle in slot `index & 0xFFFF_FFFF` of the process with number `index >> 32`, 0 for the caller.
+    #[inline(always)]
     fn handle_record(
         &self,
         caller: ProcessId,

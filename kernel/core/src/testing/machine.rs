@@ -8,7 +8,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use nonos_abi::PAGE_BYTES;
-use nonos_abi::info::{CpuStatus, DmaStatus};
+use nonos_abi::info::{CpuSecurity, CpuStatus, DmaStatus};
 
 use crate::machine::{
     Access, AddressSpace, CPUS_MAX, Caching, CpuId, DEVICES_MAX, DmaFault, FrameNumber, Machine,
@@ -442,6 +442,13 @@ impl Machine for FakeMachine {
             cpus: self.cpus.len() as u64,
             w_xor_x: 1,
             ..CpuStatus::default()
+        }
+    }
+
+    fn cpu_security(&self) -> CpuSecurity {
+        CpuSecurity {
+            microcode: 7,
+            ..CpuSecurity::default()
         }
     }
 

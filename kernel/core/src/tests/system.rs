@@ -1,7 +1,8 @@
 //! `SystemRead`, the log, and power: what the system says about itself.
 
 use nonos_abi::info::{
-    BootStatus, CpuStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr, ProcessInfo, Topic,
+    BootStatus, CpuSecurity, CpuStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr,
+    ProcessInfo, Topic,
 };
 use nonos_abi::words::Words;
 use nonos_abi::{Error, ObjectKind, Rights, Syscall, start};
@@ -33,6 +34,8 @@ fn records_say_what_the_boot_loader_and_the_machine_said() {
     assert_eq!(boot.payload_hash, [0x1111_1111_1111_1111; 4]);
     let cpu: CpuStatus = read(&mut world, INFO, Topic::Cpu, 0).unwrap();
     assert_eq!((cpu.cpus, cpu.w_xor_x), (1, 1));
+    let security: CpuSecurity = read(&mut world, INFO, Topic::CpuSecurity, 0).unwrap();
+    assert_eq!(security.microcode, 7);
     let pcr: Pcr = read(&mut world, INFO, Topic::Pcr, 7).unwrap();
     assert_eq!(pcr.digest, [0x0707_0707_0707_0707; 4]);
     let past = read::<Pcr>(&mut world, INFO, Topic::Pcr, 24);
@@ -99,7 +102,7 @@ fn topics_that_do_not_exist_are_refused_and_short_buffers_get_the_first_words() 
     let mut world = World::default();
     let init = world.init();
     let buffer = world.buffer(init);
-    for topic in [9, 1000, u64::MAX] {
+    for topic in [11, 1000, u64::MAX] {
         let refused = world.call(init, Syscall::SystemRead, &[INFO, topic, 0, buffer, 100]);
         assert_eq!(refused, Err(Error::InvalidArgument));
     }

@@ -1,4 +1,4 @@
-//! The registers that hold protections: CR0, CR4, EFER and IA32_SPEC_CTRL.
+//! The registers that hold protections: CR0, CR4 and EFER.
 //!
 //! What was set in one stays set: there is no function that clears a bit, and nothing else writes these registers but the first
 //! instructions of another CPU (`startup.s`), which load what is set here. [`check`] looks whether the hardware still holds
@@ -8,25 +8,23 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number};
 
-/// Numbers of the two that are model-specific registers (SDM vol. 4, table 2-2).
+/// Number of the one that is a model-specific register (SDM vol. 4, table 2-2).
 pub const EFER: u32 = 0xC000_0080;
-const SPEC_CONTROL: u32 = 0x48;
 
 /// A register whose bits stay.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 #[allow(missing_docs)]
 pub enum Register {
     Cr0,
     Cr4,
     Efer,
-    SpecControl,
 }
 
 /// What each holds on all CPUs; 0 while nothing was set.
-static PINNED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static PINNED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 impl Register {
-    const ALL: [Self; 4] = [Self::Cr0, Self::Cr4, Self::Efer, Self::SpecControl];
+    const ALL: [Self; 3] = [Self::Cr0, Self::Cr4, Self::Efer];
 
     /// What it holds.
     pub fn read(self) -> u64 {
@@ -34,7 +32,6 @@ impl Register {
             Self::Cr0 => read_cr0(),
             Self::Cr4 => read_cr4(),
             Self::Efer => read_msr_number(EFER),
-            Self::SpecControl => read_msr_number(SPEC_CONTROL),
         }
     }
 
@@ -48,6 +45,7 @@ impl Register {
     ///
     /// # Safety
     /// The CPU has the register, and its value keeps what the kernel relies on.
+    #[inline(never)]
     pub unsafe fn pin(self, bits: u64) -> bool {
         let value = self.pinned() | bits;
         // SAFETY: the caller answers for the value.
@@ -68,7 +66,6 @@ impl Register {
                 Self::Cr0 => write_cr0(value),
                 Self::Cr4 => write_cr4(value),
                 Self::Efer => write_msr_number(EFER, value),
-                Self::SpecControl => write_msr_number(SPEC_CONTROL, value),
             }
         }
     }
@@ -90,14 +87,15 @@ pub fn check() {
     for register in Register::ALL {
         let pinned = register.pinned();
         if pinned != 0 && (register.read() ^ pinned) & !register.free() != 0 {
-            changed(register, pinned);
+            changed(register);
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn changed(register: Register, pinned: u64) -> ! {
+fn changed(register: Register) -> ! {
     let found = register.read();
-    crate::stop!("{register:?} was changed: {found:#x} instead of {pinned:#x}")
+    let name = ["CR0", "CR4", "EFER"][register as usize];
+    crate::stop!("{name} was changed to {found:#x}")
 }
