@@ -55,7 +55,7 @@ pub fn write(disk: &Path, boot_loader: &Path, system_image: Option<&Path>) -> Re
 /// Adds a file to a disk image.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn add(disk: &Path, file: &Path, to: &str) -> Result<()> {
     let partition = format!("{}@@{}", disk.display(), FIRST_SECTOR * SECTOR_BYTES);
     copy(&partition, file, to)

@@ -29,7 +29,7 @@ use crate::{audit, entry, interrupts, protection};
 
 const PAGE: u64 = PAGE_BYTES as u64;
 
-/// What [`why`] returns, decided once at boot.
+/// What [`why()`] returns, decided once at boot.
 static WHY: AtomicU64 = AtomicU64::new(why::OFF);
 
 /// Decides whether user mode gets tables of its own: when the CPU has Meltdown, or the signed image says so. Nothing says that it does

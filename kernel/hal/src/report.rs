@@ -179,7 +179,7 @@ impl Report {
         kcfi::is_check(unsafe { &*(start as *const [u8; CHECK_BYTES]) })
     }
 
-    /// Whether a failed check leads to this place ([`panic`]).
+    /// Whether a failed check leads to this place ([`panic()`]).
     fn is_check(&self, address: u64) -> bool {
         // SAFETY: code of the kernel is readable; it ends with more than this (`memset` and its kin).
         self.in_kernel(address) && unsafe { *(address as *const [u8; UD2_BYTES]) } == kcfi::UD2

@@ -69,5 +69,23 @@ mod program {
     }
 }
 
+/// Gives up: the firmware goes on to the next boot option, and the test finds no boot loader.
+#[cfg(target_os = "uefi")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: the image is this program's, which ends here.
+    let _ = unsafe {
+        uefi::boot::exit(
+            uefi::boot::image_handle(),
+            uefi::Status::ABORTED,
+            0,
+            core::ptr::null_mut(),
+        )
+    };
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
 #[cfg(not(target_os = "uefi"))]
 fn main() {}
