@@ -180,7 +180,7 @@ impl Region {
         self.user_half = user_half;
         self.user_roots = self
             .carve(self.frames as usize, |_| FrameNumber(0))
-            .expect("the kernel region is too small");
+            .unwrap_or_else(|| crate::stop!("the kernel region is too small"));
     }
 
     /// Makes a table a top-level table. False when the one for user mode has no room.
