@@ -8,12 +8,13 @@ use std::collections::HashSet;
 use system_tests::attack::{
     CPUS, check_output, expect_unharmed, run_beside, services, wait_for_end,
 };
+use system_tests::bochs::Bochs;
 use system_tests::cpu::Registers;
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{Machine, PROMPT};
 use system_tests::paging::{self, Mapping, UPPER_HALF};
 use system_tests::saved;
-use system_tests::shell::row;
+use system_tests::shell::{row, words};
 use xtask::qemu::MachineConfig;
 
 /// Has Meltdown.
@@ -196,6 +197,33 @@ fn a_signed_image_can_ask_for_it_on_a_processor_without_the_flaw() {
             seen < kernel.len() / 2,
             &format!("{seen} pages of the kernel in ring 3"),
         );
+    }
+}
+
+/// Bochs has process-context identifiers, which QEMU has not.
+#[test]
+fn with_identifiers_for_what_is_cached_programs_run_and_attackers_are_repelled() {
+    let image = images::with_adversaries();
+    let asking = image.with_entries(&[(archive::KPTI, Vec::new())]);
+    let mut machine = Bochs::boot(image, &asking);
+    machine.expect(PROMPT);
+    let status = machine.command("status");
+    let said = row(&status, "KPTI").unwrap_or_default();
+    machine.check_contains(said, "on             the image asks for it");
+    let bits = words(&status, "CR4 bits on").join(" ");
+    machine.check_contains(&bits, "PCIDE");
+    for (name, expected) in [
+        (
+            "adv-kernel-read",
+            "page fault: read from address 0xffffffff8",
+        ),
+        ("adv-breakpoint", "ended by fault: breakpoint"),
+        ("adv-sysret", "survived with flags"),
+        ("adv-busy", "14 shown, 0 failed"),
+    ] {
+        let output = machine.command(&format!("run {name}"));
+        machine.check_contains(&output, expected);
+        assert!(!output.contains("ATTACK SUCCEEDED"), "{output}");
     }
 }
 
