@@ -288,7 +288,7 @@ fn user_frames(machine: &mut Machine) -> Vec<u64> {
 
 #[test]
 fn the_kernel_lies_at_a_random_place_in_the_top_2_gib() {
-    const BOOTS: usize = 8;
+    const BOOTS: usize = 16;
     let mut places = Vec::new();
     for _ in 0..BOOTS {
         let mut machine = Machine::start(images::system().machine_without_tpm());
