@@ -67,8 +67,7 @@ impl core::fmt::Display for StartError {
             Self::Archive(error) => write!(f, "system image: {error}"),
             Self::NoAnchors => f.write_str("system image: no list of trusted publishers"),
             Self::Anchors(error) => write!(f, "system image: {error}"),
-            // The texts of all errors would take much of the kernel for this one line; docs/abi.md has them by number.
-            Self::Init(error) => write!(f, "init cannot be started: error {}", error.raw()),
+            Self::Init(error) => write!(f, "init cannot be started: {error}"),
         }
     }
 }
