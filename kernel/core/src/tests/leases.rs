@@ -88,6 +88,37 @@ fn a_server_reads_and_writes_what_it_was_lent_and_nothing_else() {
 }
 
 #[test]
+fn each_lease_of_a_message_has_its_own_words() {
+    let mut family = Family::default();
+    let [init, first, _] = family.processes();
+    let (endpoint, door) = family.endpoint();
+    let lent = family.world.buffer(first);
+    let at = |index: u64| lent + 100 * index;
+    for index in 0..4 {
+        family.world.poke(first, at(index), &[b'a' + index as u8]);
+    }
+    family.world.begin(init, Syscall::Receive, &[endpoint]);
+    family.world.switch_to(first);
+    let context = family.world.context(first);
+    [context.r14, context.r15] = [1 | LEASE_READ, at(0)];
+    [context.r12, context.r13] = [1 | LEASE_READ, at(1)];
+    // The others are in the registers of arguments.
+    let info = MessageInfo::new(0, 0, 0).lending(4).0;
+    let [third, fourth] = [2, 3].map(|index| [1 | LEASE_READ, at(index)]);
+    let arguments = [door, info, fourth[0], fourth[1], third[0], third[1]];
+    family.world.begin(first, Syscall::Call, &arguments);
+    let context = *family.world.context(init);
+    let info = MessageInfo(context.rsi);
+    assert_eq!((context.rax, info.leases()), (0, 4));
+    let (reply, buffer) = (info.reply().raw().into(), family.world.buffer(init));
+    for index in 0..4 {
+        let arguments = [reply, index, 0, buffer, 1];
+        assert_eq!(family.error(init, Syscall::LeaseRead, &arguments), None);
+        assert_eq!(family.world.peek(init, buffer, 1), [b'a' + index as u8]);
+    }
+}
+
+#[test]
 fn a_lease_allows_what_it_says() {
     for (access, allowed, denied) in [
         (LEASE_READ, Syscall::LeaseRead, Syscall::LeaseWrite),
