@@ -257,10 +257,7 @@ impl Machine {
     /// Types a command on the serial line, waits for its echo, enters it; returns its output up to the next prompt.
     #[track_caller]
     pub fn command(&mut self, line: &str) -> String {
-        self.serial.forget();
-        self.send(line);
-        self.expect(line);
-        self.send("\r");
+        self.last_command(line);
         self.expect(&format!("\n{PROMPT}"))
     }
 
