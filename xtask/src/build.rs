@@ -50,13 +50,9 @@ const ELF: [&str; 9] = [
     "-Clink-arg=--build-id=none",
 ];
 
-/// The kernel's reports follow frame pointers to name the callers; that says where without a source location for each check
-/// of a bound or a sum, which would take a seventh of the kernel.
-const KERNEL_ONLY: [&str; 3] = [
-    "-Zretpoline-external-thunk",
-    "-Cforce-frame-pointers=yes",
-    "-Zlocation-detail=none",
-];
+/// The kernel's reports name the place and what the stack says of callers; that says where without a source location for each check
+/// of a bound or a sum, which would take a seventh of the kernel, and without frame pointers, which would take a fiftieth.
+const KERNEL_ONLY: [&str; 2] = ["-Zretpoline-external-thunk", "-Zlocation-detail=none"];
 
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];

@@ -5,6 +5,7 @@
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
+use core::ops::Range;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::message::MESSAGE_WORDS;
@@ -52,6 +53,8 @@ unsafe extern "C" {
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
     static nonos_detours: [[u32; 2]; DETOURS];
+    /// The linker's name for the end of all code.
+    static etext: u8;
 }
 
 // SAFETY: it holds the invariants at the top of `entry.s`; offsets of fields and addresses of functions are the compiler's.
@@ -165,7 +168,6 @@ macro_rules! on_stack {
         let _ = FUNCTION;
         core::arch::asm!(
             "mov rsp, {top}",
-            "xor ebp, ebp",
             "call {function}",
             "ud2",
             top = in(reg) $stack_top,
@@ -205,6 +207,11 @@ pub fn idt() -> u64 {
 /// Address of the trampoline, the page with the code of `entry.s`.
 pub fn trampoline() -> u64 {
     stub(0) & !(PAGE_BYTES as u64 - 1)
+}
+
+/// Addresses of all code of the kernel, which the trampoline begins.
+pub fn code() -> Range<u64> {
+    trampoline()..(&raw const etext) as u64
 }
 
 /// Addresses in the trampoline where isolated page tables want a jump, each with its target.

@@ -26,7 +26,6 @@ nonos_trampoline:
 _start:
     mov cr3, rsi
     mov rsp, rdx
-    xor ebp, ebp
     cld
     call {start}
     ud2
@@ -38,7 +37,6 @@ _start:
 nonos_cpu_start:
     endbr64
     mov cr3, rsi
-    xor ebp, ebp
     cld
     call {start_cpu}
     ud2

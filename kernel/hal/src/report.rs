@@ -7,6 +7,7 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use core::sync::atomic::Ordering;
 
+use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START};
 use nonos_abi::kcfi::{self, CHECK_BYTES, UD2_BYTES};
 use nonos_image::archive::{Archive, KERNEL_SYMBOLS};
@@ -14,6 +15,7 @@ use nonos_image::symbols::Symbols;
 
 use crate::cpu;
 use crate::cpus::CpuBlock;
+use crate::entry;
 use crate::private::Window;
 use crate::screen::Screen;
 use crate::serial::Serial;
@@ -36,13 +38,16 @@ const GENERAL_NAMES: [&str; 15] = [
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
     "r15",
 ];
-const RBP: usize = 6;
 
 /// Values below are no secrets: counts, lengths, flags.
 const SMALL: u64 = 0x1_0000;
 
 /// Most callers shown.
-const CALLERS: usize = 12;
+const CALLERS: usize = 20;
+
+/// First byte, and length, of a call: all calls of the kernel are direct ones (`thunks.s`).
+const CALL: u8 = 0xE8;
+const CALL_BYTES: u64 = 5;
 
 const VECTOR_NMI: u64 = 2;
 const VECTOR_INVALID_OPCODE: u64 = 6;
@@ -110,7 +115,8 @@ impl Report {
             self,
             "\nnonos: the kernel stopped: {reason}\n  on CPU {cpu}\n"
         )?;
-        self.callers(frame_pointer())
+        // Everything below this report on the stack was called to write it.
+        self.callers(core::ptr::from_ref(self) as u64)
     }
 
     fn fault(&mut self, registers: &Registers, address: u64) -> fmt::Result {
@@ -166,13 +172,13 @@ impl Report {
                 if index % 3 == 2 { "\n" } else { "" }
             )?;
         }
-        self.callers(registers.general[RBP])
+        self.callers(registers.rsp)
     }
 
     /// Whether this `ud2` ends the check before an indirect call.
     fn is_mistyped_call(&self, address: u64) -> bool {
         let start = address.wrapping_sub((CHECK_BYTES - UD2_BYTES) as u64);
-        if !(self.in_kernel(start) && self.in_kernel(address)) {
+        if !(self.in_code(start) && self.in_code(address)) {
             return false;
         }
         // SAFETY: code of the kernel is readable; it starts with more code than this (`entry.s`).
@@ -182,30 +188,37 @@ impl Report {
     /// Whether a failed check leads to this place ([`panic()`]).
     fn is_check(&self, address: u64) -> bool {
         // SAFETY: code of the kernel is readable; it ends with more than this (`memset` and its kin).
-        self.in_kernel(address) && unsafe { *(address as *const [u8; UD2_BYTES]) } == kcfi::UD2
+        self.in_code(address) && unsafe { *(address as *const [u8; UD2_BYTES]) } == kcfi::UD2
     }
 
-    /// Follows the frame pointers, as far as they stay on the kernel stack and go up.
-    fn callers(&mut self, mut frame: u64) -> fmt::Result {
+    /// What may have called: every word of the kernel stack from there on that is where a call in the kernel's code returns to.
+    /// Some may be left from calls that have returned.
+    fn callers(&mut self, from: u64) -> fmt::Result {
         let (base, top) = self.stack();
-        for _ in 0..CALLERS {
-            let inside = frame >= base && frame.saturating_add(16) <= top;
-            if !inside || !frame.is_multiple_of(8) {
-                break;
+        // One that is full is left by less than a page.
+        if from.saturating_add(PAGE_BYTES as u64) < base {
+            return Ok(());
+        }
+        let mut shown = 0;
+        let mut place = from.max(base).next_multiple_of(8);
+        while place < top && shown < CALLERS {
+            // SAFETY: a word of this CPU's kernel stack, which is mapped.
+            let back = unsafe { (place as *const u64).read_volatile() };
+            if self.is_behind_call(back) {
+                // A call that never returns can be the last instruction of its function.
+                self.place("  perhaps called from ", back - 1)?;
+                shown += 1;
             }
-            // SAFETY: two words of this CPU's kernel stack, which is mapped.
-            let [next, back] = unsafe { (frame as *const [u64; 2]).read() };
-            if !self.in_kernel(back) {
-                break;
-            }
-            // A call that never returns can be the last instruction of its function.
-            self.place("  called from ", back - 1)?;
-            if next <= frame {
-                break;
-            }
-            frame = next;
+            place += 8;
         }
         Ok(())
+    }
+
+    /// Whether a call ends here.
+    fn is_behind_call(&self, address: u64) -> bool {
+        let call = address.wrapping_sub(CALL_BYTES);
+        // SAFETY: code of the kernel is readable.
+        self.in_code(call) && self.in_code(address) && unsafe { *(call as *const u8) } == CALL
     }
 
     /// This CPU's kernel stack, from where to where.
@@ -220,7 +233,7 @@ impl Report {
     fn place(&mut self, prefix: &str, address: u64) -> fmt::Result {
         let Some(offset) = self
             .info
-            .filter(|_| self.in_kernel(address))
+            .filter(|_| self.in_code(address))
             .map(|info| address - info.kernel_base)
         else {
             return writeln!(self, "{prefix}{}", Shown(address));
@@ -233,10 +246,9 @@ impl Report {
         }
     }
 
-    fn in_kernel(&self, address: u64) -> bool {
-        self.info.is_some_and(|info| {
-            (info.kernel_base..info.kernel_base + info.kernel_bytes).contains(&address)
-        })
+    /// Whether the kernel's code is there.
+    fn in_code(&self, address: u64) -> bool {
+        entry::code().contains(&address)
     }
 }
 
@@ -267,13 +279,4 @@ impl fmt::Display for Shown {
 fn symbols() -> Option<Symbols<'static>> {
     let archive = Archive::parse(stop::payload()?).ok()?;
     Symbols::parse(archive.get(KERNEL_SYMBOLS)?).ok()
-}
-
-fn frame_pointer() -> u64 {
-    let frame: u64;
-    // SAFETY: reading a register changes nothing.
-    unsafe {
-        core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags))
-    };
-    frame
 }
