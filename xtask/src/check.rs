@@ -112,8 +112,13 @@ fn packages_of(target: Target) -> Result<Vec<String>> {
         Target::BootLoader => own(&[BOOT_LOADER, "bochs-firmware"]),
         Target::Kernel => own(&[KERNEL, "nonos-hal", "nonos-kernel-core"]),
         Target::User => {
-            let mut packages: Vec<String> =
-                own(&["nonos-rt", "nonos-proto", "adversaries", "bench-calls"]);
+            let mut packages: Vec<String> = own(&[
+                "nonos-rt",
+                "nonos-proto",
+                "nonos-crypto",
+                "adversaries",
+                "bench-calls",
+            ]);
             packages.extend(
                 modules::of_system(&paths::root())?
                     .into_iter()

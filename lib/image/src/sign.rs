@@ -17,8 +17,7 @@
 use alloc::string::String;
 use core::fmt::{self, Write};
 
-use fips204::ml_dsa_65;
-use fips204::traits::{KeyGen, SerDes, Signer};
+use nonos_crypto::{Secret, ed25519, ml_dsa};
 use zeroize::Zeroizing;
 
 use crate::bytes::Hex;
@@ -46,8 +45,8 @@ pub const SEED_BYTES: usize = 32;
 /// copied::<nonos_image::keys::SecretKeys>();
 /// ```
 pub struct SecretKeys {
-    ed25519: Zeroizing<[u8; SEED_BYTES]>,
-    ml_dsa: Zeroizing<[u8; SEED_BYTES]>,
+    ed25519: Secret<SEED_BYTES>,
+    ml_dsa: Secret<SEED_BYTES>,
 }
 
 /// Why a text is no secret key file. Says nothing of its contents.
@@ -90,17 +89,22 @@ impl SecretKeys {
     /// # Errors
     /// When the operating system has none.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut keys = Self::from_seeds([0; SEED_BYTES], [0; SEED_BYTES]);
-        getrandom::fill(&mut *keys.ed25519)?;
-        getrandom::fill(&mut *keys.ml_dsa)?;
-        Ok(keys)
+        let seed = || {
+            let mut filled = Ok(());
+            let seed = Secret::written_by(|bytes| filled = getrandom::fill(bytes));
+            filled.map(|()| seed)
+        };
+        Ok(Self {
+            ed25519: seed()?,
+            ml_dsa: seed()?,
+        })
     }
 
     /// The keys that follow from two seeds.
-    pub fn from_seeds(ed25519: [u8; SEED_BYTES], ml_dsa: [u8; SEED_BYTES]) -> Self {
+    pub fn from_seeds(mut ed25519: [u8; SEED_BYTES], mut ml_dsa: [u8; SEED_BYTES]) -> Self {
         Self {
-            ed25519: Zeroizing::new(ed25519),
-            ml_dsa: Zeroizing::new(ml_dsa),
+            ed25519: Secret::taken_from(&mut ed25519),
+            ml_dsa: Secret::taken_from(&mut ml_dsa),
         }
     }
 
@@ -128,7 +132,7 @@ impl SecretKeys {
     pub fn to_text(&self) -> Zeroizing<String> {
         // Large enough never to move: a move would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(256));
-        let (ed25519, ml_dsa) = (Hex(&*self.ed25519), Hex(&*self.ml_dsa));
+        let (ed25519, ml_dsa) = (Hex(self.ed25519.expose()), Hex(self.ml_dsa.expose()));
         write!(text, "{TITLE}\n{ED25519}{ed25519}\n{ML_DSA}{ml_dsa}\n")
             .expect("a String takes any text");
         text
@@ -136,20 +140,14 @@ impl SecretKeys {
 
     /// The public keys.
     pub fn public(&self) -> PublicKeys {
-        let (ml_dsa, _) = ml_dsa_65::KG::keygen_from_seed(&self.ml_dsa);
         PublicKeys {
-            ed25519: ed25519_dalek::SigningKey::from_bytes(&self.ed25519)
-                .verifying_key()
-                .to_bytes(),
-            ml_dsa: ml_dsa.into_bytes(),
+            ed25519: ed25519::SigningKey::from_seed(&self.ed25519).public(),
+            ml_dsa: ml_dsa::SigningKey::from_seed(&self.ml_dsa).public(),
         }
     }
 
     pub(crate) fn sign_ed25519(&self, message: &[u8]) -> [u8; ED25519_SIGNATURE_BYTES] {
-        use ed25519_dalek::Signer;
-        ed25519_dalek::SigningKey::from_bytes(&self.ed25519)
-            .sign(message)
-            .to_bytes()
+        ed25519::SigningKey::from_seed(&self.ed25519).sign(message)
     }
 
     pub(crate) fn sign_ml_dsa(
@@ -157,10 +155,8 @@ impl SecretKeys {
         message: &[u8],
         context: &[u8],
     ) -> [u8; ML_DSA_SIGNATURE_BYTES] {
-        // All zeros instead of random numbers: FIPS 204, algorithm 2, deterministic variant.
-        const DETERMINISTIC: [u8; 32] = [0; 32];
-        let (_, key) = ml_dsa_65::KG::keygen_from_seed(&self.ml_dsa);
-        key.try_sign_with_seed(&DETERMINISTIC, message, context)
+        ml_dsa::SigningKey::from_seed(&self.ml_dsa)
+            .sign_deterministic(message, context)
             .expect("a key from a seed signs, and contexts are shorter than 256 bytes")
     }
 }
@@ -171,17 +167,23 @@ fn line<'a>(text: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
         .and_then(|(line, rest)| Some((line.strip_prefix(start)?, rest)))
 }
 
-fn seed(digits: &str) -> Option<Zeroizing<[u8; SEED_BYTES]>> {
-    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+fn seed(digits: &str) -> Option<Secret<SEED_BYTES>> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
         return None;
     };
     if pairs.len() != SEED_BYTES {
         return None;
     }
-    for (byte, [high, low]) in seed.iter_mut().zip(pairs) {
-        let digit = |digit: u8| (digit as char).to_digit(16);
-        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
-    }
-    Some(seed)
+    let mut are_digits = true;
+    let seed = Secret::<SEED_BYTES>::written_by(|seed| {
+        for (byte, [high, low]) in seed.iter_mut().zip(pairs) {
+            let mut digit = |digit: u8| {
+                let value = (digit as char).to_digit(16);
+                are_digits &= value.is_some();
+                value.unwrap_or(0) as u8
+            };
+            *byte = digit(*high) << 4 | digit(*low);
+        }
+    });
+    are_digits.then_some(seed)
 }

@@ -54,7 +54,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 /// Packages with cryptography of the project.
-const CRYPTOGRAPHY: [&str; 1] = ["nonos-image"];
+const CRYPTOGRAPHY: [&str; 2] = ["nonos-crypto", "nonos-image"];
 
 /// The page.
 const PAGE: Page = Page {
@@ -208,7 +208,7 @@ fn own_counts(packages: &[Package]) -> String {
 
 fn dependency_counts(dependencies: &BTreeMap<String, Counts>) -> String {
     let mut text = String::from("\n## Dependencies\n\n");
-    text += "Crates from outside that are in the image, counted in all of their source, also in what their features leave out here. `core`, `alloc` and \
+    text += "Crates from outside that are in the image, or that `nonos-crypto` has for programs that come to need them, counted in all of their source, also in what their features leave out here. `core`, `alloc` and \
              `compiler_builtins` are not counted.\n\n";
     text += &Counts::header("crate");
     let mut without = Vec::new();
