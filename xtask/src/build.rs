@@ -57,17 +57,16 @@ const KERNEL_ONLY: [&str; 2] = ["-Zretpoline-external-thunk", "-Zlocation-detail
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
 
-/// The small implementations of the cryptography, and formally verified field arithmetic.
-const CRYPTOGRAPHY: [&str; 9] = [
-    r#"curve25519_dalek_backend="fiat""#,
+/// Formally verified field arithmetic.
+const VERIFIED_ARITHMETIC: &str = r#"curve25519_dalek_backend="fiat""#;
+
+/// The small and portable implementations of the cryptography: for boot loader and kernel, which have no SSE and little room. Programs
+/// look at run time for the CPU's instructions.
+const SMALL_CRYPTOGRAPHY: [&str; 4] = [
     r#"sha2_backend="soft""#,
     r#"sha2_backend_soft="compact""#,
     r#"keccak_backend="soft""#,
     r#"keccak_backend_soft="compact""#,
-    r#"aes_backend="soft""#,
-    r#"aes_backend_soft="compact""#,
-    r#"chacha20_backend="soft""#,
-    r#"poly1305_backend="soft""#,
 ];
 
 impl Target {
@@ -90,6 +89,17 @@ impl Target {
             Self::Kernel => "x86_64-nonos-kernel",
             Self::User => "x86_64-nonos-user",
         }
+    }
+
+    /// Which implementations of the cryptography are compiled in.
+    fn cryptography(self) -> impl Iterator<Item = &'static str> {
+        let small: &[_] = match self {
+            Self::BootLoader | Self::Kernel => &SMALL_CRYPTOGRAPHY,
+            Self::User => &[],
+        };
+        [VERIFIED_ARITHMETIC]
+            .into_iter()
+            .chain(small.iter().copied())
     }
 
     fn flags(self) -> impl Iterator<Item = &'static &'static str> {
@@ -333,7 +343,7 @@ impl Builder {
         };
         let wanted = target.flags().filter(|flag| !left_out(flag));
         let mut flags: Vec<String> = wanted.map(ToString::to_string).collect();
-        for setting in CRYPTOGRAPHY {
+        for setting in target.cryptography() {
             flags.extend(["--cfg".to_owned(), setting.to_owned()]);
         }
         flags.extend(
