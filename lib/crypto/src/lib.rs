@@ -9,7 +9,7 @@
 //! | keys from passphrases | [`passphrase`]: Argon2id | `argon2` |
 //! | encryption | [`aead`]: AES-256-GCM, ChaCha20-Poly1305 | `aes-gcm`, `chacha20poly1305` |
 //! | signatures | [`ed25519`], [`ml_dsa`] (ML-DSA-65) | `ed25519-dalek`, `fips204` |
-//! | key agreement | [`hybrid`] (X-Wing); [`x25519`], [`ml_kem`] (ML-KEM-768) for protocols that name them | `x-wing`, `x25519-dalek`, `ml-kem` |
+//! | key agreement | [`hybrid`] (X-Wing); [`x25519`], [`ml_kem`] (ML-KEM-768) for protocols that name them | `ml-kem` and `x25519-dalek` |
 //!
 //! Invariants:
 //!
