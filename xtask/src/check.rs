@@ -118,6 +118,7 @@ fn packages_of(target: Target) -> Result<Vec<String>> {
                 "nonos-crypto",
                 "adversaries",
                 "bench-calls",
+                "crypto-vectors",
             ]);
             packages.extend(
                 modules::of_system(&paths::root())?

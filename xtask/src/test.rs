@@ -24,6 +24,8 @@ const PROGRAMS: &[&str] = &[
     "shell",
     "--package",
     "init",
+    "--package",
+    "crypto-vectors",
     "--lib",
 ];
 

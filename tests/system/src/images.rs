@@ -63,6 +63,18 @@ pub fn with_referee() -> &'static Image {
     IMAGE.get_or_init(|| build("referee", referee_modules()))
 }
 
+/// The system and the program that runs the public vectors of cryptography (`tests/vectors`).
+pub fn with_vectors() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let vectors = ModuleSpec::of_package("crypto-vectors", "vectors");
+        build(
+            "vectors",
+            vec![made("the manifest of the vectors", vectors)],
+        )
+    })
+}
+
 /// Keys that the boot loader, the image and the firmware of the tests do not know.
 pub fn unknown_keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();

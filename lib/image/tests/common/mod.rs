@@ -27,21 +27,3 @@ pub fn noise(length: usize) -> Vec<u8> {
     };
     (0..length).map(|_| next()).collect()
 }
-
-/// A file of test vectors. A missing file fails the test.
-pub fn vectors(path: &str) -> serde_json::Value {
-    let path = format!(
-        "{}/../../../shared/vectors/{path}",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Bytes from a string of hexadecimal digits.
-pub fn hex(value: &serde_json::Value) -> Vec<u8> {
-    let digits = value.as_str().expect("a string");
-    assert!(digits.len().is_multiple_of(2), "{digits}");
-    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits");
-    (0..digits.len()).step_by(2).map(byte).collect()
-}
