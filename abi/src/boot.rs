@@ -18,7 +18,7 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI4");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI5");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
@@ -75,6 +75,10 @@ pub struct BootInfo {
     pub stack_guard: u64,
     /// Sources that went into the seed: bits of [`entropy`].
     pub entropy_sources: u64,
+    /// What all CPUs do against their known flaws: bits of [`remedy`].
+    pub remedies: u64,
+    /// With [`remedy::SPEC_CONTROL`]: the value of IA32_SPEC_CTRL.
+    pub spec_control: u64,
     /// [`crate::info::boot_flags`].
     pub flags: u64,
     /// Security version in the signed header.
@@ -125,6 +129,28 @@ pub mod entropy {
     pub const JITTER: u64 = 1 << 4;
     /// Names of the bits, lowest first.
     pub const NAMES: [&str; 5] = ["EFI_RNG", "RDSEED", "RDRAND", "TPM", "timer jitter"];
+}
+
+/// Bits of [`BootInfo::remedies`]: what the flaws of the CPU want done, as far as it can be done (`nonos-mitigations`).
+pub mod remedy {
+    /// IA32_SPEC_CTRL gets [`super::BootInfo::spec_control`].
+    pub const SPEC_CONTROL: u64 = 1;
+    /// EFER.AIBRSE is set.
+    pub const AUTO_IBRS: u64 = 1 << 1;
+    /// IA32_TSX_CTRL turns transactions off.
+    pub const TSX_OFF: u64 = 1 << 2;
+    /// IA32_MCU_OPT_CTRL exists, and must not turn off what the microcode does.
+    pub const MCU_CONTROL: u64 = 1 << 3;
+    /// User mode has page tables without the kernel.
+    pub const ISOLATE_TABLES: u64 = 1 << 4;
+    /// Each way out to user space overwrites the CPU's buffers (VERW).
+    pub const CLEAR_BUFFERS: u64 = 1 << 5;
+    /// Each switch to another process forgets branch predictions (IBPB), and overwrites those of returns.
+    pub const BARRIER_ON_SWITCH: u64 = 1 << 6;
+    /// Each entry from user space forgets branch predictions.
+    pub const BARRIER_ON_ENTRY: u64 = 1 << 7;
+    /// Each entry from user space overwrites the history of branches.
+    pub const CLEAR_HISTORY: u64 = 1 << 8;
 }
 
 /// Physical memory.

@@ -240,6 +240,8 @@ pub mod cpu_measures {
     pub const BARRIER_ON_SWITCH: u64 = 1 << 5;
     /// Each way into the kernel from user space forgets branch predictions (IBPB), those of returns, too.
     pub const BARRIER_ON_ENTRY: u64 = 1 << 6;
+    /// Each way into the kernel from user space overwrites the history of branches.
+    pub const HISTORY_CLEARED: u64 = 1 << 7;
 }
 
 record! {

@@ -4,10 +4,13 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdtsc, CpuidResult};
 
 use nonos_boot::Refusal;
+use nonos_mitigations::{CpuSecurity, Plan, enumerated, has_arch_capabilities, plan};
 
 /// IA32_EFER (SDM vol. 4, 2.1) and its bit NXE.
 const EFER: u32 = 0xC000_0080;
 const EFER_NXE: u64 = 1 << 11;
+/// IA32_ARCH_CAPABILITIES (SDM vol. 4, table 2-2).
+const ARCH_CAPABILITIES: u32 = 0x10A;
 /// CR0.WP: also the kernel may not write to read-only pages.
 const CR0_WP: u64 = 1 << 16;
 /// CR4.PGE, CR4.LA57, CR4.PCIDE.
@@ -26,6 +29,19 @@ pub fn check() -> Result<(), Refusal> {
         return Err(Refusal::FiveLevelPaging);
     }
     Ok(())
+}
+
+/// What the kernel is to do on all CPUs against the known flaws of this one.
+pub fn remedies() -> Plan {
+    let enumerated = enumerated();
+    let arch_capabilities = match has_arch_capabilities(&enumerated) {
+        true => read_msr(ARCH_CAPABILITIES),
+        false => 0,
+    };
+    plan(&CpuSecurity {
+        arch_capabilities,
+        ..enumerated
+    })
 }
 
 /// Time-stamp counter.
@@ -100,9 +116,7 @@ pub unsafe fn prepare_for_kernel() {
     // are (PCIDE may be cleared at any time in 64-bit mode, SDM vol. 3, 4.10.1).
     unsafe {
         asm!("cli", "cld", options(nomem, nostack));
-        let (low, high): (u32, u32);
-        asm!("rdmsr", in("ecx") EFER, out("eax") low, out("edx") high, options(nomem, nostack));
-        let efer = (u64::from(high) << 32 | u64::from(low)) | EFER_NXE;
+        let efer = read_msr(EFER) | EFER_NXE;
         asm!("wrmsr", in("ecx") EFER, in("eax") efer as u32, in("edx") (efer >> 32) as u32, options(nostack));
         let cr4 = read_cr4() & !(CR4_PGE | CR4_PCIDE);
         asm!("mov cr4, {}", in(reg) cr4, options(nostack));
@@ -111,6 +125,16 @@ pub unsafe fn prepare_for_kernel() {
         cr0 |= CR0_WP;
         asm!("mov cr0, {}", in(reg) cr0, options(nostack));
     }
+}
+
+/// A model-specific register that the CPU has.
+fn read_msr(number: u32) -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("rdmsr", in("ecx") number, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags))
+    };
+    u64::from(high) << 32 | u64::from(low)
 }
 
 fn read_cr4() -> u64 {

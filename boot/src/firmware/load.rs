@@ -114,6 +114,8 @@ pub fn prepare(
     info.payload_bytes = unpacked_bytes as u64;
     fill_in_facts(info, image, &facts);
     info.stack_guard = random.number();
+    let plan = cpu::remedies();
+    (info.remedies, info.spec_control) = (plan.remedies, plan.spec_control);
     info.acpi = read_acpi()?;
     let handed_over = places.ranges();
     check_memory_map(report, info, &handed_over)?;

@@ -51,6 +51,8 @@ pub mod efer {
     pub const LME: u64 = 1 << 8;
     pub const LMA: u64 = 1 << 10;
     pub const NXE: u64 = 1 << 11;
+    /// Automatic IBRS (AMD64 manual vol. 2, 3.1.7).
+    pub const AIBRSE: u64 = 1 << 21;
 }
 
 /// Bits of RFLAGS (SDM vol. 1, 3.4.3).
@@ -72,6 +74,8 @@ pub enum Msr {
     ApicBase = 0x1B,
     MicrocodeRevision = 0x8B,
     ArchCapabilities = 0x10A,
+    TsxControl = 0x122,
+    McuControl = 0x123,
     SysenterCs = 0x174,
     Pat = 0x277,
     UserCet = 0x6A0,

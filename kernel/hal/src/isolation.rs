@@ -15,12 +15,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use nonos_abi::PAGE_BYTES;
-use nonos_abi::info::{CpuSecurity, isolation as why};
+use nonos_abi::boot::{BootInfo, remedy};
+use nonos_abi::info::isolation as why;
 use nonos_image::archive::{Archive, KPTI};
 use nonos_kernel_core::machine::FrameNumber;
-use nonos_mitigations::{Issue, is_affected};
 
-use crate::cpu::{self, cr3};
+use crate::cpu::cr3;
 use crate::cpus::{CpuBlock, Cpus};
 use crate::private::Window;
 use crate::region::Region;
@@ -34,20 +34,13 @@ static WHY: AtomicU64 = AtomicU64::new(why::OFF);
 
 /// Decides whether user mode gets tables of its own: when the CPU has Meltdown, or the signed image says so. Nothing says that it does
 /// not on a CPU that needs it.
-pub fn decide(payload: &[u8]) {
-    let [vendor, leaf] = [0, 1].map(cpu::cpuid);
-    let this = CpuSecurity {
-        vendor: u64::from(vendor.edx) << 32 | u64::from(vendor.ebx),
-        leaf_1: u64::from(leaf.ecx) << 32 | u64::from(leaf.eax),
-        arch_capabilities: protection::arch_capabilities(),
-        ..CpuSecurity::default()
-    };
+pub fn decide(info: &BootInfo, payload: &[u8]) {
     // An archive that cannot be read stops the kernel later, before any program runs.
     let is_asked = || Archive::parse(payload).is_ok_and(|archive| archive.get(KPTI).is_some());
-    let why = match is_affected(&this, Issue::Meltdown) {
-        true => why::AFFECTED,
-        false if is_asked() => why::ASKED,
-        false => why::OFF,
+    let why = match info.remedies & remedy::ISOLATE_TABLES {
+        0 if is_asked() => why::ASKED,
+        0 => why::OFF,
+        _ => why::AFFECTED,
     };
     WHY.store(why, Ordering::Relaxed);
 }

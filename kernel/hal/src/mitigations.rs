@@ -1,13 +1,17 @@
 //! The known flaws of CPUs: what this one says of them, and what the kernel does about them.
 //!
-//! What CPUID says everybody can read; here is what only the kernel can. `nonos-mitigations` draws the conclusions. The kernel isolates page
-//! tables (`isolation.rs`), leaves through retpolines, masks indices and keeps absent entries of page tables zero. It does not
-//! turn on what newer CPUs have against the other flaws, so they are reported as open. What is read is the CPU's that runs the call.
+//! Which CPU has which flaw, and what helps, the boot loader looked up with `nonos-mitigations`: its plan, [`BootInfo::remedies`], is made true
+//! here on each CPU before that runs anything for user space. What is reported is read back, so a register that does not hold what was
+//! written counts for nothing. All CPUs must be like the one the plan was made for: another is left out (`smp.rs`), so that what is said is
+//! true of all. What CPUID says everybody can read, so the report leaves it out.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use nonos_abi::boot::{BootInfo, remedy};
 use nonos_abi::info::{CpuSecurity, cpu_measures};
 
 use crate::cpu::pinned::Register;
-use crate::cpu::{self, Msr};
+use crate::cpu::{self, Msr, efer};
 use crate::isolation;
 use crate::protection;
 use crate::table::Entry;
@@ -17,6 +21,73 @@ use crate::thunks;
 const INTEL: u32 = u32::from_le_bytes(*b"Genu");
 const AMD: u32 = u32::from_le_bytes(*b"Auth");
 const HYGON: u32 = u32::from_le_bytes(*b"Hygo");
+
+/// IA32_TSX_CTRL: RTM_DISABLE and TSX_CPUID_CLEAR (SDM vol. 4, table 2-2).
+const TSX_OFF: u64 = 0b11;
+/// IA32_MCU_OPT_CTRL: RNGDS_MITG_DIS and GDS_MITG_DIS, which turn off what the microcode does.
+const MICROCODE_OFF: u64 = 1 | 1 << 4;
+
+/// Bits of [`remedy`], and the value for IA32_SPEC_CTRL.
+static REMEDIES: AtomicU64 = AtomicU64::new(0);
+static SPEC_CONTROL: AtomicU64 = AtomicU64::new(0);
+/// What the boot CPU is.
+static FIRST: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+fn wants(remedy: u64) -> bool {
+    REMEDIES.load(Ordering::Relaxed) & remedy != 0
+}
+
+/// Notes the plan, and which CPU it is for: this one.
+pub fn plan(info: &BootInfo) {
+    REMEDIES.store(info.remedies, Ordering::Relaxed);
+    SPEC_CONTROL.store(info.spec_control, Ordering::Relaxed);
+    for (first, word) in FIRST.iter().zip(identity()) {
+        first.store(word, Ordering::Relaxed);
+    }
+}
+
+/// Whether this CPU is like the one that the plan is for: family, model and stepping, its microcode, and what that says of flaws.
+pub fn is_like_first() -> bool {
+    let mut pairs = FIRST.iter().zip(identity());
+    pairs.all(|(first, word)| first.load(Ordering::Relaxed) == word)
+}
+
+#[inline(never)]
+fn identity() -> [u64; 3] {
+    let signature = u64::from(cpu::cpuid(1).eax);
+    let offers = u64::from(cpu::cpuid(7).edx);
+    [
+        offers << 32 | signature,
+        protection::arch_capabilities(),
+        microcode(),
+    ]
+}
+
+/// Turns on in this CPU's registers what the plan says.
+///
+/// # Safety
+/// Called once on each CPU, after the other protections are on. The plan is for a CPU like this one.
+pub unsafe fn enable() {
+    // SAFETY: the plan says that the registers exist. No value changes what memory or instructions do, but that transactions abort. What
+    // does not hold is seen by whoever asks what is so.
+    unsafe {
+        if wants(remedy::SPEC_CONTROL) {
+            Register::SpecControl.pin(SPEC_CONTROL.load(Ordering::Relaxed));
+        }
+        if wants(remedy::AUTO_IBRS) {
+            Register::Efer.pin(efer::AIBRSE);
+        }
+        if wants(remedy::TSX_OFF) {
+            cpu::write_msr(Msr::TsxControl, TSX_OFF);
+        }
+        if wants(remedy::MCU_CONTROL) {
+            let value = cpu::read_msr(Msr::McuControl);
+            if value & MICROCODE_OFF != 0 {
+                cpu::write_msr(Msr::McuControl, value & !MICROCODE_OFF);
+            }
+        }
+    }
+}
 
 /// Revision of the microcode; 0 where nobody says how to ask.
 fn microcode() -> u64 {
@@ -37,9 +108,17 @@ fn microcode() -> u64 {
 #[inline(always)]
 pub fn status() -> CpuSecurity {
     let when = |holds, measure| if holds { measure } else { 0 };
+    let read = |remedy, msr| if wants(remedy) { cpu::read_msr(msr) } else { 0 };
+    let [_, arch_capabilities, microcode] = identity();
     CpuSecurity {
-        microcode: microcode(),
-        arch_capabilities: protection::arch_capabilities(),
+        microcode,
+        arch_capabilities,
+        spec_control: match wants(remedy::SPEC_CONTROL) {
+            true => Register::SpecControl.read(),
+            false => 0,
+        },
+        tsx_control: read(remedy::TSX_OFF, Msr::TsxControl),
+        mcu_control: read(remedy::MCU_CONTROL, Msr::McuControl),
         cr4: Register::Cr4.read(),
         efer: Register::Efer.read(),
         // Every index from user space goes through `speculation.rs`, and every entry that depends on a branch has its `lfence`.

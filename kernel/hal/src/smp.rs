@@ -22,6 +22,7 @@ use crate::cpus::{CpuBlock, Cpus};
 use crate::entry;
 use crate::gdt;
 use crate::interrupts;
+use crate::mitigations;
 use crate::private::{PrivateArea, Window};
 use crate::protection;
 use crate::region::Region;
@@ -51,6 +52,10 @@ const UP_US: u64 = 2_000_000;
 const CLOCK_ROUNDS: u32 = 3;
 /// Clocks that differ by less are as good as equal.
 const CLOCK_US: u64 = 1;
+
+/// [`CpuBlock::start_answer`] of a CPU that is up: whether it is like the first.
+const ALIKE: u64 = 1;
+const DIFFERENT: u64 = 2;
 
 /// Data of the page, behind the code.
 #[repr(C)]
@@ -199,7 +204,17 @@ impl Starter<'_> {
         if !self.wait(RESTART_US, is_up) {
             self.apic.start(id, page);
         }
-        self.wait(UP_US, is_up) && self.compare_clocks(block)
+        if !self.wait(UP_US, is_up) {
+            return false;
+        }
+        // What is said and done about the flaws of CPUs must be true of all.
+        if block.start_answer.load(Ordering::Acquire) == DIFFERENT {
+            say(format_args!(
+                "the CPU with APIC id {id} is not like the first"
+            ));
+            return false;
+        }
+        self.compare_clocks(block)
     }
 
     /// Makes what a CPU has for itself.
@@ -349,7 +364,16 @@ pub unsafe extern "C" fn start_cpu(block: &'static CpuBlock) -> ! {
         apic.enable_here();
     }
     Clock::start_alarm(&apic);
-    block.start_answer.store(1, Ordering::Release);
+    // The plan is for CPUs like the first. Another waits here, for good.
+    let answer = match mitigations::is_like_first() {
+        true => {
+            // SAFETY: once on this CPU, after the other protections.
+            unsafe { mitigations::enable() };
+            ALIKE
+        }
+        false => DIFFERENT,
+    };
+    block.start_answer.store(answer, Ordering::Release);
     for round in 1..=CLOCK_ROUNDS {
         while block.start_step.load(Ordering::Acquire) != round {
             spin_loop();

@@ -21,7 +21,7 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{audit, cpu, entry, interrupts, isolation, protection, stack_guard, stop};
+use crate::{audit, cpu, entry, interrupts, isolation, mitigations, protection, stack_guard, stop};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -77,8 +77,10 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
     let this = CpuBlock::of(0);
     // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
     unsafe {
-        isolation::decide(stop::payload().unwrap_or_default());
+        isolation::decide(info, stop::payload().unwrap_or_default());
         protection::enable();
+        mitigations::plan(info);
+        mitigations::enable();
         stop::set_root(root);
         let mut region = Region::new(info);
         let mut area = PrivateArea::new(&mut region, root, this);

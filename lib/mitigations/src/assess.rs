@@ -91,6 +91,8 @@ fn affected(cpu: &CpuSecurity, issue: Issue) -> (State, &'static str) {
         Issue::Downfall => (Vulnerable, "AVX on, no microcode"),
         Issue::Bhi if BHI_OFF.of(cpu) => (Mitigated, "BHI_DIS_S"),
         Issue::Bhi if retpolines_hold(cpu) => (Mitigated, "retpolines"),
+        Issue::Bhi if kernel(does::HISTORY_CLEARED) => (Mitigated, "history cleared at entries"),
+        Issue::Bhi if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
         Issue::Bhi => (Vulnerable, "neither BHI_DIS_S nor retpolines"),
         Issue::Its if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
         Issue::Its if retpolines_hold(cpu) => (InPart, "retpolines; returns can be trained"),

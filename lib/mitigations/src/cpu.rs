@@ -1,5 +1,7 @@
 //! The record, read: vendor, family, model, and one name for each bit.
 
+use core::arch::x86_64::{__cpuid_count, CpuidResult};
+
 use nonos_abi::info::CpuSecurity;
 
 /// Who made a CPU, as far as guidance differs.
@@ -36,6 +38,7 @@ bits! {
     IBRS_IBPB = leaf_7 58;
     STIBP = leaf_7 59;
     L1D_FLUSH = leaf_7 60;
+    ARCH_CAPABILITIES = leaf_7 61;
     SSBD = leaf_7 63;
     RRSBA_CTRL = leaf_7_2 2;
     BHI_CTRL = leaf_7_2 4;
@@ -45,7 +48,6 @@ bits! {
     AMD_SSBD = leaf_8 24;
     AMD_SSB_NO = leaf_8 26;
     AMD_BTC_NO = leaf_8 29;
-    AMD_IBPB_RETURNS = leaf_8 30;
     AUTO_IBRS = leaf_21 8;
     IBPB_BRANCH_TYPES = leaf_21 28;
     SRSO_NO = leaf_21 29;
@@ -133,4 +135,35 @@ pub fn signature(cpu: &CpuSecurity) -> [u32; 3] {
 /// Whether the CPU can be told to forget branch predictions (IBPB).
 pub fn has_barrier(cpu: &CpuSecurity) -> bool {
     IBRS_IBPB.of(cpu) || AMD_IBPB.of(cpu)
+}
+
+/// What CPUID says of the CPU that this runs on; the rest of the record is empty.
+pub fn enumerated() -> CpuSecurity {
+    let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+    let leaf = |number: u32, part| match __cpuid_count(number & 1 << 31, 0).eax {
+        last if number > last => CpuidResult {
+            eax: 0,
+            ebx: 0,
+            ecx: 0,
+            edx: 0,
+        },
+        _ => __cpuid_count(number, part),
+    };
+    let (leaf_0, leaf_1, leaf_7) = (leaf(0, 0), leaf(1, 0), leaf(7, 0));
+    let leaf_7_2 = if leaf_7.eax >= 2 { leaf(7, 2).edx } else { 0 };
+    CpuSecurity {
+        vendor: pair(leaf_0.ebx, leaf_0.edx),
+        vendor_end: leaf_0.ecx.into(),
+        leaf_1: pair(leaf_1.eax, leaf_1.ecx),
+        leaf_7: pair(leaf_7.ebx, leaf_7.edx),
+        leaf_7_2: leaf_7_2.into(),
+        leaf_8: leaf(0x8000_0008, 0).ebx.into(),
+        leaf_21: leaf(0x8000_0021, 0).eax.into(),
+        ..CpuSecurity::default()
+    }
+}
+
+/// Whether there is IA32_ARCH_CAPABILITIES, which only the kernel can read.
+pub fn has_arch_capabilities(cpu: &CpuSecurity) -> bool {
+    ARCH_CAPABILITIES.of(cpu)
 }

@@ -1,10 +1,10 @@
 //! Known flaws of CPUs that programs can use to read what is not theirs: which CPUs have them, what a kernel does about them, and
 //! what follows for the machine that it runs on.
 //!
-//! Three pure functions over one record, [`CpuSecurity`], which the kernel fills from CPUID and model-specific registers:
+//! Three pure functions over one record, [`CpuSecurity`], filled from CPUID ([`enumerated`]) and model-specific registers:
 //!
 //! - [`is_affected`]: by what the CPU enumerates, and where it does not, by the vendors' lists of families and models;
-//! - [`plan()`]: what to turn on, for the kernel;
+//! - [`plan()`]: what to turn on: the boot loader asks, the kernel does it;
 //! - [`assess()`]: what is so, for a person. It looks at what registers hold and at what the kernel says it does, never at
 //!   what was meant to be.
 //!
@@ -22,7 +22,7 @@ mod tests;
 
 pub use affected::is_affected;
 pub use assess::{State, Verdict, assess};
-pub use cpu::{Vendor, signature, vendor};
+pub use cpu::{enumerated, has_arch_capabilities, signature};
 pub use plan::{Plan, plan};
 
 #[doc(no_inline)]

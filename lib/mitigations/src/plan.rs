@@ -4,14 +4,15 @@
 //! none may do without. Values that are set once cost nothing on the way; what runs at each exit, entry or switch is
 //! done only where a flaw needs it.
 
+use nonos_abi::boot::remedy;
 use nonos_abi::info::CpuSecurity;
 
 use crate::Issue;
 use crate::affected::{has_trained_returns, is_affected};
 use crate::cpu::{
-    AMD_IBPB_RETURNS, AMD_IBRS, AMD_SSB_NO, AMD_SSBD, AMD_STIBP, AUTO_IBRS, BHI_CTRL, BHI_NO,
-    FB_CLEAR, GDS_CTRL, IBPB_BRANCH_TYPES, IBRS_ALL, IBRS_IBPB, MD_CLEAR, RFDS_CLEAR, RRSBA,
-    RRSBA_CTRL, SRBDS_CTRL, SSB_NO, SSBD, STIBP, TSX_CTRL, Vendor, family, has_barrier, vendor,
+    AMD_IBRS, AMD_SSB_NO, AMD_SSBD, AMD_STIBP, AUTO_IBRS, BHI_CTRL, BHI_NO, FB_CLEAR, GDS_CTRL,
+    IBPB_BRANCH_TYPES, IBRS_ALL, IBRS_IBPB, MD_CLEAR, RFDS_CLEAR, RRSBA, RRSBA_CTRL, SRBDS_CTRL,
+    SSB_NO, SSBD, STIBP, TSX_CTRL, Vendor, family, has_barrier, vendor,
 };
 
 /// IA32_SPEC_CTRL (SDM vol. 4, table 2-2; AMD64 manual vol. 2, 3.2.9).
@@ -26,22 +27,10 @@ mod spec_control {
 /// What to turn on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Plan {
-    /// Value of IA32_SPEC_CTRL; `None` where the CPU lacks it.
-    pub spec_control: Option<u64>,
-    /// Sets EFER.AIBRSE.
-    pub auto_ibrs: bool,
-    /// Turns transactions off by IA32_TSX_CTRL.
-    pub tsx_off: bool,
-    /// IA32_MCU_OPT_CTRL exists, and must not turn the microcode's mitigations off.
-    pub has_mcu_control: bool,
-    /// Overwrites the CPU's buffers at each exit to user space.
-    pub clear_buffers: bool,
-    /// Forgets branch predictions at a switch to another process.
-    pub barrier_on_switch: bool,
-    /// Forgets branch predictions at each entry from user space.
-    pub barrier_on_entry: bool,
-    /// IBPB leaves the predictions of returns: fill them, too.
-    pub fill_returns: bool,
+    /// Value of IA32_SPEC_CTRL; 0 without [`remedy::SPEC_CONTROL`].
+    pub spec_control: u64,
+    /// Bits of [`remedy`].
+    pub remedies: u64,
 }
 
 /// What to turn on for this CPU. Looks at nothing that the kernel may have changed.
@@ -67,16 +56,29 @@ pub fn plan(cpu: &CpuSecurity) -> Plan {
     // On Zen 3 and later IBPB forgets enough only with newer microcode.
     let flushes_returns = !amd || family(cpu) < 0x19 || IBPB_BRANCH_TYPES.of(cpu);
     let affected = |issue| is_affected(cpu, issue);
+    let clear_buffers = MD_CLEAR.of(cpu) && (affected(Issue::Mds) || affected(Issue::Taa))
+        || (FB_CLEAR.of(cpu) || MD_CLEAR.of(cpu)) && affected(Issue::MmioStaleData)
+        || RFDS_CLEAR.of(cpu) && affected(Issue::Rfds);
+    let barrier_on_entry = barrier && flushes_returns && has_trained_returns(cpu);
+    let remedies = [
+        (exists, remedy::SPEC_CONTROL),
+        (AUTO_IBRS.of(cpu), remedy::AUTO_IBRS),
+        (TSX_CTRL.of(cpu), remedy::TSX_OFF),
+        (SRBDS_CTRL.of(cpu) || GDS_CTRL.of(cpu), remedy::MCU_CONTROL),
+        (affected(Issue::Meltdown), remedy::ISOLATE_TABLES),
+        (clear_buffers, remedy::CLEAR_BUFFERS),
+        (barrier, remedy::BARRIER_ON_SWITCH),
+        (barrier_on_entry, remedy::BARRIER_ON_ENTRY),
+        (
+            // Those after these have BHI_CTRL; retpolines are enough before.
+            affected(Issue::Bhi) && IBRS_ALL.of(cpu) && !BHI_CTRL.of(cpu) && !barrier_on_entry,
+            remedy::CLEAR_HISTORY,
+        ),
+    ];
     Plan {
-        spec_control: exists.then_some(value),
-        auto_ibrs: AUTO_IBRS.of(cpu),
-        tsx_off: TSX_CTRL.of(cpu),
-        has_mcu_control: SRBDS_CTRL.of(cpu) || GDS_CTRL.of(cpu),
-        clear_buffers: MD_CLEAR.of(cpu) && (affected(Issue::Mds) || affected(Issue::Taa))
-            || (FB_CLEAR.of(cpu) || MD_CLEAR.of(cpu)) && affected(Issue::MmioStaleData)
-            || RFDS_CLEAR.of(cpu) && affected(Issue::Rfds),
-        barrier_on_switch: barrier,
-        barrier_on_entry: barrier && flushes_returns && has_trained_returns(cpu),
-        fill_returns: barrier && amd && !AMD_IBPB_RETURNS.of(cpu),
+        spec_control: when(exists, value),
+        remedies: remedies
+            .iter()
+            .fold(0, |bits, (wanted, bit)| bits | when(*wanted, *bit)),
     }
 }

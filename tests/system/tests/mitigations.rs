@@ -1,11 +1,12 @@
 //! What the kernel says of the known flaws of CPUs, on several of them, and that protections which are on stay on.
 //!
-//! The emulator has none of the registers that help against these flaws, and says so.
+//! QEMU's processors have none of the registers that help against these flaws, and say so; that of Bochs has some.
 
+use system_tests::bochs::Bochs;
 use system_tests::cpu;
 use system_tests::gdb::Register;
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{Machine, PROMPT};
 use system_tests::saved;
 use system_tests::shell::{is_marked, row, words};
 use xtask::qemu::MachineConfig;
@@ -152,6 +153,40 @@ fn the_state_of_each_flaw_is_that_of_the_processor() {
         }
         let bits = words(&status, "SPEC_CTRL bits on");
         machine.check_equal(bits, vec!["none"], cpu.model);
+    }
+}
+
+#[test]
+fn a_processor_with_other_microcode_than_the_first_is_left_out() {
+    let arguments = [
+        "-smp",
+        "1,maxcpus=2,sockets=2",
+        "-device",
+        "max-x86_64-cpu,ucode-rev=0x1000066,socket-id=1,die-id=0,core-id=0,thread-id=0",
+    ];
+    let config = images::system().machine_without_tpm();
+    let mut machine = Machine::start_with(config, &arguments);
+    machine.expect_prompt();
+    let said = machine.transcript();
+    machine.check_contains(&said, "is not like the first");
+    machine.check_contains(&said, "1 CPUs left out");
+    let status = machine.command("status");
+    let running = row(&status, "CPUs").unwrap_or_default();
+    machine.check(running.starts_with("1 running"), running);
+}
+
+#[test]
+fn what_a_processor_has_against_flaws_is_on() {
+    let image = images::system();
+    let mut machine = Bochs::boot(image, &image.system_image());
+    machine.expect(PROMPT);
+    let status = machine.command("status --mitigations");
+    for (name, state) in [
+        ("Store bypass", "not affected"),
+        ("Retbleed", "mitigated: enhanced IBRS"),
+        ("SPEC_CTRL bits on", "IBRS STIBP"),
+    ] {
+        machine.check_contains(row(&status, name).unwrap_or_default(), state);
     }
 }
 

@@ -1,10 +1,9 @@
 //! `status --mitigations`: the known flaws of CPUs, and what is so of each on this one.
 
-use core::arch::x86_64::{__cpuid_count, CpuidResult};
 use core::fmt::{self, Write};
 
 use nonos_abi::info::CpuSecurity;
-use nonos_mitigations::{State, assess, signature};
+use nonos_mitigations::{State, assess, enumerated, signature};
 
 use super::{Tone, heading, row, set_bits, words};
 
@@ -23,29 +22,18 @@ const SPEC_CONTROL: [&str; 11] = [
     "BHI_DIS_S",
 ];
 
-/// The kernel's record with what CPUID says, the same to everybody.
-pub fn with_cpuid(kernel: CpuSecurity) -> CpuSecurity {
-    let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-    let leaf = |number: u32, part| match __cpuid_count(number & 1 << 31, 0).eax {
-        last if number > last => CpuidResult {
-            eax: 0,
-            ebx: 0,
-            ecx: 0,
-            edx: 0,
-        },
-        _ => __cpuid_count(number, part),
-    };
-    let (leaf_0, leaf_1, leaf_7) = (leaf(0, 0), leaf(1, 0), leaf(7, 0));
-    let leaf_7_2 = if leaf_7.eax >= 2 { leaf(7, 2).edx } else { 0 };
+/// What only the kernel knows, with what CPUID says, the same to everybody.
+pub fn with_cpuid(kernel: &CpuSecurity) -> CpuSecurity {
     CpuSecurity {
-        vendor: pair(leaf_0.ebx, leaf_0.edx),
-        vendor_end: leaf_0.ecx.into(),
-        leaf_1: pair(leaf_1.eax, leaf_1.ecx),
-        leaf_7: pair(leaf_7.ebx, leaf_7.edx),
-        leaf_7_2: leaf_7_2.into(),
-        leaf_8: leaf(0x8000_0008, 0).ebx.into(),
-        leaf_21: leaf(0x8000_0021, 0).eax.into(),
-        ..kernel
+        microcode: kernel.microcode,
+        arch_capabilities: kernel.arch_capabilities,
+        spec_control: kernel.spec_control,
+        tsx_control: kernel.tsx_control,
+        mcu_control: kernel.mcu_control,
+        cr4: kernel.cr4,
+        efer: kernel.efer,
+        measures: kernel.measures,
+        ..enumerated()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The registers that hold protections: CR0, CR4 and EFER.
+//! The registers that hold protections: CR0, CR4, EFER and IA32_SPEC_CTRL.
 //!
 //! What was set in one stays set: there is no function that clears a bit, and nothing else writes these registers but the first
 //! instructions of another CPU (`startup.s`), which load what is set here. [`check`] looks whether the hardware still holds
@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number};
 
-/// Number of the one that is a model-specific register (SDM vol. 4, table 2-2).
+/// Numbers of those that are model-specific registers (SDM vol. 4, table 2-2).
 pub const EFER: u32 = 0xC000_0080;
+const SPEC_CONTROL: u32 = 0x48;
 
 /// A register whose bits stay.
 #[derive(Clone, Copy)]
@@ -18,13 +19,15 @@ pub enum Register {
     Cr0,
     Cr4,
     Efer,
+    SpecControl,
 }
 
 /// What each holds on all CPUs; 0 while nothing was set.
-static PINNED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static PINNED: [AtomicU64; Register::ALL.len()] =
+    [const { AtomicU64::new(0) }; Register::ALL.len()];
 
 impl Register {
-    const ALL: [Self; 3] = [Self::Cr0, Self::Cr4, Self::Efer];
+    const ALL: [Self; 4] = [Self::Cr0, Self::Cr4, Self::Efer, Self::SpecControl];
 
     /// What it holds.
     pub fn read(self) -> u64 {
@@ -32,6 +35,7 @@ impl Register {
             Self::Cr0 => read_cr0(),
             Self::Cr4 => read_cr4(),
             Self::Efer => read_msr_number(EFER),
+            Self::SpecControl => read_msr_number(SPEC_CONTROL),
         }
     }
 
@@ -66,6 +70,7 @@ impl Register {
                 Self::Cr0 => write_cr0(value),
                 Self::Cr4 => write_cr4(value),
                 Self::Efer => write_msr_number(EFER, value),
+                Self::SpecControl => write_msr_number(SPEC_CONTROL, value),
             }
         }
     }
@@ -96,6 +101,6 @@ pub fn check() {
 #[inline(never)]
 fn changed(register: Register) -> ! {
     let found = register.read();
-    let name = ["CR0", "CR4", "EFER"][register as usize];
+    let name = ["CR0", "CR4", "EFER", "SPEC_CTRL"][register as usize];
     crate::stop!("{name} was changed to {found:#x}")
 }
