@@ -308,7 +308,18 @@ record! {
         pub budget_ns: u64,
         /// Length of the period, nanoseconds.
         pub period_ns: u64,
+        /// [`process_flags`].
+        pub flags: u64,
     }
+}
+
+/// Bits of [`ProcessInfo::flags`].
+pub mod process_flags {
+    /// It cannot read the CPU's time-stamp counter, and every time that the kernel tells it, or takes from it for waiting, is a
+    /// multiple of [`COARSE_CLOCK_NS`].
+    pub const COARSE_CLOCK: u64 = 1;
+    /// Resolution of the coarse clock, nanoseconds.
+    pub const COARSE_CLOCK_NS: u64 = 1_000_000;
 }
 
 /// Values of [`ProcessInfo::state`].

@@ -146,8 +146,9 @@ syscalls! {
         ModulePublisher ModuleEd25519 ModuleMlDsa ModuleHash ModuleVersion;
     /// Makes a process of a module, with priority and memory quota, but no more than its manifest allows, and with so much
     /// CPU time in each period, shared by all its threads (0: no limit). The child's image is mapped and its table holds
-    /// [`crate::start::SELF`]. Its handle has all rights.
-    ProcessCreate = 31 (module: Module EXECUTE, priority, quota_pages, budget_ns, period_ns) -> (process)
+    /// [`crate::start::SELF`]. Its handle has all rights. Flags are [`crate::info::process_flags`]; a child has those of its
+    /// maker, too.
+    ProcessCreate = 31 (module: Module EXECUTE, priority, quota_pages, budget_ns, period_ns, flags) -> (process)
         fails InvalidArgument NotFound OutOfHandles OutOfObjects OutOfMemory QuotaExceeded ModuleFormat;
     /// Gives a process that has not started a copy of a handle, as `HandleCopy` makes it: it lands in the lowest free slot.
     ProcessGrant = 32 (process: Process WRITE, handle: _ GRANT, rights, deadline_ns) -> (child_handle)

@@ -215,7 +215,7 @@ impl Kernel {
         let name = Name::new(INIT).ok_or(Error::NotFound)?;
         let module = self.admit_module(name, machine)?;
         let (most, budget) = (u64::MAX, Budget::UNLIMITED);
-        let process = self.create_process(None, module, most, most, budget, machine)?;
+        let process = self.create_process(None, module, [most, most], budget, false, machine)?;
         self.init = Some(process);
         // In the order of `nonos_abi::start`.
         let objects = [

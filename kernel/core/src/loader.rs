@@ -33,9 +33,9 @@ impl Kernel {
         &mut self,
         creator: Option<ProcessId>,
         module: ModuleId,
-        priority: u64,
-        quota_pages: u64,
+        [priority, quota_pages]: [u64; 2],
         budget: Budget,
+        coarse_clock: bool,
         machine: &mut impl Machine,
     ) -> Result<ProcessId, Error> {
         let manifest = self.modules[module].admitted()?.manifest;
@@ -52,6 +52,8 @@ impl Kernel {
                 .min(manifest.priority),
             quota_pages: quota_pages.min(manifest.quota_pages),
             budget,
+            coarse_clock: coarse_clock
+                || creator.is_some_and(|creator| self.processes[creator].coarse_clock),
             memory_base: random_memory_base(&mut self.random),
             ..Process::EMPTY
         };
@@ -88,7 +90,9 @@ impl Kernel {
         self.processes[id].module = Some(module);
 
         let before = machine.table_frames().0;
-        let space = machine.space_create().ok_or(Error::OutOfMemory)?;
+        let space = machine
+            .space_create(self.processes[id].coarse_clock)
+            .ok_or(Error::OutOfMemory)?;
         self.processes[id].space = Some(space);
         let thread = Thread {
             process: Some(id),

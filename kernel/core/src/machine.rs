@@ -313,8 +313,9 @@ pub trait Machine {
     /// Whether a thread needs a shadow stack.
     fn has_shadow_stacks(&self) -> bool;
 
-    /// An address space with nothing mapped for user space; `None` when the kernel region is used up.
-    fn space_create(&mut self) -> Option<AddressSpace>;
+    /// An address space with nothing mapped for user space; `None` when the kernel region is used up. While a CPU runs a thread in
+    /// one `without_counter`, reading the time-stamp counter is a fault.
+    fn space_create(&mut self, without_counter: bool) -> Option<AddressSpace>;
 
     /// Frees an address space and its page tables. Mapped frames are not touched: their owner frees them.
     fn space_destroy(&mut self, space: AddressSpace);

@@ -7,7 +7,7 @@
 //! A process that was never started ends when nobody can start it any more: when the last handle outside is closed, or
 //! when the process that made it ends.
 
-use nonos_abi::info::{ProcessInfo, exit_kind, process_state};
+use nonos_abi::info::{ProcessInfo, exit_kind, process_flags, process_state};
 use nonos_abi::{Error, Name};
 
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
@@ -56,6 +56,8 @@ pub struct Process {
     /// CPU time that was used at its cost.
     pub(crate) cpu_ns: u64,
     pub(crate) budget: Budget,
+    /// Has the coarse clock alone (`syscall/time.rs`).
+    pub(crate) coarse_clock: bool,
     /// Its threads that wait for budget.
     pub(crate) throttled: Queue,
     /// Who wants to know when it ends.
@@ -97,6 +99,7 @@ impl Empty for Process {
         denials: [0; DENIALS],
         cpu_ns: 0,
         budget: Budget::UNLIMITED,
+        coarse_clock: false,
         throttled: Queue::EMPTY,
         watches: None,
         exit: None,
@@ -419,6 +422,7 @@ impl Kernel {
             cpu_ns: process.cpu_ns + self.scheduler.running_ns(id, now_ns),
             budget_ns: process.budget.budget_ns,
             period_ns: process.budget.period_ns,
+            flags: u64::from(process.coarse_clock) * process_flags::COARSE_CLOCK,
             threads: process.thread_count.into(),
             // Without slot 0, which is never filled.
             handle_limit: (self.handles_per_process - REPLY_SLOTS - 1) as u64,

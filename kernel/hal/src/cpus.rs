@@ -27,7 +27,7 @@ use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
@@ -37,6 +37,7 @@ use crate::cpu::{self, cr3};
 use crate::interrupts::{TaskState, vector};
 use crate::lock::Lock;
 use crate::protection;
+use crate::region::Kind;
 use crate::stop;
 
 /// [`CpuBlock::state`]: in the kernel, or on the way to the kernel lock.
@@ -75,6 +76,8 @@ pub struct CpuBlock {
     loaded: AtomicU32,
     /// Address space whose tables CR3 points to, or [`NONE`] for the boot page tables.
     held: AtomicU32,
+    /// The kind of address space that this CPU is set up for (`mitigations.rs`).
+    space_kind: AtomicU16,
     /// Interrupts are addressed with this.
     pub apic_id: AtomicU32,
     /// Number of the last load of the FPU registers, different on all CPUs. The context with the same number in
@@ -132,6 +135,7 @@ impl CpuBlock {
             drop_space: AtomicBool::new(false),
             loaded: AtomicU32::new(NONE),
             held: AtomicU32::new(NONE),
+            space_kind: AtomicU16::new(0),
             apic_id: AtomicU32::new(0),
             fpu_state: AtomicU64::new(0),
             deadline_ns: AtomicU64::new(0),
@@ -147,8 +151,9 @@ impl CpuBlock {
         }
     }
 
-    /// Says, once, that there is no alarm, and that the FPU registers hold no thread's.
+    /// Says, once, that there is no alarm, that the FPU registers hold no thread's, and that the CPU is set up for no address space.
     pub fn nothing_set(&self) {
+        self.set_space_kind(Kind::NONE);
         self.deadline_ns.store(u64::MAX, Ordering::Relaxed);
         // No context has this number, as no load of any CPU has.
         let first = u64::from(self.id().0) + 1;
@@ -249,6 +254,17 @@ impl CpuBlock {
     pub fn set_loaded(&self, space: AddressSpace) {
         self.loaded.store(space.0.0, Ordering::Relaxed);
         self.held.store(space.0.0, Ordering::Relaxed);
+    }
+
+    /// The kind of address space that this CPU is set up for.
+    #[inline(always)]
+    pub fn space_kind(&self) -> Kind {
+        Kind(self.space_kind.load(Ordering::Relaxed))
+    }
+
+    /// Notes the kind of address space that this CPU is set up for.
+    pub fn set_space_kind(&self, kind: Kind) {
+        self.space_kind.store(kind.0, Ordering::Relaxed);
     }
 
     fn is_in(&self, state: u8) -> bool {

@@ -19,7 +19,7 @@ use crate::io_apic::IoApics;
 use crate::iommu::Iommus;
 use crate::memory::Memory;
 use crate::private::Window;
-use crate::region::Region;
+use crate::region::{Kind, Region};
 use crate::serial::{self, Serial};
 use crate::stop::{self, Ending};
 use crate::table::Entry;
@@ -139,15 +139,31 @@ impl Hal {
     /// Loads an address space. This forgets all translations, as none is global.
     #[inline(always)]
     fn load(&mut self, this: &CpuBlock, space: AddressSpace) {
-        let tables = cr3_of(space.0);
-        if !self.region.is_shared_root(space.0) {
-            let user_root = self.region.user_root(space.0);
-            let user_root = user_root.unwrap_or_else(|| crate::stop!("not an address space"));
-            this.set_tables(tables, cr3_of(user_root));
+        let kind = self.region.kind(space.0);
+        if kind != this.space_kind() {
+            self.set_up(this, space, kind);
         }
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
-        unsafe { cpu::write_cr3(tables) };
+        unsafe { cpu::write_cr3(cr3_of(space.0)) };
         this.set_loaded(space);
+    }
+
+    /// Sets a CPU up for an address space of another kind than the one before, or for any where each wants something of its own.
+    ///
+    /// # Panics
+    /// When it is no address space.
+    #[cold]
+    #[inline(never)]
+    fn set_up(&self, this: &CpuBlock, space: AddressSpace, kind: Kind) {
+        let Some(without_counter) = kind.without_counter() else {
+            crate::stop!("not an address space")
+        };
+        pinned::let_programs_count(!without_counter);
+        this.set_space_kind(kind);
+        if let Some(user_root) = self.region.user_root(space.0) {
+            this.set_tables(cr3_of(space.0), cr3_of(user_root));
+            this.set_space_kind(Kind::NONE);
+        }
     }
 
     /// Loads a thread's FPU state and what else user space alone uses, and numbers it. A number is used once on all CPUs: the context of a
@@ -236,8 +252,8 @@ impl Machine for Hal {
         cet::is_on()
     }
 
-    fn space_create(&mut self) -> Option<AddressSpace> {
-        space::create(&mut self.region, self.kernel_half)
+    fn space_create(&mut self, without_counter: bool) -> Option<AddressSpace> {
+        space::create(&mut self.region, self.kernel_half, without_counter)
     }
 
     fn space_destroy(&mut self, space: AddressSpace) {

@@ -33,8 +33,30 @@ mod mark {
     pub const ROOT: u16 = 0x8000;
     /// Set for top-level tables that user mode has another for.
     pub const ISOLATED: u16 = 0x4000;
+    /// Set beside one of these for those of address spaces without the time-stamp counter.
+    pub const NO_COUNTER: u16 = 0x2000;
+    /// What kind of table it is. [`OTHER`] is one more kind.
+    pub const KIND: u16 = 0xF000;
     /// The entries in use.
-    pub const USED: u16 = 0x3FFF;
+    pub const USED: u16 = 0x0FFF;
+}
+
+/// What kind of table a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind(pub u16);
+
+impl Kind {
+    /// None that a table has.
+    pub const NONE: Self = Self(1);
+
+    /// Of a top-level table, whether its address space is one without the time-stamp counter; `None` for all other frames.
+    #[inline(always)]
+    pub fn without_counter(self) -> Option<bool> {
+        match self.0 & !mark::NO_COUNTER {
+            mark::ROOT | mark::ISOLATED => Some(self.0 & mark::NO_COUNTER != 0),
+            _ => None,
+        }
+    }
 }
 
 /// The kernel region.
@@ -183,9 +205,13 @@ impl Region {
             .unwrap_or_else(|| crate::stop!("the kernel region is too small"));
     }
 
-    /// Makes a table a top-level table. False when the one for user mode has no room.
-    pub fn table_make_root(&mut self, table: FrameNumber) -> bool {
+    /// Makes a table a top-level table, of an address space without the time-stamp counter or of another. False when the one for user
+    /// mode has no room.
+    pub fn table_make_root(&mut self, table: FrameNumber, without_counter: bool) -> bool {
         let index = self.checked(table);
+        if without_counter {
+            self.marks[index] |= mark::NO_COUNTER;
+        }
         if !self.user_half.is_present() {
             self.marks[index] |= mark::ROOT;
             return true;
@@ -202,7 +228,7 @@ impl Region {
     /// The top-level table that user mode has instead of this one.
     pub fn user_root(&self, table: FrameNumber) -> Option<FrameNumber> {
         let index = self.checked(table);
-        (self.marks[index] & !mark::USED == mark::ISOLATED).then(|| self.user_roots[index])
+        (self.marks[index] & mark::ISOLATED != 0).then(|| self.user_roots[index])
     }
 
     /// Frees a table that nothing refers to any more. It is zeroed.
@@ -241,18 +267,15 @@ impl Region {
     /// Whether a frame is a process's top-level table.
     #[inline(always)]
     pub fn is_root(&self, frame: FrameNumber) -> bool {
-        let index = frame.0.wrapping_sub(self.first) as usize;
-        let mark = self.marks.get(index).copied().unwrap_or(mark::OTHER);
-        // All marks from `ISOLATED` on are those of top-level tables, but the last.
-        (mark::ISOLATED..mark::OTHER).contains(&mark)
+        self.kind(frame).without_counter().is_some()
     }
 
-    /// Whether a frame is a process's top-level table and user mode has the same.
+    /// What kind of table a frame is.
     #[inline(always)]
-    pub fn is_shared_root(&self, frame: FrameNumber) -> bool {
+    pub fn kind(&self, frame: FrameNumber) -> Kind {
         let index = frame.0.wrapping_sub(self.first) as usize;
         let mark = self.marks.get(index).copied().unwrap_or(mark::OTHER);
-        (mark::ROOT..mark::OTHER).contains(&mark)
+        Kind(mark & mark::KIND)
     }
 
     /// Entries of a table that are in use.
@@ -411,8 +434,14 @@ pub(crate) mod tests {
             region.table_create().unwrap(),
             region.table_create().unwrap(),
         );
-        region.table_make_root(root);
+        region.table_make_root(root, false);
         assert!(region.is_root(root) && !region.is_root(table));
+        assert_eq!(region.kind(root).without_counter(), Some(false));
+        let silent = region.table_create().unwrap();
+        region.table_make_root(silent, true);
+        assert_eq!(region.kind(silent).without_counter(), Some(true));
+        assert_eq!(region.used_entries(silent), 0);
+        assert_eq!(region.kind(table).without_counter(), None);
         assert!(!region.is_root(FrameNumber(0x500)), "boot page table");
         assert!(!region.is_root(FrameNumber(0)) && !region.is_root(FrameNumber(u32::MAX)));
         region.table_free(root);

@@ -15,10 +15,15 @@ const LEVELS: u32 = 4;
 /// The entry of the top-level table that maps the kernel's half.
 pub const KERNEL_ENTRY: usize = ENTRIES - 1;
 
-/// Makes an address space with the kernel's half and nothing else; `None` when the region is used up.
-pub fn create(region: &mut Region, kernel_half: Entry) -> Option<AddressSpace> {
+/// Makes an address space with the kernel's half and nothing else, without the time-stamp counter or with it; `None` when the region
+/// is used up.
+pub fn create(
+    region: &mut Region,
+    kernel_half: Entry,
+    without_counter: bool,
+) -> Option<AddressSpace> {
     let root = region.table_create()?;
-    if !region.table_make_root(root) {
+    if !region.table_make_root(root, without_counter) {
         region.table_free(root);
         return None;
     }
@@ -36,7 +41,7 @@ pub fn create_startup(
     if region.table_frames().0 < u64::from(LEVELS) {
         return None;
     }
-    let space = create(region, kernel_half)?;
+    let space = create(region, kernel_half, false)?;
     let address = u64::from(page.0) * PAGE_BYTES as u64;
     map_for_kernel(region, space.0, address, Entry::kernel_code(page))?;
     Some(space)
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn a_mapped_page_is_found_with_its_access_until_it_is_unmapped() {
         let mut region = region();
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         for access in [Access::Read, Access::ReadWrite, Access::ReadExecute] {
             assert_eq!(map_at(&mut region, space, 0x40_0000, access), Ok(()));
             assert_eq!(
@@ -318,7 +323,7 @@ mod tests {
     fn tables_follow_what_is_mapped() {
         let mut region = region();
         let free = region.table_frames().0;
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         assert_eq!(region.table_frames().0, free - 1);
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
         map_at(&mut region, space, 0x7FFF_FFFF_E000, Access::Read).unwrap();
@@ -335,7 +340,7 @@ mod tests {
     #[test]
     fn tables_are_freed_only_after_every_cpu_was_told() {
         let mut region = region();
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         let told = core::cell::Cell::new(0);
         let tell = || told.set(told.get() + 1);
         for address in [0x40_0000, 0x40_1000] {
@@ -351,11 +356,11 @@ mod tests {
     #[test]
     fn a_table_that_was_freed_is_not_found_again() {
         let mut region = region();
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
         unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
         // The three frames, for something else.
-        let others = [(); 3].map(|()| create(&mut region, Entry(1)).unwrap());
+        let others = [(); 3].map(|()| create(&mut region, Entry(1), false).unwrap());
         assert_eq!(translate(&region, space, page(0x40_0000)), None);
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
         assert!(others.iter().all(|other| region.used_entries(other.0) == 1));
@@ -394,11 +399,11 @@ mod tests {
     fn user_mode_has_the_same_pages_below_a_top_of_its_own() {
         let mut region = isolated();
         let free = region.table_frames().0;
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         let user_root = region.user_root(space.0).unwrap();
         assert_eq!(region.read(space.0, KERNEL_ENTRY), Entry(1));
         assert_eq!(region.read(user_root, KERNEL_ENTRY), USER_HALF);
-        assert!(region.is_root(space.0) && !region.is_shared_root(space.0));
+        assert!(region.is_root(space.0) && region.user_root(space.0).is_some());
         assert!(!region.is_root(user_root), "no address space by itself");
 
         map_at(&mut region, space, 0x40_0000, Access::ReadExecute).unwrap();
@@ -422,14 +427,14 @@ mod tests {
         let mut region = isolated();
         let spare: Vec<_> = core::iter::from_fn(|| region.table_create()).collect();
         region.table_free(spare[0]);
-        assert_eq!(create(&mut region, Entry(1)), None);
+        assert_eq!(create(&mut region, Entry(1), false), None);
         assert_eq!(region.table_frames().0, 1);
     }
 
     #[test]
     fn running_out_of_tables_changes_nothing() {
         let mut region = region();
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         let spare: Vec<_> = core::iter::from_fn(|| region.table_create()).collect();
         region.table_free(spare[0]);
         region.table_free(spare[1]);
@@ -439,15 +444,15 @@ mod tests {
         );
         assert_eq!(region.table_frames().0, 2);
         assert_eq!(region.used_entries(space.0), 1);
-        assert!(create(&mut region, Entry(1)).is_some());
+        assert!(create(&mut region, Entry(1), false).is_some());
     }
 
     #[test]
     fn spaces_do_not_share_pages() {
         let mut region = region();
         let (a, b) = (
-            create(&mut region, Entry(1)).unwrap(),
-            create(&mut region, Entry(1)).unwrap(),
+            create(&mut region, Entry(1), false).unwrap(),
+            create(&mut region, Entry(1), false).unwrap(),
         );
         map_at(&mut region, a, 0x40_0000, Access::ReadWrite).unwrap();
         assert_eq!(translate(&region, b, page(0x40_0000)), None);
@@ -461,7 +466,7 @@ mod tests {
     #[should_panic(expected = "not an address space")]
     fn a_destroyed_space_is_refused() {
         let mut region = region();
-        let space = create(&mut region, Entry(1)).unwrap();
+        let space = create(&mut region, Entry(1), false).unwrap();
         destroy(&mut region, space);
         translate(&region, space, page(0x40_0000));
     }

@@ -99,14 +99,15 @@ fn system_record<T: Words>(handle: Handle, topic: Topic, index: u64) -> Result<T
 }
 
 impl Process {
-    /// Makes a process of a module.
+    /// Makes a process of a module. Flags are those of `abi::info::process_flags`.
     pub fn create(
         module: &Module,
         priority: u64,
         quota_pages: u64,
         budget: Budget,
+        flags: u64,
     ) -> Result<Self, Error> {
-        syscall::process_create(module.handle(), priority, quota_pages, budget)
+        syscall::process_create(module.handle(), priority, quota_pages, budget, flags)
             .map(Self::from_handle)
     }
 

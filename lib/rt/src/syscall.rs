@@ -179,14 +179,16 @@ pub fn process_create(
     priority: u64,
     quota_pages: u64,
     budget: Budget,
+    flags: u64,
 ) -> Result<Handle, Error> {
     let Budget {
         budget_ns,
         period_ns,
     } = budget;
+    let module = word(module);
     plain(
         Syscall::ProcessCreate,
-        [word(module), priority, quota_pages, budget_ns, period_ns],
+        [module, priority, quota_pages, budget_ns, period_ns, flags],
     )
     .map(handle_of)
 }

@@ -123,7 +123,7 @@ impl Start<'_> {
             budget_ns: policy.budget_ns,
             period_ns: policy.period_ns,
         };
-        let process = Process::create(&module, priority, quota_pages, budget)?;
+        let process = Process::create(&module, priority, quota_pages, budget, policy.flags)?;
         let started = self.hand_over(&process);
         let (id, parent) = started.inspect_err(|_| {
             let _ = process.kill();

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use nonos_abi::Name;
-use nonos_abi::info::needs;
+use nonos_abi::info::{needs, process_flags};
 use toml::{Table, Value};
 
 use crate::services;
@@ -23,6 +23,7 @@ struct Module {
     quota_pages: u64,
     budget_ns: u64,
     period_ns: u64,
+    coarse_clock: bool,
 }
 
 /// The Rust source of `MODULES` and `OTHERS`.
@@ -77,6 +78,7 @@ fn read(table: &Table) -> Result<Module, String> {
         quota_pages: u64::MAX,
         budget_ns: 0,
         period_ns: 0,
+        coarse_clock: false,
     };
     for (key, value) in table {
         let wrong = || format!("`{key} = {value}` is not understood");
@@ -105,6 +107,9 @@ fn read(table: &Table) -> Result<Module, String> {
             }
             ("quota_pages", &Value::Integer(value)) => {
                 module.quota_pages = u64::try_from(value).map_err(|_| wrong())?;
+            }
+            ("clock", Value::String(which)) => {
+                module.coarse_clock = choice(which, "coarse", "fine")?;
             }
             ("budget", Value::String(text)) => {
                 (module.budget_ns, module.period_ns) =
@@ -136,12 +141,14 @@ impl Module {
             quota_pages,
             budget_ns,
             period_ns,
+            coarse_clock,
             ..
         } = self;
+        let flags = u64::from(*coarse_clock) * process_flags::COARSE_CLOCK;
         format!(
             "Policy {{ name: {name:?}, needs: {needs:#x}, boot: {boot}, restart: {restart}, input: {input}, \
              serves: {serves:?}, priority: {priority}, quota_pages: {quota_pages}, budget_ns: {budget_ns}, \
-             period_ns: {period_ns} }}"
+             period_ns: {period_ns}, flags: {flags} }}"
         )
     }
 }
@@ -376,11 +383,11 @@ mod tests {
     fn the_policy_says_what_the_file_says() {
         let modules = module(
             "a",
-            "budget = \"1ms/2ms\"\npriority = 5\nquota_pages = 9\ninput = true\nneeds = [\"power\"]\nrestart = \"always\"",
+            "budget = \"1ms/2ms\"\npriority = 5\nquota_pages = 9\ninput = true\nneeds = [\"power\"]\nrestart = \"always\"\nclock = \"coarse\"",
         );
         let source = compile(&format!("{modules}{OTHERS}")).unwrap();
         let policy = "Policy { name: \"a\", needs: 0x8, boot: true, restart: true, input: true, serves: None, \
-                      priority: 5, quota_pages: 9, budget_ns: 1000000, period_ns: 2000000 },";
+                      priority: 5, quota_pages: 9, budget_ns: 1000000, period_ns: 2000000, flags: 1 },";
         assert!(source.contains(policy), "{source}");
         assert!(
             source.contains(
@@ -410,6 +417,7 @@ mod tests {
                 "restart = \"often\"",
                 "`often` is neither `always` nor `never`",
             ),
+            ("clock = \"none\"", "`none` is neither `coarse` nor `fine`"),
             ("serves = \"a b\"", "is not understood"),
             ("budget = \"lots\"", "TIME/PERIOD"),
             ("budget = 5", "is not understood"),

@@ -23,6 +23,8 @@ pub struct Policy {
     pub budget_ns: u64,
     /// Length of the period, nanoseconds.
     pub period_ns: u64,
+    /// How it is run: bits of [`nonos_abi::info::process_flags`].
+    pub flags: u64,
 }
 
 include!(concat!(env!("OUT_DIR"), "/policy.rs"));
@@ -60,5 +62,10 @@ mod tests {
         assert!(0 < others.budget_ns && others.budget_ns < others.period_ns);
         assert!(supervised().all(|policy| policy.priority > others.priority));
         assert!(!others.boot && !others.input && others.serves.is_none());
+        assert_eq!(
+            others.flags,
+            nonos_abi::info::process_flags::COARSE_CLOCK,
+            "and has the coarse clock alone"
+        );
     }
 }

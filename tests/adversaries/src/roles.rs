@@ -49,10 +49,13 @@ pub enum Role {
     Flood,
     /// Reads [`THING`] through a mapping until long after the time in the parameter.
     Outlive,
+    /// Looks how fine the clock is ([`Word::First`]: most nanoseconds past a millisecond), then reads the time-stamp counter
+    /// ([`Word::Second`]).
+    Clocks,
 }
 
 impl Role {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Idle,
         Self::Signal,
         Self::Read,
@@ -67,6 +70,7 @@ impl Role {
         Self::PassOn,
         Self::Flood,
         Self::Outlive,
+        Self::Clocks,
     ];
 
     /// The role with this number.

@@ -21,10 +21,16 @@ pub const CR0_PE: u64 = 1;
 pub const CR0_WP: u64 = 1 << 16;
 /// Paging.
 pub const CR0_PG: u64 = 1 << 31;
+/// Programs may read performance counters.
+pub const CR4_PCE: u64 = 1 << 8;
 /// User-mode instruction prevention.
 pub const CR4_UMIP: u64 = 1 << 11;
 /// Five-level paging.
 pub const CR4_LA57: u64 = 1 << 12;
+/// Programs may write segment bases.
+pub const CR4_FSGSBASE: u64 = 1 << 16;
+/// Protection keys for user pages.
+pub const CR4_PKE: u64 = 1 << 22;
 /// Supervisor-mode execution prevention.
 pub const CR4_SMEP: u64 = 1 << 20;
 /// Supervisor-mode access prevention.

@@ -27,6 +27,10 @@ attackers! {
     writing_a_control_register_ends_the_process: "adv-mov-cr" => ["ended by fault: general protection"];
     writing_a_model_specific_register_ends_the_process: "adv-wrmsr" => ["ended by fault: general protection"];
     reading_a_port_ends_the_process: "adv-port" => ["ended by fault: general protection"];
+    reading_the_time_stamp_counter_without_permission_ends_the_process: "adv-rdtsc" => ["ended by fault: general protection"];
+    so_does_the_other_instruction_that_reads_it: "adv-rdtscp" => ["ended by fault: general protection"];
+    reading_a_performance_counter_ends_the_process: "adv-rdpmc" => ["ended by fault: general protection"];
+    using_protection_keys_ends_the_process: "adv-wrpkru" => ["ended by fault: invalid opcode"];
     calling_an_interrupt_vector_ends_the_process: "adv-interrupt" => ["ended by fault: general protection"];
     reading_the_descriptor_table_register_ends_the_process: "adv-sgdt" => ["ended by fault: general protection"];
     a_breakpoint_ends_the_process: "adv-breakpoint" => ["ended by fault: breakpoint"];

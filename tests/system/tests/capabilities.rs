@@ -253,6 +253,15 @@ parts! {
         "held: making threads brings no more than the budget",
         "held: sleeping for an instant brings no more than the budget",
     ];
+    who_may_not_read_the_time_stamp_counter_ends_and_has_a_coarse_clock: "clocks" => [
+        "held: round 1: with permission the counter is read",
+        "held: round 1: and the clock is fine",
+        "held: round 1: without it reading the counter ends the process",
+        "held: round 1: and the clock is coarse",
+        "held: round 2: with permission the counter is read",
+        "held: round 2: without it reading the counter ends the process",
+        "denied: flags that do not exist",
+    ];
     the_children_of_a_process_with_a_budget_take_no_more_than_it: "budget theft by children" => [
         "held: having a child without a limit leaves the others theirs",
     ];

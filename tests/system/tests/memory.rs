@@ -166,6 +166,13 @@ fn the_processors_protections_are_on() {
         &format!("EFER is {:#x}", registers.efer),
     );
     machine.check(!on(registers.cr4, cpu::CR4_LA57), "five-level paging is on");
+    for (bit, what) in [
+        (cpu::CR4_PCE, "reading performance counters"),
+        (cpu::CR4_PKE, "protection keys"),
+        (cpu::CR4_FSGSBASE, "writing segment bases"),
+    ] {
+        machine.check(!on(registers.cr4, bit), &format!("{what} is on"));
+    }
 }
 
 #[test]

@@ -14,8 +14,6 @@ use xtask::qemu::MachineConfig;
 const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
-/// Programs may read performance counters.
-const CR4_PCE: u64 = 1 << 8;
 /// Fast FXSAVE, which leaves registers alone.
 const EFER_FFXSR: u64 = 1 << 14;
 
@@ -196,7 +194,7 @@ fn a_protection_that_is_changed_from_outside_stops_the_kernel() {
     for (register, name, bit, was_on) in [
         (Register::Cr4, "CR4", cpu::CR4_SMAP, true),
         (Register::Cr0, "CR0", cpu::CR0_WP, true),
-        (Register::Cr4, "CR4", CR4_PCE, false),
+        (Register::Cr4, "CR4", cpu::CR4_PCE, false),
         (Register::Efer, "EFER", EFER_FFXSR, false),
     ] {
         let mut machine = saved::at_prompt(&images::system().machine_without_tpm());

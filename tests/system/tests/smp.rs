@@ -22,7 +22,9 @@ fn every_processor_has_the_same_protections_and_tables() {
             // Task-switched is the kernel's for the floating-point registers, and each processor's own.
             const TS: u64 = 1 << 3;
             same("CR0", registers.cr0 | TS, first.cr0 | TS);
-            same("CR4", registers.cr4, first.cr4);
+            // So is this one, which follows the process that runs.
+            const TSD: u64 = 1 << 2;
+            same("CR4", registers.cr4 | TSD, first.cr4 | TSD);
             same("EFER", registers.efer, first.efer);
             let protected = cpu::CR4_SMEP | cpu::CR4_SMAP | cpu::CR4_UMIP;
             same("SMEP, SMAP and UMIP", registers.cr4 & protected, protected);

@@ -72,6 +72,10 @@ const EFER: [&str; 15] = [
 
 /// CR0.WP.
 const WP: u64 = 1 << 16;
+/// CR4.PCE.
+const PCE: u64 = 1 << 8;
+/// CR4.PKE.
+const PKE: u64 = 1 << 22;
 /// CR4.UMIP.
 const UMIP: u64 = 1 << 11;
 /// CR4.SMEP.
@@ -360,6 +364,30 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
             ),
         }?;
     }
+    // Off on purpose (decision 12).
+    for (name, bit, meaning) in [
+        (
+            "Protection keys",
+            PKE,
+            "programs would change them by themselves",
+        ),
+        ("RDPMC", PCE, "programs read no performance counters"),
+    ] {
+        match cr4 & bit {
+            0 => row(
+                out,
+                name,
+                Tone::Good,
+                format_args!("off            {meaning}"),
+            ),
+            _ => row(
+                out,
+                name,
+                Tone::Bad,
+                format_args!("ON             {meaning}"),
+            ),
+        }?;
+    }
     let immune = features & cpu::RDCL_NO != 0;
     let text = match (status.isolation, immune) {
         (isolation::AFFECTED, _) => "on             the CPU has Meltdown",
@@ -444,6 +472,8 @@ mod tests {
         let text = shown(&facts());
         assert_eq!(line(&text, "Secure Boot"), "  Secure Boot       on");
         assert!(line(&text, "SMEP").contains(" on "));
+        assert!(line(&text, "Protection keys").contains(" off "));
+        assert!(line(&text, "RDPMC").contains(" off "));
         assert!(line(&text, "KASLR").ends_with("hidden: not granted"));
         assert!(line(&text, "CR0").ends_with("PE MP ET NE WP PG"));
         assert!(line(&text, "EFER").ends_with("SCE LME LMA NXE"));
@@ -462,7 +492,7 @@ mod tests {
     #[test]
     fn detected_off_and_absent_are_different_words() {
         let mut facts = facts();
-        facts.cpu.cr4 = 0;
+        facts.cpu.cr4 = PKE;
         facts.cpu.features = !(cpu::CET_SS | cpu::UMIP);
         let text = shown(&facts);
         assert!(
@@ -471,6 +501,10 @@ mod tests {
         assert!(line(&text, "CET shadow stack").starts_with("! "));
         assert!(line(&text, "CET shadow stack").contains("ABSENT"));
         assert!(line(&text, "UMIP").contains("ABSENT"));
+        assert!(
+            line(&text, "Protection keys").starts_with("! ")
+                && line(&text, "Protection keys").contains(" ON ")
+        );
     }
 
     #[test]

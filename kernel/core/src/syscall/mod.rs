@@ -104,7 +104,7 @@ impl Kernel {
         arguments: Arguments,
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
-        let [a, b, c, d, e, _] = arguments;
+        let [a, b, c, d, e, f] = arguments;
         let process = caller.process;
         match call {
             Syscall::Call => self.sys_call(caller, a, machine),
@@ -123,7 +123,7 @@ impl Kernel {
 
             Syscall::Null => Ok(Outcome::Done),
             Syscall::Yield => self.sys_yield(),
-            Syscall::ClockRead => Ok(Outcome::One(machine.now_ns())),
+            Syscall::ClockRead => Ok(Outcome::One(self.told(process, machine.now_ns()))),
             Syscall::Sleep => self.sys_sleep(caller, a, machine),
             Syscall::Exit => self.sys_exit(caller, a, machine),
 
@@ -143,7 +143,9 @@ impl Kernel {
             Syscall::ModuleAdmit => self.sys_module_admit(process, a, b, c, machine),
             Syscall::ProcessGrant => self.sys_process_grant(process, arguments, machine),
             Syscall::ProcessStart => self.sys_process_start(process, a, [b, c], machine),
-            Syscall::ProcessCreate => self.sys_process_create(process, a, [b, c], [d, e], machine),
+            Syscall::ProcessCreate => {
+                self.sys_process_create(process, a, [b, c], [d, e, f], machine)
+            }
             Syscall::ProcessKill => self.sys_process_kill(caller, a, machine),
             Syscall::ProcessWatch => self.sys_process_watch(process, a, b, c, machine),
             Syscall::ProcessRead => self.sys_process_read(process, a, b, c, machine),

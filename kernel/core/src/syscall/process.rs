@@ -1,5 +1,6 @@
 //! `ModuleAdmit` and `Process…`: from a verified module to a running program and its end.
 
+use nonos_abi::info::process_flags;
 use nonos_abi::{Error, Name, Rights};
 
 use super::{Arguments, Outcome, deadline};
@@ -47,15 +48,20 @@ impl Kernel {
         &mut self,
         process: ProcessId,
         module: u64,
-        [priority, quota_pages]: [u64; 2],
-        [budget_ns, period_ns]: [u64; 2],
+        limits: [u64; 2],
+        [budget_ns, period_ns, flags]: [u64; 3],
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let module = self.look_up(process, module, Rights::EXECUTE, machine)?;
         self.check_free_handle(process)?;
         let budget = Budget::new(budget_ns, period_ns)?;
         let maker = Some(process);
-        let id = self.create_process(maker, module, priority, quota_pages, budget, machine)?;
+        let coarse_clock = match flags {
+            0 => false,
+            process_flags::COARSE_CLOCK => true,
+            _ => return Err(Error::InvalidArgument),
+        };
+        let id = self.create_process(maker, module, limits, budget, coarse_clock, machine)?;
         let made = Capability::new(Object::Process(id), Rights::ALL);
         self.retain(&made);
         self.give(process, made)
@@ -134,7 +140,8 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<Outcome, Error> {
         let read = self.look_up(process, read, Rights::READ, machine)?;
-        let info = self.process_info(read, machine.now_ns());
+        let mut info = self.process_info(read, machine.now_ns());
+        info.cpu_ns = self.told(process, info.cpu_ns);
         self.copy_record(process, &info, pointer, words, machine)?;
         Ok(Outcome::Done)
     }

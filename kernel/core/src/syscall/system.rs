@@ -41,7 +41,9 @@ impl Kernel {
             Topic::Dma => write(&self.dma_status(machine), put),
             Topic::Process => {
                 let id = at(&self.processes, index)?;
-                write(&self.process_info(id, machine.now_ns()), put)
+                let mut record = self.process_info(id, machine.now_ns());
+                record.cpu_ns = self.told(process, record.cpu_ns);
+                write(&record, put)
             }
             Topic::Module => {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);

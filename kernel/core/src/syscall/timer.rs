@@ -39,8 +39,8 @@ impl Kernel {
         }
         let alarm = Alarm {
             signal: Signal { notification, bits },
-            deadline_ns,
-            period_ns,
+            deadline_ns: self.due(process, deadline_ns),
+            period_ns: self.due(process, period_ns),
             expires_ns: source.deadline_ns.min(sink.deadline_ns),
         };
         self.set_timer(id, &source, &sink, alarm, machine)?;

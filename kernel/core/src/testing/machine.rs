@@ -37,6 +37,7 @@ pub struct Mapping {
 
 #[derive(Default)]
 struct Space {
+    lacks_counter: bool,
     pages: BTreeMap<UserPage, Mapping>,
     /// Page tables below the top: level and the part of the address that they cover.
     tables: BTreeSet<(u32, u64)>,
@@ -178,6 +179,11 @@ impl FakeMachine {
             .map(|&space| AddressSpace(FrameNumber(space)))
     }
 
+    /// Whether reading the time-stamp counter is a fault in an address space.
+    pub fn lacks_counter(&self, space: AddressSpace) -> bool {
+        self.spaces[&space.0.0].lacks_counter
+    }
+
     /// All mapped pages of an address space, ascending.
     pub fn mappings(&self, space: AddressSpace) -> impl Iterator<Item = (UserPage, Mapping)> {
         self.spaces[&space.0.0]
@@ -265,11 +271,15 @@ impl Machine for FakeMachine {
         self.shadow_stacks
     }
 
-    fn space_create(&mut self) -> Option<AddressSpace> {
+    fn space_create(&mut self, without_counter: bool) -> Option<AddressSpace> {
         if self.used_table_frames() >= self.table_frames {
             return None;
         }
-        self.spaces.insert(self.next_space, Space::default());
+        let space = Space {
+            lacks_counter: without_counter,
+            ..Space::default()
+        };
+        self.spaces.insert(self.next_space, space);
         self.next_space += 1;
         Some(AddressSpace(FrameNumber(self.next_space - 1)))
     }

@@ -517,6 +517,8 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         event_log_base: 0,
         event_log_bytes: 321,
         tsc_at_entry: 1000,
+        remedies: 0,
+        spec_control: 0,
         seed: options.seed,
         stack_guard: 0,
         entropy_sources: 5,

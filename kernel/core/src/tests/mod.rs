@@ -3,6 +3,7 @@
 
 mod budgets;
 mod calls;
+mod clock;
 mod cpus;
 mod denials;
 mod devices;

@@ -84,6 +84,16 @@ impl Register {
     }
 }
 
+/// Lets programs on this CPU read the time-stamp counter, or not (CR4.TSD).
+pub fn let_programs_count(allowed: bool) {
+    let pinned = Register::Cr4.pinned();
+    let value = if allowed { pinned } else { pinned | cr4::TSD };
+    if read_cr4() != value {
+        // SAFETY: what was set stays, and the bit concerns no one but programs.
+        unsafe { write_cr4(value) };
+    }
+}
+
 /// Looks whether this CPU holds what was set.
 ///
 /// # Panics

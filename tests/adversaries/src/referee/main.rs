@@ -6,6 +6,7 @@
 #![no_main]
 
 mod churn;
+mod clocks;
 mod delegation;
 mod devices;
 mod partner;
@@ -39,7 +40,7 @@ impl Output for Log {
 /// A part: with the module of the partners.
 type Part = fn(&mut Verdicts<Log>, Handle) -> Result<()>;
 
-const PARTS: [(&str, Part); 19] = [
+const PARTS: [(&str, Part); 20] = [
     ("device windows", windows::windows),
     ("grants", delegation::grants),
     ("records", delegation::records),
@@ -53,6 +54,7 @@ const PARTS: [(&str, Part); 19] = [
     ("use during revoke", revocation::used),
     ("mappings during revoke", revocation::mapped),
     ("expired mappings", revocation::outlived),
+    ("clocks", clocks::clocks),
     ("running everywhere", scheduling::everywhere),
     ("budget theft", scheduling::theft),
     ("budget theft by children", scheduling::theft_by_children),

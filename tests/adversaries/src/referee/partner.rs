@@ -21,7 +21,13 @@ pub struct Partner {
 
 /// `ProcessCreate`.
 pub fn create(module: Handle, priority: u64, budget: u64, period: u64) -> Result<Handle> {
-    let arguments = [word(module), priority, QUOTA_PAGES, budget, period];
+    create_with(module, priority, [budget, period, 0])
+}
+
+/// `ProcessCreate` with budget, period and flags.
+fn create_with(module: Handle, priority: u64, rest: [u64; 3]) -> Result<Handle> {
+    let [budget, period, flags] = rest;
+    let arguments = [word(module), priority, QUOTA_PAGES, budget, period, flags];
     let (process, _) = make(Syscall::ProcessCreate, arguments)?;
     Ok(Handle::from_raw(process as u32))
 }
@@ -62,9 +68,18 @@ impl Partner {
 
     /// A process with a priority, a budget and a period, not started.
     pub fn limited(module: Handle, priority: u64, budget: u64, period: u64) -> Result<Self> {
+        Self::of(create(module, priority, budget, period)?)
+    }
+
+    /// A process with these flags, not started.
+    pub fn flagged(module: Handle, flags: u64) -> Result<Self> {
+        Self::of(create_with(module, 8, [0, 0, flags])?)
+    }
+
+    fn of(process: Handle) -> Result<Self> {
         let memory = calls::memory(1)?;
         let partner = Self {
-            process: create(module, priority, budget, period)?,
+            process,
             shared: Shared::map(memory)?,
             memory,
         };
