@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSymbol, SymbolKind, elf};
+use object::{LittleEndian, Object, ObjectSegment, ObjectSymbol, SymbolKind, elf};
 
 /// The file without what is not loaded: symbols, debug information, section headers, and what fills pages between segments, which
 /// only a loader that maps the file itself needs.
@@ -115,6 +115,20 @@ pub fn symbols(file: &[u8]) -> Result<Vec<u8>> {
         .map(|(at, name)| (*at, name.as_str()))
         .collect();
     nonos_image::symbols::build(&borrowed).context("symbol table")
+}
+
+/// Address of a symbol of an ELF file, and this many bytes there; zeros where the file has none.
+///
+/// # Errors
+/// When the file has no such symbol, or it lies outside.
+pub fn at_symbol(file: &[u8], name: &str, bytes: usize) -> Result<(u64, Vec<u8>)> {
+    let parsed = ElfFile64::<LittleEndian>::parse(file).context("not an ELF file")?;
+    let symbol = parsed.symbol_by_name(name).context("no such symbol")?;
+    let address = symbol.address();
+    let mut segments = parsed.segments();
+    let found = segments.find_map(|segment| segment.data_range(address, bytes as u64).ok()?);
+    let found = found.map_or(vec![0; bytes], <[u8]>::to_vec);
+    Ok((address, found))
 }
 
 /// Checks what the format asks of an executable, so that a mistake in linking shows in the build and not at boot.

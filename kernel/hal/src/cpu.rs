@@ -72,6 +72,7 @@ pub mod rflags {
 #[repr(u32)]
 pub enum Msr {
     ApicBase = 0x1B,
+    PredictionCommand = 0x49,
     MicrocodeRevision = 0x8B,
     ArchCapabilities = 0x10A,
     TsxControl = 0x122,

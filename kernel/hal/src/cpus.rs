@@ -256,6 +256,11 @@ impl CpuBlock {
         self.held.store(space.0.0, Ordering::Relaxed);
     }
 
+    /// Whether CR3 points to the tables of this address space.
+    pub fn held(&self, space: AddressSpace) -> bool {
+        self.held.load(Ordering::Relaxed) == space.0.0
+    }
+
     /// The kind of address space that this CPU is set up for.
     #[inline(always)]
     pub fn space_kind(&self) -> Kind {

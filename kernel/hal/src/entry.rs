@@ -8,6 +8,7 @@ use core::mem::offset_of;
 use core::ops::Range;
 
 use nonos_abi::PAGE_BYTES;
+use nonos_abi::boot::remedy;
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::UserContext;
 
@@ -31,8 +32,8 @@ pub const SYSCALL: u64 = 256;
 /// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
 const REFUSED: u64 = 13;
 
-/// Ways in and out that are others with isolated page tables.
-const DETOURS: usize = 4;
+/// Ways in and out that are others on CPUs with certain flaws.
+const DETOURS: usize = 10;
 
 /// Why a stay in user space or a wait ended.
 #[derive(Clone, Copy)]
@@ -52,7 +53,8 @@ unsafe extern "C" {
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
-    static nonos_detours: [[u32; 2]; DETOURS];
+    static nonos_detours: [[u32; 3]; DETOURS];
+    fn nonos_forget_predictions();
     /// The linker's name for the end of all code.
     static etext: u8;
 }
@@ -103,6 +105,11 @@ global_asm!(
     clear_flags = const rflags::FIXED,
     not_trap_flag = const !(rflags::TF as i32),
     idt_bytes = const VECTORS * GATE_BYTES,
+    prediction_command = const Msr::PredictionCommand as u32,
+    clear = const remedy::CLEAR_BUFFERS,
+    isolate = const remedy::ISOLATE_TABLES,
+    history = const remedy::CLEAR_HISTORY,
+    barrier = const remedy::BARRIER_ON_ENTRY,
 );
 
 // FXSAVE wants 16 bytes (SDM vol. 1, 10.5.1).
@@ -214,11 +221,23 @@ pub fn code() -> Range<u64> {
     trampoline()..(&raw const etext) as u64
 }
 
-/// Addresses in the trampoline where isolated page tables want a jump, each with its target.
-pub fn detours() -> impl Iterator<Item = [u64; 2]> {
+/// Addresses in the trampoline where some of these remedies ([`remedy`]) want a jump, each with its target; the last one counts.
+pub fn detours(remedies: u64) -> impl Iterator<Item = [u64; 2]> {
     // SAFETY: constants of `entry.s`.
     let detours = unsafe { nonos_detours };
     detours
         .into_iter()
-        .map(|offsets| offsets.map(|offset| trampoline() + u64::from(offset)))
+        .filter(move |[.., remedy]| remedies & u64::from(*remedy) != 0)
+        .map(|[from, to, _]| [from, to].map(|offset| trampoline() + u64::from(offset)))
+}
+
+/// Has this CPU forget what it learned of indirect branches and returns.
+///
+/// # Safety
+/// The CPU has IA32_PRED_CMD.
+pub unsafe fn forget_predictions() {
+    // SAFETY: the function changes the three registers and the stack below, on which it has room for 32 addresses.
+    unsafe {
+        asm!("call {}", sym nonos_forget_predictions, out("rax") _, out("rcx") _, out("rdx") _);
+    }
 }

@@ -135,7 +135,9 @@ nonos_syscall_switched:
     mov [rsp + {rsp}], rax
     mov qword ptr [rsp + {by_syscall}], 1
     fxsave64 [rsp + {fpu}]
+nonos_syscall_stored:
     mov eax, {syscall}
+nonos_syscall_entered:
     mov rsp, gs:[{kernel_rsp}]
     pop rbp
     pop rbx
@@ -197,16 +199,17 @@ nonos_interrupted_switched:
     pop qword ptr [rax + {rflags}]
     pop qword ptr [rax + {rsp}]
     mov qword ptr [rax + {by_syscall}], 0
+nonos_interrupted_stored:
     fxsave64 [rax + {fpu}]
     mov eax, ecx
-    jmp 4f
+    jmp nonos_interrupted_entered
 nonos_interrupted_in_kernel:
     lfence
     cmp qword ptr [rsp], {first_interrupt}
     jb nonos_fatal
     mov eax, [rsp]                  // only nonos_idle runs with interrupts on
     xor edx, edx
-4:
+nonos_interrupted_entered:
     mov rsp, gs:[{kernel_rsp}]
     push {clear_flags}
     popfq
@@ -260,9 +263,16 @@ nonos_fatal:
     ud2
 .size nonos_fatal, . - nonos_fatal
 
-// What is different with isolated page tables: at boot, `isolation.rs` puts a jump to each of these over the first bytes of what
-// it names. Without isolation nothing runs here, and nothing is in the way of what does. Of a program's registers these keep no
-// more in memory that other programs' tables have than a stack pointer, and what the CPU pushes there.
+// What is different on CPUs with certain flaws: at boot, `mitigations.rs` puts a jump to each of these that is wanted over the first
+// bytes of what it names. Without the flaws nothing runs here, and nothing is in the way of what does.
+
+// With isolated page tables. Of a program's registers these keep no more in memory that other programs' tables have than a stack
+// pointer, and what the CPU pushes there. The CPUs that need this need their buffers cleared, too.
+
+// Overwrites the CPU's buffers (SDM vol. 2, VERR/VERW; Intel, "Microarchitectural Data Sampling"). Nothing of the kernel's is read after.
+.macro clear_buffers
+    verw word ptr [rip + nonos_verw_operand]
+.endm
 
 // Loads the tables for user mode, which forgets what their identifier (PCID) has cached, unless that was done since it had to be.
 // Uses rsp.
@@ -278,6 +288,7 @@ nonos_sysret_isolated:
     mov gs:[{user_rsp}], rsp
     load_user_tables
     mov rsp, gs:[{user_rsp}]
+    clear_buffers
     swapgs
     sysretq
     int3
@@ -296,6 +307,7 @@ nonos_iret_isolated:
     load_user_tables
     mov rsp, gs:[{entry_stack}]
     sub rsp, 40
+    clear_buffers
     swapgs
     iretq
     int3
@@ -320,6 +332,107 @@ nonos_interrupted_isolated:
     mov rsp, gs:[{user_rsp}]
     jmp nonos_interrupted_switched
 .size nonos_interrupted_isolated, . - nonos_interrupted_isolated
+
+// Ways out that clear the CPU's buffers, without isolated page tables.
+.type nonos_sysret_cleared, @function
+nonos_sysret_cleared:
+    clear_buffers
+    swapgs
+    sysretq
+    int3
+.size nonos_sysret_cleared, . - nonos_sysret_cleared
+
+.type nonos_iret_cleared, @function
+nonos_iret_cleared:
+    clear_buffers
+    swapgs
+    iretq
+    int3
+.size nonos_iret_cleared, . - nonos_iret_cleared
+
+// Ways in on which the CPU forgets what the program taught it about branches, before the kernel returns from or calls anything. All
+// registers of the program are stored.
+.macro ways_in name, function
+.type nonos_syscall_\name, @function
+nonos_syscall_\name:
+    mov rsp, gs:[{kernel_rsp}]
+    mov r11, rdx
+    call \function
+    mov rdx, r11
+    mov eax, {syscall}
+    jmp nonos_syscall_entered
+.size nonos_syscall_\name, . - nonos_syscall_\name
+
+.type nonos_interrupted_\name, @function
+nonos_interrupted_\name:
+    fxsave64 [rax + {fpu}]
+    mov r8d, ecx
+    mov r11, rdx
+    call \function
+    mov rdx, r11
+    mov eax, r8d
+    jmp nonos_interrupted_entered
+.size nonos_interrupted_\name, . - nonos_interrupted_\name
+.endm
+    ways_in barrier, nonos_forget_predictions
+    ways_in history, nonos_forget_history
+
+// Forgets predictions of indirect branches (IBPB), and overwrites those of 32 returns, which is all that any CPU keeps, with places
+// where speculation ends. Changes rax, rcx and rdx.
+.globl nonos_forget_predictions
+.type nonos_forget_predictions, @function
+nonos_forget_predictions:
+    mov ecx, {prediction_command}
+    mov eax, 1
+    xor edx, edx
+    wrmsr
+    mov ecx, 32
+1:
+    call 2f
+    int3
+2:
+    dec ecx
+    jnz 1b
+    add rsp, 32*8
+    xor eax, eax
+    .byte 0xF3, 0x48, 0x0F, 0x1E, 0xC8      // rdsspq rax: changes nothing without a shadow stack
+    test eax, eax
+    jz 3f
+    mov eax, 32
+    .byte 0xF3, 0x48, 0x0F, 0xAE, 0xE8      // incsspq rax
+3:
+    lfence
+    ret
+    int3
+.size nonos_forget_predictions, . - nonos_forget_predictions
+
+// Overwrites the history of branches with this loop's (Intel, "Branch History Injection": the sequence for CPUs with enhanced IBRS and without
+// BHI_DIS_S). Changes rax and rcx.
+.type nonos_forget_history, @function
+nonos_forget_history:
+    mov ecx, 5
+    call 1f
+    lfence
+    ret
+    int3
+.balign 64
+1:
+    call 2f
+    ret
+    int3
+2:
+    mov eax, 5
+3:
+    jmp 4f
+    nop
+4:
+    sub eax, 1
+    jnz 3b
+    sub ecx, 1
+    jnz 1b
+    ret
+    int3
+.size nonos_forget_history, . - nonos_forget_history
 
 // One stub of 16 bytes per vector. The CPU pushes an error code for 8, 10 to 14, 17, 21, 29 and 30.
 .macro stub vector
@@ -347,20 +460,30 @@ nonos_stubs:
     stub (\row*16+\column)
 .endr
 .endr
+nonos_verw_operand:
+    .word {user_data}
 // An error when all of this is more than a page.
 .org nonos_trampoline + 4096, 0xCC
 
-// Where the jumps to the isolated ways go, and where they lead, counted from the trampoline's start.
+// Where those jumps go and where they lead, counted from the trampoline's start, and against what: bits of nonos_abi::boot::remedy. Of two
+// for the same place the later counts.
 .section .rodata.nonos_detours, "a", @progbits
+.macro detour from, to, remedy
+    .long nonos_\from - nonos_trampoline, nonos_\to - nonos_trampoline, \remedy
+.endm
 .balign 4
 .globl nonos_detours
 nonos_detours:
-.irp name, sysret,iret
-    .long nonos_\name - nonos_trampoline, nonos_\name\()_isolated - nonos_trampoline
-.endr
-.irp name, syscall,interrupted
-    .long nonos_\name\()_switch - nonos_trampoline, nonos_\name\()_isolated - nonos_trampoline
-.endr
+    detour sysret, sysret_cleared, {clear}
+    detour iret, iret_cleared, {clear}
+    detour sysret, sysret_isolated, {isolate}
+    detour iret, iret_isolated, {isolate}
+    detour syscall_switch, syscall_isolated, {isolate}
+    detour interrupted_switch, interrupted_isolated, {isolate}
+    detour syscall_stored, syscall_history, {history}
+    detour interrupted_stored, interrupted_history, {history}
+    detour syscall_stored, syscall_barrier, {barrier}
+    detour interrupted_stored, interrupted_barrier, {barrier}
 
 // The IDT, and behind it the boot page tables' CR3, for who may come with any. In read-only memory from the first instruction on:
 // `interrupts.rs` fills it once through the window. A page of its own, which takes nothing of the file.

@@ -9,8 +9,7 @@
 //! is cached. Both numbers change hands with the address space: loading one forgets 0 at once, and 1 on the next way out, and so
 //! does a shootdown (`CpuBlock::forget_user`). INVPCID is not needed for that. Without identifiers, each change of CR3 forgets all.
 //!
-//! On all other CPUs nothing of this is there: the jumps to it are put into the trampoline at boot, through a window as the IDT is,
-//! before any other CPU runs.
+//! On all other CPUs nothing of this is there: the jumps to it are put into the trampoline at boot (`mitigations.rs`).
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,11 +17,9 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, remedy};
 use nonos_abi::info::isolation as why;
 use nonos_image::archive::{Archive, KPTI};
-use nonos_kernel_core::machine::FrameNumber;
 
 use crate::cpu::cr3;
 use crate::cpus::{CpuBlock, Cpus};
-use crate::private::Window;
 use crate::region::Region;
 use crate::space::{self, KERNEL_ENTRY};
 use crate::{audit, entry, interrupts, protection};
@@ -33,16 +30,17 @@ const PAGE: u64 = PAGE_BYTES as u64;
 static WHY: AtomicU64 = AtomicU64::new(why::OFF);
 
 /// Decides whether user mode gets tables of its own: when the CPU has Meltdown, or the signed image says so. Nothing says that it does
-/// not on a CPU that needs it.
-pub fn decide(info: &BootInfo, payload: &[u8]) {
+/// not on a CPU that needs it. Returns what else is to be done, and this ([`remedy`]).
+pub fn decide(info: &BootInfo, payload: &[u8]) -> u64 {
     // An archive that cannot be read stops the kernel later, before any program runs.
     let is_asked = || Archive::parse(payload).is_ok_and(|archive| archive.get(KPTI).is_some());
     let why = match info.remedies & remedy::ISOLATE_TABLES {
         0 if is_asked() => why::ASKED,
-        0 => why::OFF,
+        0 => return info.remedies,
         _ => why::AFFECTED,
     };
     WHY.store(why, Ordering::Relaxed);
+    info.remedies | remedy::ISOLATE_TABLES
 }
 
 /// Why user mode has tables of its own: a value of [`nonos_abi::info::isolation`].
@@ -58,31 +56,6 @@ pub fn is_on() -> bool {
 /// Whether cached translations get identifiers.
 pub fn has_identifiers() -> bool {
     is_on() && protection::has_pcid()
-}
-
-/// Puts the jumps to the isolated ways in and out into the trampoline.
-///
-/// # Safety
-/// `physical_of` gives the physical address of a mapped address of the kernel. No other CPU runs.
-pub unsafe fn divert(window: &mut Window, physical_of: impl Fn(u64) -> u64) {
-    const JUMP: u8 = 0xE9;
-    const BYTES: usize = 5;
-    if !is_on() {
-        return;
-    }
-    for [from, to] in entry::detours() {
-        let physical = physical_of(from);
-        let distance = to.wrapping_sub(from + BYTES as u64) as u32;
-        // SAFETY: a frame of the trampoline, which is never read from Rust. What is overwritten and what comes in its place is
-        // `entry.s`'s to get right. This CPU does not run it now, and hiding the window makes it fetch anew (SDM vol. 3, 8.3).
-        unsafe {
-            window.with(FrameNumber((physical / PAGE) as u32), |page| {
-                let place = &mut page[physical as usize % PAGE_BYTES..][..BYTES];
-                place[0] = JUMP;
-                place[1..].copy_from_slice(&distance.to_le_bytes());
-            });
-        }
-    }
 }
 
 /// Makes the part of the kernel's half that user mode has, from the boot page tables at `root`. Returns where it can be walked from:

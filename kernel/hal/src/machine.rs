@@ -159,11 +159,12 @@ impl Hal {
             crate::stop!("not an address space")
         };
         pinned::let_programs_count(!without_counter);
-        this.set_space_kind(kind);
+        let mut again = mitigations::leave_space(!this.held(space));
         if let Some(user_root) = self.region.user_root(space.0) {
             this.set_tables(cr3_of(space.0), cr3_of(user_root));
-            this.set_space_kind(Kind::NONE);
+            again = true;
         }
+        this.set_space_kind(if again { Kind::NONE } else { kind });
     }
 
     /// Loads a thread's FPU state and what else user space alone uses, and numbers it. A number is used once on all CPUs: the context of a

@@ -7,12 +7,16 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, remedy};
 use nonos_abi::info::{CpuSecurity, cpu_measures};
+use nonos_kernel_core::machine::FrameNumber;
 
 use crate::cpu::pinned::Register;
 use crate::cpu::{self, Msr, efer};
+use crate::entry;
 use crate::isolation;
+use crate::private::Window;
 use crate::protection;
 use crate::table::Entry;
 use crate::thunks;
@@ -37,9 +41,9 @@ fn wants(remedy: u64) -> bool {
     REMEDIES.load(Ordering::Relaxed) & remedy != 0
 }
 
-/// Notes the plan, and which CPU it is for: this one.
-pub fn plan(info: &BootInfo) {
-    REMEDIES.store(info.remedies, Ordering::Relaxed);
+/// Notes the plan, of which the remedies are these, and which CPU it is for: this one.
+pub fn plan(info: &BootInfo, remedies: u64) {
+    REMEDIES.store(remedies, Ordering::Relaxed);
     SPEC_CONTROL.store(info.spec_control, Ordering::Relaxed);
     for (first, word) in FIRST.iter().zip(identity()) {
         first.store(word, Ordering::Relaxed);
@@ -89,6 +93,39 @@ pub unsafe fn enable() {
     }
 }
 
+/// Puts the jumps to the ways in and out that the plan wants into the trampoline, through a window as the IDT is filled.
+///
+/// # Safety
+/// `physical_of` gives the physical address of a mapped address of the kernel. No other CPU runs.
+pub unsafe fn divert(window: &mut Window, physical_of: impl Fn(u64) -> u64) {
+    const JUMP: u8 = 0xE9;
+    const BYTES: usize = 5;
+    for [from, to] in entry::detours(REMEDIES.load(Ordering::Relaxed)) {
+        let physical = physical_of(from);
+        let distance = to.wrapping_sub(from + BYTES as u64) as u32;
+        // SAFETY: a frame of the trampoline, which is never read from Rust. What is overwritten and what comes in its place is
+        // `entry.s`'s to get right. This CPU does not run it now, and hiding the window makes it fetch anew (SDM vol. 3, 8.3).
+        unsafe {
+            window.with(FrameNumber((physical / PAGE_BYTES as u64) as u32), |page| {
+                let place = &mut page[physical as usize % PAGE_BYTES..][..BYTES];
+                place[0] = JUMP;
+                place[1..].copy_from_slice(&distance.to_le_bytes());
+            });
+        }
+    }
+}
+
+/// Before another address space is loaded: has the CPU forget what the one before taught it about branches. Says whether that is wanted
+/// each time.
+pub fn leave_space(is_other: bool) -> bool {
+    let wanted = wants(remedy::BARRIER_ON_SWITCH);
+    if wanted && is_other {
+        // SAFETY: the plan says that the CPU has the register.
+        unsafe { entry::forget_predictions() };
+    }
+    wanted
+}
+
 /// Revision of the microcode; 0 where nobody says how to ask.
 fn microcode() -> u64 {
     match cpu::cpuid(0).ebx {
@@ -125,6 +162,16 @@ pub fn status() -> CpuSecurity {
         measures: cpu_measures::INDICES_MASKED
             | when(Entry::EMPTY.0 == 0, cpu_measures::ABSENT_ENTRIES_ZERO)
             | when(isolation::is_on(), cpu_measures::PAGE_TABLES_ISOLATED)
+            | when(wants(remedy::CLEAR_BUFFERS), cpu_measures::BUFFERS_CLEARED)
+            | when(
+                wants(remedy::BARRIER_ON_SWITCH),
+                cpu_measures::BARRIER_ON_SWITCH,
+            )
+            | when(
+                wants(remedy::BARRIER_ON_ENTRY),
+                cpu_measures::BARRIER_ON_ENTRY,
+            )
+            | when(wants(remedy::CLEAR_HISTORY), cpu_measures::HISTORY_CLEARED)
             | when(thunks::are_retpolines(), cpu_measures::RETPOLINES),
         ..CpuSecurity::default()
     }

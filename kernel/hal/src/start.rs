@@ -77,9 +77,9 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
     let this = CpuBlock::of(0);
     // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
     unsafe {
-        isolation::decide(info, stop::payload().unwrap_or_default());
+        let remedies = isolation::decide(info, stop::payload().unwrap_or_default());
         protection::enable();
-        mitigations::plan(info);
+        mitigations::plan(info, remedies);
         mitigations::enable();
         stop::set_root(root);
         let mut region = Region::new(info);
@@ -95,7 +95,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let mut window = Window::first(this);
         let idt = physical_of(&region, entry::idt()) / PAGE_BYTES as u64;
         interrupts::fill_idt(&mut window, FrameNumber(idt as u32), root);
-        isolation::divert(&mut window, |address| physical_of(&region, address));
+        mitigations::divert(&mut window, |address| physical_of(&region, address));
         interrupts::load(this);
         let seed = physical_of(&region, (&raw const info.seed) as u64);
 

@@ -1,4 +1,4 @@
-//! A debugger at a machine: QEMU's stub for GDB, to write registers that the monitor only shows.
+//! A debugger at a machine: QEMU's stub for GDB, to write registers and memory that the monitor only shows.
 //!
 //! The machine stands still while one is attached. Only the few packets of the remote serial protocol that the tests need.
 
@@ -53,6 +53,13 @@ impl Debugger {
         let answer = self.ask(&format!("P{number:x}={:016x}", value.swap_bytes()));
         assert_eq!(answer, "OK", "{register:?}");
         assert_eq!(self.read(register), value, "{register:?} took the value");
+    }
+
+    /// Changes memory at an address of the first CPU, whoever may write there.
+    pub fn write_memory(&mut self, address: u64, bytes: &[u8]) {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let answer = self.ask(&format!("M{address:x},{:x}:{digits}", bytes.len()));
+        assert_eq!(answer, "OK", "memory at {address:#x}");
     }
 
     /// Lets the machine go on.

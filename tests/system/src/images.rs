@@ -161,6 +161,12 @@ impl Image {
         read(&self.files.archive)
     }
 
+    /// Address of a symbol of the kernel before it is placed, and this many bytes there.
+    pub fn kernel_symbol(&self, name: &str, bytes: usize) -> (u64, Vec<u8>) {
+        let kernel = read(&self.files.kernel_debug);
+        made(name, xtask::elf::at_symbol(&kernel, name, bytes))
+    }
+
     /// Names of the modules in it that start with `prefix`.
     pub fn modules(&self, prefix: &str) -> Vec<String> {
         let names = self.files.modules.iter().map(|(name, _)| name.clone());

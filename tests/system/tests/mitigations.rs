@@ -2,10 +2,12 @@
 //!
 //! QEMU's processors have none of the registers that help against these flaws, and say so; that of Bochs has some.
 
+use nonos_abi::boot::remedy;
+use system_tests::attack::{check_output, expect_unharmed, services};
 use system_tests::bochs::Bochs;
 use system_tests::cpu;
 use system_tests::gdb::Register;
-use system_tests::images;
+use system_tests::images::{self, Image};
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::saved;
 use system_tests::shell::{is_marked, row, words};
@@ -14,6 +16,10 @@ use xtask::qemu::MachineConfig;
 const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
+/// Rows of the kernel's `nonos_detours`.
+const DETOURS: usize = 10;
+/// A jump, with the distance in the four bytes after it.
+const JUMP: u8 = 0xE9;
 /// Fast FXSAVE, which leaves registers alone.
 const EFER_FFXSR: u64 = 1 << 14;
 
@@ -180,6 +186,8 @@ fn what_a_processor_has_against_flaws_is_on() {
     machine.expect(PROMPT);
     let status = machine.command("status --mitigations");
     for (name, state) in [
+        ("Spectre v2", "mitigated: enhanced IBRS, IBPB, STIBP"),
+        ("BHI", "mitigated: history cleared at entries"),
         ("Store bypass", "not affected"),
         ("Retbleed", "mitigated: enhanced IBRS"),
         ("SPEC_CTRL bits on", "IBRS STIBP"),
@@ -210,5 +218,66 @@ fn a_protection_that_is_changed_from_outside_stops_the_kernel() {
         machine.expect(STOPPED);
         let report = machine.expect(HALTED);
         machine.check_contains(&report, &format!("{name} was changed to {after:#x}"));
+    }
+}
+
+/// Where the kernel of a machine has a way in or out that is another for some remedy, with the other: `nonos_detours` of `entry.s`.
+struct Detour {
+    from: u64,
+    to: u64,
+    remedy: u64,
+}
+
+fn detours(machine: &mut Machine, image: &Image) -> Vec<Detour> {
+    let offset = |name| image.kernel_symbol(name, 0).0;
+    let trampoline =
+        machine.registers().idt_base - offset("nonos_idt") + offset("nonos_trampoline");
+    let (_, table) = image.kernel_symbol("nonos_detours", DETOURS * 12);
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+    let rows = table.chunks(12).map(|row| Detour {
+        from: trampoline + u64::from(word(&row[..4])),
+        to: trampoline + u64::from(word(&row[4..8])),
+        remedy: word(&row[8..]).into(),
+    });
+    rows.collect()
+}
+
+/// Programs that use all ways in and out, with all registers, on a kernel that was changed as it changes itself on a CPU with these flaws.
+#[test]
+fn ways_in_and_out_for_flaws_that_no_emulator_has_keep_what_is_the_programs() {
+    let image = images::with_adversaries();
+    for (cpu_model, remedies) in [
+        ("max", remedy::CLEAR_BUFFERS | remedy::CLEAR_HISTORY),
+        ("max", remedy::BARRIER_ON_ENTRY),
+        // With isolated page tables.
+        (
+            "max,vendor=GenuineIntel",
+            remedy::ISOLATE_TABLES | remedy::BARRIER_ON_ENTRY,
+        ),
+    ] {
+        let mut machine = saved::at_prompt(&MachineConfig {
+            cpu_model: cpu_model.into(),
+            ..image.machine_without_tpm()
+        });
+        machine.stop_at_level(0);
+        let all = detours(&mut machine, image);
+        machine.go_on();
+        let wanted: Vec<_> = all
+            .iter()
+            .filter(|detour| remedies & detour.remedy != 0)
+            .collect();
+        machine.check(!wanted.is_empty(), "no way is another");
+        machine.debug(|debugger| {
+            for detour in wanted {
+                let mut jump = [JUMP; 5];
+                let distance = detour.to.wrapping_sub(detour.from + 5) as u32;
+                jump[1..].copy_from_slice(&distance.to_le_bytes());
+                debugger.write_memory(detour.from, &jump);
+            }
+        });
+        let before = services(&mut machine);
+        let output = machine.command("run adv-busy");
+        check_output(&machine, &output, &["14 shown, 0 failed"]);
+        expect_unharmed(&mut machine, &before, "adv-busy");
     }
 }
