@@ -46,6 +46,13 @@ impl Canary {
             .any(|window| window == self.text.as_bytes())
     }
 
+    /// The frames of a dump that the text stands in.
+    pub fn frames_with_it(&self, dump: &[u8]) -> Vec<u64> {
+        let windows = dump.windows(self.text.len()).enumerate();
+        let found = windows.filter(|(_, window)| *window == self.text.as_bytes());
+        found.map(|(at, _)| at as u64 & !0xFFF).collect()
+    }
+
     /// The text.
     pub fn text(&self) -> &str {
         &self.text

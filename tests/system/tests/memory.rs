@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use system_tests::attack::run_beside;
+use system_tests::canary::Canary;
 use system_tests::cpu::{self, Registers};
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -67,6 +68,32 @@ fn the_kernel_maps_none_of_the_memory_of_user_space() {
     machine.check(
         shared.is_empty(),
         &format!("mapped for user space and for the kernel: {shared:?}"),
+    );
+}
+
+#[test]
+fn no_mapping_of_the_kernel_reaches_what_a_program_holds() {
+    let mut machine = at_prompt();
+    let canary = Canary::plant(&mut machine);
+    // The shell waits: no program runs, or the idle processor would not be in the kernel.
+    let registers = machine.stop_at_level(0);
+    let dump = machine.dump_memory();
+    let holders = canary.frames_with_it(&dump);
+    machine.check(!holders.is_empty(), "no frame holds the text");
+    let spaces = machine.address_spaces(&dump);
+    let current = machine.mappings(&dump, registers[0].cr3);
+    let of_kernel = |page: &&Mapping| page.address >= UPPER_HALF || !page.user;
+    let reached: Vec<u64> = frames(spaces.iter().flatten().chain(&current).filter(of_kernel))
+        .filter(|frame| holders.contains(frame))
+        .collect();
+    machine.check(
+        reached.is_empty(),
+        &format!("the kernel maps frames with the text: {reached:x?}"),
+    );
+    let mapped = frames(spaces.iter().flatten().filter(|page| page.user));
+    machine.check(
+        mapped.into_iter().any(|frame| holders.contains(&frame)),
+        "no program maps the text, so looking for it proves nothing",
     );
 }
 
