@@ -13,7 +13,6 @@
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_abi::{MessageInfo, Rights, Syscall};
 
-use crate::arena::ThreadId;
 use crate::handle::{Capability, Slot, first_free_reply};
 use crate::kernel::Kernel;
 use crate::lineage::NodeId;
@@ -50,35 +49,29 @@ impl Kernel {
         [call, first, second]: [u64; 3],
         machine: &impl Machine,
     ) -> Option<Switch<'_>> {
-        let cpu = machine.cpu();
-        let running = self.scheduler.running_at(cpu);
-        let next = match call {
-            CALL => return self.fast_call(cpu, running, first, second),
-            REPLY_RECEIVE => return self.fast_reply_receive(cpu, running, first, second),
-            YIELD => self.fast_yield(running?, machine),
-            SIGNAL => self.fast_signal(running?, machine),
-            _ => None,
-        };
-        let (context, space) = next?;
-        Some(Switch::to(context, space))
+        if call == CALL {
+            self.fast_call(machine.cpu(), first, second)
+        } else if call == REPLY_RECEIVE {
+            self.fast_reply_receive(machine.cpu(), first, second)
+        } else {
+            let (context, space) = match call {
+                YIELD => self.fast_yield(machine)?,
+                SIGNAL => self.fast_signal(machine)?,
+                _ => return None,
+            };
+            Some(Switch::to(context, space))
+        }
     }
 
     #[inline(always)]
-    fn fast_call(
-        &mut self,
-        cpu: CpuId,
-        running: Option<ThreadId>,
-        raw: u64,
-        info: u64,
-    ) -> Option<Switch<'_>> {
+    fn fast_call(&mut self, cpu: CpuId, raw: u64, info: u64) -> Option<Switch<'_>> {
         let info = plain_message(info)?;
-        let raw = u32::try_from(raw).ok()?;
+        let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
         let from = threads.find(running)?;
         let caller = &threads[from];
-        let account = caller.account;
-        let through = slot_at(slots, self.handle_mask, caller, raw)?;
+        let through = slot_at(slots, self.handle_mask, caller, raw as u32)?;
         let slot = &slots[through];
         let Some(Capability {
             object: Object::Endpoint(endpoint),
@@ -95,7 +88,7 @@ impl Kernel {
         let receiver = endpoints[endpoint].receivers.head;
         let to = threads.find(receiver)?;
         let server = &threads[to];
-        if !self.scheduler.can_hand_over(cpu, account, server) {
+        if !self.scheduler.can_hand_over(cpu, server) {
             return None;
         }
         let first = server.first_slot as usize;
@@ -116,7 +109,7 @@ impl Kernel {
         self.scheduler.hand_over(cpu, receiver);
         let server = &mut threads[to];
         endpoints[endpoint].receivers.remove_first(server);
-        server.account = account;
+        server.account = self.scheduler.account_at(cpu);
         server.go_on(cpu, badge, info.with_reply(reply));
         let server = threads.into_mut(to);
         Some(Switch {
@@ -127,14 +120,10 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn fast_reply_receive(
-        &mut self,
-        cpu: CpuId,
-        running: Option<ThreadId>,
-        handles: u64,
-        info: u64,
-    ) -> Option<Switch<'_>> {
+    fn fast_reply_receive(&mut self, cpu: CpuId, handles: u64, info: u64) -> Option<Switch<'_>> {
+        let (raw, reply_raw) = (handles as u32, (handles >> 32) as u32);
         let info = plain_message(info)?;
+        let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
         let from = threads.find(running)?;
@@ -144,7 +133,6 @@ impl Kernel {
         {
             return None;
         }
-        let (raw, reply_raw) = (handles as u32, (handles >> 32) as u32);
         let through = slot_at(slots, self.handle_mask, server, raw)?;
         let slot = &slots[through];
         let Some(Capability {
@@ -154,7 +142,7 @@ impl Kernel {
         else {
             return None;
         };
-        if !is_usable(slot, raw, Rights::READ) {
+        if !is_usable(slot, raw.into(), Rights::READ) {
             return None;
         }
         let reply = slot_at(slots, self.handle_mask, server, reply_raw)?;
@@ -166,14 +154,15 @@ impl Kernel {
         else {
             return None;
         };
-        if !is_usable(slot, reply_raw, Rights::NONE) {
+        if !is_usable(slot, reply_raw.into(), Rights::NONE) {
             return None;
         }
         let to = threads.find(caller)?;
         let client = &threads[to];
         let endpoint = endpoints.find(Some(receives))?;
         if endpoints[endpoint].callers.head.is_some()
-            || !self.scheduler.can_hand_over(cpu, client.account, client)
+            || self.scheduler.account_at(cpu) != client.account
+            || !self.scheduler.can_hand_over(cpu, client)
         {
             return None;
         }
@@ -187,10 +176,10 @@ impl Kernel {
         let free = slots[reply].empty_reply(next_free);
         slots[first].set_next_free_reply(free);
         slots[through].waited = true;
-        let receivers = &mut endpoints[endpoint].receivers;
-        let previous = receivers.last();
-        receivers.end_with(running);
-        if let Some(last) = threads.find(previous) {
+        let (previous, last) = endpoints[endpoint].receivers.end_with(running);
+        if let Some(last) = last
+            && let Some(last) = threads.find(Some(last))
+        {
             threads[last].links.next = running;
         }
         let server = &mut threads[from];
@@ -212,10 +201,12 @@ impl Kernel {
         })
     }
 
-    /// A function of its own, as [`Self::fast_signal`] is: calls need the registers.
+    /// A function of its own, as [`Self::fast_signal`] is: calls need the registers. They also come first.
+    #[cold]
     #[inline(never)]
-    fn fast_yield(&mut self, id: ThreadId, machine: &impl Machine) -> Current<'_> {
+    fn fast_yield(&mut self, machine: &impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
+        let id = self.scheduler.running()?;
         let thread = &self.threads[id];
         let now_ns = machine.now_ns();
         let next = self
@@ -233,13 +224,14 @@ impl Kernel {
         Some((&mut next.context, next.space))
     }
 
+    #[cold]
     #[inline(never)]
-    fn fast_signal(&mut self, id: ThreadId, machine: &impl Machine) -> Current<'_> {
+    fn fast_signal(&mut self, machine: &impl Machine) -> Current<'_> {
         self.scheduler.enter(machine.cpu());
+        let id = self.scheduler.running()?;
         let sender = &self.threads[id];
         let (raw, bits) = (sender.context.rdi, sender.context.rsi);
-        let raw = u32::try_from(raw).ok()?;
-        let slot = &self.slots[slot_at(self.slots, self.handle_mask, sender, raw)?];
+        let slot = &self.slots[slot_at(self.slots, self.handle_mask, sender, raw as u32)?];
         let Some(Capability {
             object: Object::Notification(notification),
             ..
@@ -290,8 +282,8 @@ fn slot_at(slots: &[Slot], mask: u32, thread: &Thread, raw: u32) -> Option<usize
 
 /// Whether a handle names what the slot that it led to holds, if that is anything, works now and for ever, and has the rights.
 #[inline(always)]
-fn is_usable(slot: &Slot, raw: u32, rights: Rights) -> bool {
-    slot.handle.raw() == raw && slot.lasting_rights.contains(rights)
+fn is_usable(slot: &Slot, raw: u64, rights: Rights) -> bool {
+    u64::from(slot.handle.raw()) == raw && slot.lasting_rights.contains(rights)
 }
 
 /// A message without handles and leases, with a valid count of words.

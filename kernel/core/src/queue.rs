@@ -63,30 +63,26 @@ impl<C: Chain> List<C> {
     /// Adds an object that is on no list at the end.
     #[inline]
     pub fn push_back(&mut self, items: &mut Items<C>, id: C::Id) {
-        let previous = self.last();
+        let (previous, last) = self.end_with(Some(id));
         *C::links(&mut items[id]) = Links {
             previous,
             next: None,
         };
-        if let Some(previous) = previous {
-            C::links(&mut items[previous]).next = Some(id);
+        if let Some(last) = last {
+            C::links(&mut items[last]).next = Some(id);
         }
-        self.end_with(Some(id));
     }
 
-    /// The last object.
+    /// Notes an object at the end. Returns its link to the one before it, and, if there is one, that object, whose link leads to
+    /// it from now on.
     #[inline(always)]
-    pub fn last(&self) -> Option<C::Id> {
-        self.head.and(self.tail)
-    }
-
-    /// Notes the new last object, which [`Self::last`] was linked to, if there was one.
-    #[inline(always)]
-    pub fn end_with(&mut self, id: Option<C::Id>) {
-        if self.head.is_none() {
-            self.head = id;
+    pub fn end_with(&mut self, id: Option<C::Id>) -> (Option<C::Id>, Option<C::Id>) {
+        let previous = core::mem::replace(&mut self.tail, id);
+        if self.head.is_some() {
+            return (previous, previous);
         }
-        self.tail = id;
+        self.head = id;
+        (previous, None)
     }
 
     /// Adds an object that is on no list at the front.
@@ -162,7 +158,7 @@ impl<C: Chain> List<C> {
 impl<C: Chain> List<C> {
     /// Whether this is the last object.
     pub fn ends_with(self, id: Option<C::Id>) -> bool {
-        self.last() == id
+        self.head.and(self.tail) == id
     }
 }
 

@@ -37,11 +37,15 @@ pub(crate) const PRIORITIES: usize = 32;
 pub(crate) type Threads = Arena<ThreadId, Thread>;
 pub(crate) type Processes = Arena<ProcessId, Process>;
 
+/// Bit of [`Cpu::occupied`]: there is something to decide.
+const STALE: u64 = 1 << 63;
+
 /// One CPU: what it runs, and what it could.
 #[derive(Clone, Copy)]
 struct Cpu {
     ready: [Queue; PRIORITIES],
-    occupied: u32,
+    /// Bit `p` when queue `p` has a thread, and [`STALE`]: one look tells whether anything comes before a thread.
+    occupied: u64,
     /// Its own bit in an affinity.
     bit: u8,
     /// Threads on the ready queues.
@@ -61,8 +65,6 @@ struct Cpu {
     slice_end_ns: u64,
     /// What the timer is set to, or [`NEVER`].
     armed_ns: u64,
-    /// Whether there is something to decide.
-    stale: bool,
     /// Whether it was kicked and did not enter the kernel since.
     kicked: bool,
 }
@@ -81,9 +83,19 @@ impl Cpu {
         since_ns: 0,
         slice_end_ns: 0,
         armed_ns: NEVER,
-        stale: false,
         kicked: false,
     };
+
+    #[inline(always)]
+    fn is_stale(&self) -> bool {
+        self.occupied & STALE != 0
+    }
+
+    /// Bit `p` when queue `p` has a thread.
+    #[inline(always)]
+    fn queues(&self) -> u32 {
+        self.occupied as u32
+    }
 
     /// When the reservation is used up.
     fn reservation_end_ns(&self) -> Option<u64> {
@@ -119,7 +131,7 @@ impl Cpu {
     /// The first of the most important ready threads.
     #[inline(always)]
     fn first_ready(&self) -> Option<ThreadId> {
-        let highest = self.occupied.checked_ilog2()?;
+        let highest = self.queues().checked_ilog2()?;
         self.ready[highest as usize % PRIORITIES].head
     }
 
@@ -129,7 +141,7 @@ impl Cpu {
         let priority = usize::from(first.priority) % PRIORITIES;
         let queue = &mut self.ready[priority];
         queue.remove_first(first);
-        self.occupied &= !(u32::from(queue.head.is_none()) << priority);
+        self.occupied &= !(u64::from(queue.head.is_none()) << priority);
         self.ready_count -= 1;
     }
 
@@ -137,7 +149,7 @@ impl Cpu {
     #[inline]
     fn level(&self, threads: &Threads) -> u32 {
         let running = self.running.map_or(0, |id| level(&threads[id]));
-        running.max(u32::BITS - self.occupied.leading_zeros())
+        running.max(u32::BITS - self.queues().leading_zeros())
     }
 }
 
@@ -238,7 +250,7 @@ impl Scheduler {
         thread.slice_ns = SLICE_NS;
         thread.state = ThreadState::Woken;
         self.woken.push_back(threads, id);
-        self.here().stale = true;
+        self.here().occupied |= STALE;
     }
 
     /// Puts the threads that were woken in this event on the queues of CPUs.
@@ -299,10 +311,10 @@ impl Scheduler {
     #[inline(always)]
     fn reconsider(&mut self, cpu: usize) {
         let cpu = cpu % CPUS_MAX;
-        self.cpus[cpu].stale = true;
+        self.cpus[cpu].occupied |= STALE;
         if cpu != self.here && !self.cpus[cpu].kicked {
             self.kicks |= 1 << cpu;
-            self.here().stale = true;
+            self.here().occupied |= STALE;
         }
     }
 
@@ -317,7 +329,7 @@ impl Scheduler {
         let state = threads[id].state;
         if state == ThreadState::Ready {
             self.dequeue(threads, id);
-            self.here().stale = true;
+            self.here().occupied |= STALE;
         }
         threads[id].priority = priority;
         threads[id].affinity = affinity;
@@ -343,7 +355,7 @@ impl Scheduler {
     pub fn block(&mut self, threads: &mut Threads, state: ThreadState) -> Option<ThreadId> {
         let here = self.here();
         let id = here.running.take()?;
-        here.stale = true;
+        here.occupied |= STALE;
         threads[id].state = state;
         Some(id)
     }
@@ -367,7 +379,7 @@ impl Scheduler {
         thread.slice_ns = SLICE_NS;
         thread.state = ThreadState::Ready;
         here.put(threads, id, End::Back);
-        here.stale = true;
+        here.occupied |= STALE;
     }
 
     /// Has the running thread sleep.
@@ -395,7 +407,7 @@ impl Scheduler {
         if deadline_ns != NEVER {
             threads[id].cpu = self.cpu();
             self.set_timeout(threads, id, deadline_ns);
-            self.here().stale = true;
+            self.here().occupied |= STALE;
         }
     }
 
@@ -407,7 +419,7 @@ impl Scheduler {
     /// When the first timer object of a CPU is due. One of another CPU can only go: its hardware timer then goes off for nothing.
     pub fn set_alarm(&mut self, cpu: CpuId, deadline_ns: Option<u64>) {
         self.cpus[usize::from(cpu.0)].alarm_ns = deadline_ns;
-        self.here().stale = true;
+        self.here().occupied |= STALE;
     }
 
     fn clear_timeout(&mut self, threads: &mut Threads, id: ThreadId) {
@@ -455,7 +467,7 @@ impl Scheduler {
         if threads[id].deadline_ns.is_some() {
             self.clear_timeout(threads, id);
         }
-        self.here().stale = true;
+        self.here().occupied |= STALE;
     }
 
     #[inline]
@@ -474,7 +486,7 @@ impl Scheduler {
     pub fn timer(&mut self) {
         let here = self.here();
         here.armed_ns = NEVER;
-        here.stale = true;
+        here.occupied |= STALE;
     }
 
     /// Ends the time slice if it is over.
@@ -490,14 +502,20 @@ impl Scheduler {
         pays.map(|cpu| now_ns.saturating_sub(cpu.since_ns)).sum()
     }
 
-    /// Whether a thread that waits can go on at a CPU in place of the running one, whose account is `account`, with nothing else
+    /// Whether a thread that waits can go on at a CPU in place of the running one, at the cost of the same account, with nothing else
     /// to decide. A CPU that was kicked has something to decide.
     #[inline(always)]
-    pub fn can_hand_over(&self, cpu: CpuId, account: Option<ProcessId>, thread: &Thread) -> bool {
+    pub fn can_hand_over(&self, cpu: CpuId, thread: &Thread) -> bool {
         let at = usize::from(cpu.0) % CPUS_MAX;
         let here = &self.cpus[at];
-        let nothing_better = here.occupied >> (thread.priority % 32) == 0;
-        !here.stale && thread.held & here.bit == 0 && here.account == account && nothing_better
+        let nothing_better = here.occupied.wrapping_shr(thread.priority.into()) == 0;
+        nothing_better && thread.held & here.bit == 0
+    }
+
+    /// Who pays for what runs on a CPU: as long as nothing is to be decided, the account of the running thread.
+    #[inline(always)]
+    pub fn account_at(&self, cpu: CpuId) -> Option<ProcessId> {
+        self.cpus[usize::from(cpu.0) % CPUS_MAX].account
     }
 
     /// Runs a thread in place of the one that ran, which has blocked; see [`Self::can_hand_over`].
@@ -517,7 +535,7 @@ impl Scheduler {
     ) -> bool {
         let here = &self.cpus[self.here % CPUS_MAX];
         let account = next.account;
-        !here.stale
+        !here.is_stale()
             && here.reservation.is_none()
             && account.is_some_and(|account| !processes[account].budget.is_limited())
             && next.mapping_expires_ns == NEVER
@@ -754,7 +772,7 @@ impl Scheduler {
     ) {
         let here = self.here();
         if here.account == Some(process) && here.reservation.is_some() {
-            here.stale = true;
+            here.occupied |= STALE;
             self.close_account(threads, processes, self.here, now_ns);
         }
     }
@@ -800,7 +818,7 @@ impl Scheduler {
         processes: &mut Processes,
         machine: &mut impl Machine,
     ) {
-        if self.here().stale {
+        if self.here().is_stale() {
             self.decide(threads, processes, machine);
         }
     }
@@ -819,7 +837,7 @@ impl Scheduler {
             self.offer_surplus(threads);
         }
         self.arm(threads, machine);
-        self.here().stale = false;
+        self.here().occupied &= !STALE;
         if self.kicks != 0 {
             self.send_kicks(machine);
         }
@@ -851,7 +869,7 @@ impl Scheduler {
             let alone = thread.links.next.is_none();
             let stays = before.is_none() || usize::from(thread.cpu.0) == at;
             let first = before.is_none_or(|before| threads[before].priority < thread.priority)
-                && here.occupied >> (thread.priority % 32) == 0;
+                && here.queues() >> (thread.priority % 32) == 0;
             if !(alone && stays && first && thread.may_run_on(at)) {
                 return false;
             }
@@ -923,7 +941,7 @@ impl Scheduler {
             }
             self.place_woken(threads);
         }
-        let highest = self.here().occupied.checked_ilog2();
+        let highest = self.here().queues().checked_ilog2();
         let thread = &threads[id];
         if highest > Some(thread.priority.into()) || !thread.may_run_on(self.here) {
             self.preempt(threads, id, clock.now_ns());
@@ -1011,7 +1029,7 @@ impl Scheduler {
     /// queued at a CPU that was about to run them and was then given something better.)
     fn offer_surplus(&mut self, threads: &Threads) {
         for cpu in 0..self.count {
-            let idle = self.cpus[cpu].level(threads) == 0 && !self.cpus[cpu].stale;
+            let idle = self.cpus[cpu].level(threads) == 0 && !self.cpus[cpu].is_stale();
             let here = &self.cpus[self.here];
             if idle && most_important_for(threads, here, cpu).is_some() {
                 self.reconsider(cpu);
@@ -1028,7 +1046,7 @@ impl Scheduler {
         if let Some(id) = here.running {
             let thread = &threads[id];
             first_ns = first_ns.min(thread.mapping_expires_ns);
-            if here.occupied >> (thread.priority % 32) & 1 != 0 {
+            if here.queues() >> (thread.priority % 32) & 1 != 0 {
                 first_ns = first_ns.min(here.slice_end_ns);
             }
         }
@@ -1077,7 +1095,7 @@ impl<'a, M: Machine> Clock<'a, M> {
 
 /// The first ready thread of a CPU's highest priority that may run on another.
 fn most_important_for(threads: &Threads, cpu: &Cpu, other: usize) -> Option<ThreadId> {
-    let mut left = cpu.occupied;
+    let mut left = cpu.queues();
     while let Some(highest) = left.checked_ilog2() {
         let mut queue = cpu.ready[highest as usize].iter(threads);
         let found = queue.find(|&id| threads[id].may_run_on(other));
@@ -1109,7 +1127,7 @@ impl Scheduler {
     }
 
     pub fn occupied(&self, cpu: CpuId) -> u32 {
-        self.cpus[usize::from(cpu.0)].occupied
+        self.cpus[usize::from(cpu.0)].queues()
     }
 
     pub fn ready_count(&self, cpu: CpuId) -> usize {
@@ -1137,7 +1155,7 @@ impl Scheduler {
     }
 
     pub fn is_stale(&self, cpu: CpuId) -> bool {
-        self.cpus[usize::from(cpu.0)].stale
+        self.cpus[usize::from(cpu.0)].is_stale()
     }
 
     pub fn is_kicked(&self, cpu: CpuId) -> bool {

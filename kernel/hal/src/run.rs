@@ -112,7 +112,7 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
         let mut source: *const UserContext = switch.context;
         next = loop {
             // SAFETY: the lock is held; the context is no part of this.
-            let hal = unsafe { &mut (*system).hal };
+            let hal = unsafe { &mut (*in_register(system)).hal };
             hal.prepare(this, switch.context, switch.space);
             let context: *mut UserContext = switch.context;
             // SAFETY: the lock is held, and no thread's registers go while there is the kernel.

@@ -305,11 +305,10 @@ fn a_receiver_that_cannot_simply_go_on_is_left_to_the_plain_path() {
     game.world.begin(other, Syscall::Receive, &[first]);
     let thread = game.world.thread(other);
     let kernel = &mut game.world.kernel;
-    let account = kernel.scheduler.account(CPU);
     let mut goes_on = |affinity| {
         let (threads, scheduler) = (&mut kernel.threads, &mut kernel.scheduler);
         scheduler.reschedule(threads, thread, 31, affinity);
-        scheduler.can_hand_over(CPU, account, &threads[thread])
+        scheduler.can_hand_over(CPU, &threads[thread])
     };
     assert!(goes_on(0b1) && goes_on(0b11));
     assert!(!goes_on(0b10), "it may not run there");
