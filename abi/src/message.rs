@@ -100,6 +100,11 @@ impl MessageInfo {
         (self.0 >> 4 & 0x7) as usize
     }
 
+    /// Whether it has so many words, and no handles.
+    pub const fn is_words_only(self, words: usize) -> bool {
+        self.0 & 0x7F == words as u64
+    }
+
     /// Whether a notification arrived and not a message.
     pub const fn is_notification(self) -> bool {
         self.0 & 1 << 7 != 0

@@ -5,7 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{Current, Event, Machine, Switch};
+use nonos_kernel_core::machine::{Current, Event, Machine, Switch, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -24,6 +24,10 @@ impl Logic for OnEveryCpu {
     #[inline(always)]
     fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>> {
         self.0.fast_syscall(registers, machine)
+    }
+
+    fn finish_moving(&mut self) -> Option<&mut UserContext> {
+        self.0.finish_moving()
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 //! more important thread that waits for it; and a yield to an equal.
 //!
 //! The same meaning as the plain path (`endpoint`, `notification`, `scheduler`), which every case that is not the usual one is left to:
-//! handles or leases in the message, a handle or a wait with a deadline, a budget, something else to run or to decide. Nothing is
-//! changed before it is certain that all can be done. The scheduler has nothing to decide afterwards. After a call or an answer the thread
+//! leases in the message, handles that are not moved (`fast_move`), a handle or a wait with a deadline, a budget, something else to run or to
+//! decide. Nothing is changed before it is certain that all can be done. The scheduler has nothing to decide afterwards. After a call or an answer the thread
 //! that waited goes on at the cost of the one that called, in its time slice.
 //!
 //! Each object is looked up before anything is written, so that the compiler looks once only.
@@ -23,7 +23,7 @@ use crate::queue::Links;
 use crate::thread::{Thread, ThreadState};
 
 /// What a message may have to go this way: words and a label.
-const PLAIN_BITS: u64 = 0xFFFF_000F;
+pub(crate) const PLAIN_BITS: u64 = 0xFFFF_000F;
 
 const CALL: u64 = Syscall::Call as u64;
 const REPLY_RECEIVE: u64 = Syscall::ReplyReceive as u64;
@@ -38,6 +38,20 @@ pub(crate) enum Kind {
     Answer,
     Yield,
     Signal,
+    Move,
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Kind {
+    /// Where a message is counted.
+    fn of(plain: Self, info: MessageInfo) -> usize {
+        let kind = if info.handles() == 0 {
+            plain
+        } else {
+            Self::Move
+        };
+        kind as usize
+    }
 }
 
 impl Kernel {
@@ -65,7 +79,10 @@ impl Kernel {
 
     #[inline(always)]
     fn fast_call(&mut self, cpu: CpuId, raw: u64, info: u64) -> Option<Switch<'_>> {
-        let info = plain_message(info)?;
+        let info = match plain_message(info) {
+            Some(info) => info,
+            None => self.check_moving(cpu, info, raw as u32, raw as u32)?,
+        };
         let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
@@ -98,7 +115,7 @@ impl Kernel {
 
         #[cfg(any(test, feature = "testing"))]
         {
-            self.fast_paths[Kind::Call as usize] += 1;
+            self.fast_paths[Kind::of(Kind::Call, info)] += 1;
         }
         slots[first].set_next_free_reply(next_free);
         let reply = slots[position].fill_reply(Object::Reply(running));
@@ -122,7 +139,10 @@ impl Kernel {
     #[inline(always)]
     fn fast_reply_receive(&mut self, cpu: CpuId, handles: u64, info: u64) -> Option<Switch<'_>> {
         let (raw, reply_raw) = (handles as u32, (handles >> 32) as u32);
-        let info = plain_message(info)?;
+        let info = match plain_message(info) {
+            Some(info) => info,
+            None => self.check_moving(cpu, info, raw, reply_raw)?,
+        };
         let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
         let mut endpoints = self.endpoints.view();
@@ -171,7 +191,7 @@ impl Kernel {
 
         #[cfg(any(test, feature = "testing"))]
         {
-            self.fast_paths[Kind::Answer as usize] += 1;
+            self.fast_paths[Kind::of(Kind::Answer, info)] += 1;
         }
         let free = slots[reply].empty_reply(next_free);
         slots[first].set_next_free_reply(free);
@@ -275,14 +295,14 @@ impl Kernel {
 /// Where among all slots that of a handle is, if there is one of this number. An index past the process's table comes out as another
 /// in the table, whose handle is another, also where the CPU speculates (`speculation`).
 #[inline(always)]
-fn slot_at(slots: &[Slot], mask: u32, thread: &Thread, raw: u32) -> Option<usize> {
+pub(crate) fn slot_at(slots: &[Slot], mask: u32, thread: &Thread, raw: u32) -> Option<usize> {
     let position = (thread.first_slot as usize).wrapping_add((raw & mask) as usize);
     (position < slots.len()).then_some(position)
 }
 
 /// Whether a handle names what the slot that it led to holds, if that is anything, works now and for ever, and has the rights.
 #[inline(always)]
-fn is_usable(slot: &Slot, raw: u64, rights: Rights) -> bool {
+pub(crate) fn is_usable(slot: &Slot, raw: u64, rights: Rights) -> bool {
     u64::from(slot.handle.raw()) == raw && slot.lasting_rights.contains(rights)
 }
 

@@ -21,7 +21,7 @@ use crate::object::{Object, Select};
 pub const REPLY_SLOTS: usize = 32;
 
 /// Slot numbers on the lists of free slots; 0 ends a list, as slot 0 is on none.
-const NO_SLOT: u16 = 0;
+pub(crate) const NO_SLOT: u16 = 0;
 
 /// One slot of a handle table.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Slot {
     next_free: u16,
     /// Whether a thread may wait through the handle. While this is false, none does, and none need be looked for.
     pub(crate) waited: bool,
-    /// The rights of a filled slot without a deadline; none with one, so that one look tells both.
+    /// The rights of a filled slot without a deadline; none with one, and of an empty slot, so that one look tells all.
     pub(crate) lasting_rights: Rights,
 }
 
@@ -49,6 +49,40 @@ impl Slot {
         } else {
             Rights::NONE
         };
+    }
+
+    /// Takes the slot, which is not for reply handles, off the list of free ones that it is the first of; the caller fills it.
+    #[inline(always)]
+    pub(crate) fn take_free(&self, first_free: &mut u16) -> Handle {
+        *first_free = self.next_free;
+        self.handle
+    }
+
+    /// The free slot after this one, as long as nothing was freed since it was free; 0 for none.
+    #[inline(always)]
+    pub(crate) fn next_free(&self) -> u16 {
+        self.next_free
+    }
+
+    /// Has a slot that was taken off the list hold what another does, as long; returns the handle.
+    #[inline(always)]
+    pub(crate) fn take_over(&mut self, other: &Self) -> Handle {
+        self.capability = other.capability;
+        self.deadline_ns = other.deadline_ns;
+        self.lasting_rights = other.lasting_rights;
+        self.handle
+    }
+
+    /// Empties a slot that is not for reply handles, and puts it first on the list of free ones. After the last generation it stays empty.
+    #[inline(always)]
+    pub(crate) fn empty(&mut self, first_free: &mut u16) {
+        self.capability = None;
+        self.lasting_rights = Rights::NONE;
+        self.waited = false;
+        if self.handle.generation() < Handle::LAST_GENERATION {
+            self.next_free = core::mem::replace(first_free, self.handle.index());
+            self.handle = self.handle.next();
+        }
     }
 
     /// The free reply slot after this one, of slot 0 the first; 0 for none.
@@ -121,61 +155,6 @@ impl Capability {
     }
 }
 
-/// Where the free slots of a table are; part of the process.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TableState {
-    free: u16,
-    free_count: u16,
-    used: u16,
-}
-
-impl TableState {
-    /// Of a table that was not set up.
-    pub const EMPTY: Self = Self {
-        free: NO_SLOT,
-        free_count: 0,
-        used: 0,
-    };
-
-    /// Slots that hold a handle other than a reply handle.
-    pub fn used(self) -> u16 {
-        self.used
-    }
-
-    /// Slots that can take a handle other than a reply handle.
-    pub fn free_count(self) -> u16 {
-        self.free_count
-    }
-
-    /// The slot that takes the next handle other than a reply handle.
-    #[inline(always)]
-    pub fn first_free(self) -> Option<u16> {
-        (self.free != NO_SLOT).then_some(self.free)
-    }
-
-    /// Takes the slot of [`Self::first_free`], which the caller fills; returns the handle.
-    #[inline(always)]
-    pub fn take_first_free(&mut self, slot: &Slot) -> Handle {
-        self.free = slot.next_free;
-        self.free_count -= 1;
-        self.used += 1;
-        slot.handle
-    }
-
-    /// Empties the slot of a handle that is no reply handle. After the last generation it stays empty.
-    #[inline(always)]
-    pub fn empty(&mut self, slot: &mut Slot) {
-        slot.capability = None;
-        slot.waited = false;
-        self.used -= 1;
-        if slot.handle.generation() < Handle::LAST_GENERATION {
-            slot.next_free = core::mem::replace(&mut self.free, slot.handle.index());
-            slot.handle = slot.handle.next();
-            self.free_count += 1;
-        }
-    }
-}
-
 /// The slot that takes the next reply handle, by slot 0 of the table.
 #[inline(always)]
 pub(crate) fn first_free_reply(slot_0: &Slot) -> Option<u16> {
@@ -185,20 +164,19 @@ pub(crate) fn first_free_reply(slot_0: &Slot) -> Option<u16> {
 /// The table of one process.
 pub(crate) struct Table<'a> {
     slots: &'a mut [Slot],
-    state: &'a mut TableState,
+    first_free: &'a mut u16,
 }
 
 impl Table<'_> {
     /// Empties the table; slots will be filled from the lowest.
     pub fn reset(&mut self) {
         let first_reply = self.first_reply();
-        *self.state = TableState::EMPTY;
+        *self.first_free = NO_SLOT;
         self.slots.fill(Slot::EMPTY);
         let mut replies = NO_SLOT;
         for index in (1..self.slots.len()).rev() {
             let list = if index < first_reply {
-                self.state.free_count += 1;
-                &mut self.state.free
+                &mut *self.first_free
             } else {
                 &mut replies
             };
@@ -221,10 +199,12 @@ impl Table<'_> {
             self.slots[0].set_next_free_reply(next);
             return Ok(self.slots[usize::from(index)].fill_reply(capability.object));
         }
-        let index = self.state.first_free().ok_or(Error::OutOfHandles)?;
-        let slot = &mut self.slots[usize::from(index)];
+        if *self.first_free == NO_SLOT {
+            return Err(Error::OutOfHandles);
+        }
+        let slot = &mut self.slots[usize::from(*self.first_free)];
         slot.fill(capability, deadline_ns);
-        Ok(self.state.take_first_free(slot))
+        Ok(slot.take_free(self.first_free))
     }
 
     /// Empties a slot and gives back what was in it. The reference goes to the caller.
@@ -237,7 +217,7 @@ impl Table<'_> {
             let next = slot.empty_reply(next_reply);
             self.slots[0].set_next_free_reply(next);
         } else {
-            self.state.empty(slot);
+            slot.empty(self.first_free);
         }
         Some(capability)
     }
@@ -280,7 +260,7 @@ impl Kernel {
         let start = process.position() * self.handles_per_process;
         Table {
             slots: &mut self.slots[start..start + self.handles_per_process],
-            state: &mut self.processes[process].table,
+            first_free: &mut self.processes[process].first_free_slot,
         }
     }
 
@@ -291,11 +271,20 @@ impl Kernel {
     }
 
     /// Slots of a process that hold a handle.
-    pub(crate) fn handle_count(&self, process: ProcessId) -> u64 {
+    pub(crate) fn handle_count(&self, process: ProcessId) -> usize {
+        let slots = self.slots_of(process).iter();
+        slots.filter(|slot| slot.capability.is_some()).count()
+    }
+
+    /// Whether a process can be given so many handles more, other than reply handles.
+    pub(crate) fn has_free_slots(&self, process: ProcessId, count: usize) -> bool {
         let slots = self.slots_of(process);
-        let replies = slots[slots.len().saturating_sub(REPLY_SLOTS)..].iter();
-        let replies = replies.filter(|slot| slot.capability.is_some()).count();
-        u64::from(self.processes[process].table.used()) + replies as u64
+        let mut next = self.processes[process].first_free_slot;
+        (0..count).all(|_| {
+            let is_free = next != NO_SLOT;
+            next = slots[usize::from(next)].next_free;
+            is_free
+        })
     }
 
     /// Whether a reply handle can be made for a process.
@@ -526,27 +515,16 @@ impl Kernel {
         to: ProcessId,
         rights: Rights,
     ) -> Result<Handle, Error> {
-        let old_at = self.first_slot(from) as usize + usize::from(index);
-        let first = self.first_slot(to) as usize;
-        let table = &mut self.processes[to].table;
-        let new_index = table.first_free().ok_or(Error::OutOfHandles)?;
-        let new_at = first + usize::from(new_index);
-        let slots = self.slots.get_disjoint_mut([old_at, new_at]);
-        let [old, new] = slots.map_err(|_| Error::NoHandle)?;
-
-        let handle = table.take_first_free(new);
-        let mut is_less = false;
-        if let Some(capability) = old.capability {
-            is_less = !rights.contains(capability.rights);
-            new.fill(capability.narrowed(rights), old.deadline_ns);
-        }
-        self.processes[from].table.empty(old);
-        if !self.lineage.is_alone(old_at) {
-            let [old, new] = [old_at, new_at].map(|at| NodeId::at(at as u32));
-            self.lineage.replace(old, new);
-            if is_less {
-                self.lineage.give_up_children(new);
-            }
+        let old = self.lineage.slot(from, index);
+        let slot = &self.slots[old.position()];
+        let (capability, deadline_ns) = (slot.capability.ok_or(Error::NoHandle)?, slot.deadline_ns);
+        let moved = capability.narrowed(rights);
+        let handle = self.table(to).insert(moved, deadline_ns)?;
+        self.table(from).take(index);
+        let new = self.lineage.slot(to, handle.index());
+        self.lineage.replace(old, new);
+        if moved.rights != capability.rights {
+            self.lineage.give_up_children(new);
         }
         Ok(handle)
     }
@@ -561,7 +539,6 @@ impl Kernel {
     ) -> Result<&Slot, Error> {
         // The usual case in a few instructions; what was revoked has no rights.
         if let Some((_, slot)) = self.slot_of(process, raw)
-            && slot.capability.is_some()
             && slot.lasting_rights.contains(Rights::GRANT)
         {
             return Ok(slot);
@@ -607,7 +584,7 @@ impl Kernel {
         process: ProcessId,
     ) -> Result<[std::vec::Vec<u16>; 2], std::string::String> {
         let slots = self.slots_of(process);
-        let state = &self.processes[process].table;
+        let first_free = self.processes[process].first_free_slot;
         let walk = |first| {
             let mut list = std::vec::Vec::new();
             let mut next: u16 = first;
@@ -620,6 +597,6 @@ impl Kernel {
             }
             Ok(list)
         };
-        Ok([walk(state.free)?, walk(slots[0].next_free)?])
+        Ok([walk(first_free)?, walk(slots[0].next_free)?])
     }
 }

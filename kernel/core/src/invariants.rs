@@ -8,7 +8,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use nonos_abi::{ObjectKind, PAGE_BYTES, Rights};
+use nonos_abi::{Handle, ObjectKind, PAGE_BYTES, Rights};
 
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::endpoint::UNKNOWN;
@@ -264,7 +264,7 @@ fn ended_processes_have_nothing(kernel: &Kernel) -> Checked {
             process.next_ended.is_none(),
             "{id:?} is on the list of ended processes"
         );
-        let empty = process.table.used() == 0 && process.regions == 0;
+        let empty = kernel.handle_count(id) == 0 && process.regions == 0;
         let empty = empty && process.frames.count() == 0 && process.watches.is_none();
         ensure!(alive || empty, "{id:?} ended and has something left");
     }
@@ -294,14 +294,19 @@ fn handle_tables(kernel: &Kernel) -> Checked {
                 "{id:?}: slot {index} is free twice"
             );
         }
-        ensure!(
-            lists[0].len() == usize::from(process.table.free_count()),
-            "{id:?}: wrong count of free slots"
-        );
         let first_reply = slots.len() - crate::handle::REPLY_SLOTS;
         for (index, slot) in slots.iter().enumerate() {
             let Some(capability) = slot.capability else {
                 ensure!(!slot.waited, "{id:?}: empty slot {index} is waited through");
+                ensure!(
+                    slot.lasting_rights == Rights::NONE,
+                    "{id:?}: empty slot {index} has rights"
+                );
+                let retired = slot.handle.generation() == Handle::LAST_GENERATION;
+                ensure!(
+                    free.contains(index) || retired || index == 0,
+                    "{id:?}: slot {index} is neither filled nor free"
+                );
                 continue;
             };
             ensure!(index != 0, "{id:?}: slot 0 is filled");
@@ -333,15 +338,6 @@ fn handle_tables(kernel: &Kernel) -> Checked {
                 "{id:?}: slot {index} is executable memory"
             );
         }
-        let used = slots
-            .iter()
-            .take(first_reply)
-            .filter(|slot| slot.capability.is_some())
-            .count();
-        ensure!(
-            used == usize::from(process.table.used()),
-            "{id:?}: {used} slots are filled"
-        );
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::device::Window;
 use crate::dma::Stopped;
 use crate::endpoint::Endpoint;
+use crate::fast_move::Moving;
 use crate::frame::Frames;
 use crate::handle::{Capability, Slot};
 use crate::interrupt::Interrupt;
@@ -114,9 +115,11 @@ pub struct Kernel {
     /// Most kernel objects charged to one process.
     pub(crate) objects_per_process: u32,
 
+    /// For the fast path.
+    pub(crate) moving: Moving,
     /// How often the fast path was taken, by kind.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) fast_paths: [u32; 4],
+    pub(crate) fast_paths: [u32; 5],
 
     pub(crate) next_process_number: u64,
     pub(crate) init: Option<ProcessId>,
@@ -178,8 +181,9 @@ impl Kernel {
             regions_per_process: arenas.regions.len() / processes,
             regions: arenas.regions,
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
+            moving: Moving::NONE,
             #[cfg(any(test, feature = "testing"))]
-            fast_paths: [0; 4],
+            fast_paths: [0; 5],
             next_process_number: 1,
             init: None,
             ended: None,

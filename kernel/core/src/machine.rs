@@ -213,7 +213,9 @@ pub struct Switch<'a> {
     pub space: AddressSpace,
     /// A message that the thread gets from the one that made the call: the registers for its words are to have what the other's
     /// registers for words have, but zero beyond the count, and not what `context` says. The machine sees to that before anybody else
-    /// can change the other thread's.
+    /// can change the other thread's; before, it has the logic finish a message with handles ([`Kernel::finish_moving`]).
+    ///
+    /// [`Kernel::finish_moving`]: crate::kernel::Kernel::finish_moving
     pub message: Option<MessageInfo>,
 }
 

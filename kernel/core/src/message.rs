@@ -34,25 +34,30 @@ impl Arrival {
 
 /// Writes an arrival to the receiver's registers.
 pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
-    let pair = |low: Handle, high: Handle| u64::from(low.raw()) | u64::from(high.raw()) << 32;
-    let [h0, h1, h2, h3] = arrival.handles;
     context.rax = 0;
     context.rdi = arrival.sender;
     context.rsi = arrival.info.0;
     context.set_words(arrival.words);
-    context.rbx = pair(h0, h1);
-    context.rbp = pair(h2, h3);
+    [context.rbx, context.rbp] = registers(arrival.handles);
 }
 
-/// The raw handles in the sender's registers; those beyond the count mean nothing.
+/// The registers that handles arrive in.
+#[inline(always)]
+pub(crate) fn registers([h0, h1, h2, h3]: [Handle; MESSAGE_HANDLES]) -> [u64; 2] {
+    let pair = |low: Handle, high: Handle| u64::from(low.raw()) | u64::from(high.raw()) << 32;
+    [pair(h0, h1), pair(h2, h3)]
+}
+
+/// The raw handles in the sender's registers, the first one lowest; those beyond the count mean nothing.
+#[inline(always)]
+pub(crate) fn handles_in_a_row(context: &UserContext) -> u128 {
+    u128::from(context.rbp) << 64 | u128::from(context.rbx)
+}
+
+/// The same one by one.
 fn handles(context: &UserContext) -> [u64; MESSAGE_HANDLES] {
-    let low = |register| register & u64::from(u32::MAX);
-    [
-        low(context.rbx),
-        context.rbx >> 32,
-        low(context.rbp),
-        context.rbp >> 32,
-    ]
+    let row = handles_in_a_row(context);
+    [0, 32, 64, 96].map(|from| u64::from((row >> from) as u32))
 }
 
 impl Kernel {
@@ -132,7 +137,7 @@ impl Kernel {
         info: MessageInfo,
         raw: &[u64; MESSAGE_HANDLES],
     ) -> Result<[Handle; MESSAGE_HANDLES], Error> {
-        if usize::from(self.processes[to].table.free_count()) < info.handles() {
+        if !self.has_free_slots(to, info.handles()) {
             return Err(Error::OutOfHandles);
         }
         let mut arrived = [Handle::NONE; MESSAGE_HANDLES];

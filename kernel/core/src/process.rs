@@ -13,7 +13,7 @@ use nonos_abi::{Error, Name};
 use crate::arena::{Empty, ModuleId, ProcessId, ThreadId, WatchId};
 use crate::budget::Budget;
 use crate::frame::FrameList;
-use crate::handle::{Found, REPLY_SLOTS, TableState};
+use crate::handle::{Found, NO_SLOT, REPLY_SLOTS};
 use crate::kernel::Kernel;
 use crate::lineage::{Derived, NEVER, Side};
 use crate::machine::{AddressSpace, Fault, Machine};
@@ -38,7 +38,8 @@ pub struct Process {
     pub(crate) module: Option<ModuleId>,
     /// Private frames: data and stack.
     pub(crate) frames: FrameList,
-    pub(crate) table: TableState,
+    /// The slot of its table that takes the next handle other than a reply handle, by number; 0 for none.
+    pub(crate) first_free_slot: u16,
     /// Used regions.
     pub(crate) regions: u16,
     /// Where its memory objects start.
@@ -88,7 +89,7 @@ impl Empty for Process {
         space: None,
         module: None,
         frames: FrameList::EMPTY,
-        table: TableState::EMPTY,
+        first_free_slot: NO_SLOT,
         regions: 0,
         memory_base: 0,
         pages: 0,
@@ -418,7 +419,7 @@ impl Kernel {
             priority: process.priority.into(),
             pages: process.pages,
             quota_pages: process.quota_pages,
-            handles: self.handle_count(id),
+            handles: self.handle_count(id) as u64,
             cpu_ns: process.cpu_ns + self.scheduler.running_ns(id, now_ns),
             budget_ns: process.budget.budget_ns,
             period_ns: process.budget.period_ns,

@@ -50,6 +50,9 @@ pub trait Logic: Send + 'static {
     /// has changed.
     fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>>;
 
+    /// Ends what [`Self::fast_syscall`] began, when it returned a message with handles.
+    fn finish_moving(&mut self) -> Option<&mut UserContext>;
+
     /// Does the system call of the thread that the CPU ran last.
     fn syscall(&mut self, machine: &mut Hal) -> Current<'_>;
 
@@ -146,12 +149,21 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             };
             switch = fast;
             source = match switch.message {
-                Some(info) if info.words() < MESSAGE_WORDS => {
-                    // SAFETY: the lock is held; the thread that made the call is another.
-                    switch.context.take_words(unsafe { &*context }, info);
-                    switch.context
+                Some(info) if info.is_words_only(MESSAGE_WORDS) => context,
+                Some(info) => {
+                    if info.handles() > 0 {
+                        // SAFETY: as above.
+                        let logic = unsafe { &mut (*system).logic };
+                        switch.context = logic.finish_moving().unwrap_or(switch.context);
+                    }
+                    if info.words() < MESSAGE_WORDS {
+                        // SAFETY: the lock is held; the thread that made the call is another.
+                        switch.context.take_words(unsafe { &*context }, info);
+                        switch.context
+                    } else {
+                        context
+                    }
                 }
-                Some(_) => context,
                 None => switch.context,
             };
         };

@@ -66,8 +66,7 @@ impl Kernel {
 
     /// Checks that a process can be given another handle, before something is made for it.
     pub(super) fn check_free_handle(&self, process: ProcessId) -> Result<(), Error> {
-        let free = self.processes[process].table.free_count() > 0;
-        if free {
+        if self.has_free_slots(process, 1) {
             Ok(())
         } else {
             Err(Error::OutOfHandles)

@@ -12,7 +12,7 @@ use super::machine::FakeMachine;
 use crate::arena::{Empty, Entry, ProcessId, ThreadId};
 use crate::kernel::{BootRecord, Kernel};
 use crate::lineage::NEVER;
-use crate::machine::{AddressSpace, CpuId, Event, UserContext, UserPage};
+use crate::machine::{AddressSpace, CpuId, Event, Switch, UserContext, UserPage};
 use crate::process::Exit;
 use crate::sizes::{Arenas, Sizes};
 use crate::thread::ThreadState;
@@ -625,9 +625,15 @@ fn fast_syscall(kernel: &mut Kernel, machine: &FakeMachine) -> Option<AddressSpa
     let caller = kernel.scheduler.running_on(machine.current_cpu);
     let caller = kernel.threads[caller?].context;
     let registers = [caller.rax, caller.rdi, caller.rsi];
-    let switch = kernel.fast_syscall(registers, machine)?;
-    if let Some(info) = switch.message {
-        switch.context.take_words(&caller, info);
+    let Switch {
+        context,
+        space,
+        message,
+    } = kernel.fast_syscall(registers, machine)?;
+    match message {
+        Some(info) if info.handles() > 0 => kernel.finish_moving()?.take_words(&caller, info),
+        Some(info) => context.take_words(&caller, info),
+        None => {}
     }
-    Some(switch.space)
+    Some(space)
 }

@@ -319,7 +319,7 @@ fn a_message_with_bad_counts_or_handles_is_refused_and_nothing_moves() {
     let client = calls.clients[0];
     let good = calls.world.value(client, Syscall::NotificationCreate, &[]);
     let own = u64::from(start::SELF.raw());
-    let used = calls.world.kernel.processes[client].table.used();
+    let used = calls.world.kernel.handle_count(client);
     for (info, handles, error) in [
         (
             MessageInfo::new(0, 9, 0),
@@ -360,7 +360,7 @@ fn a_message_with_bad_counts_or_handles_is_refused_and_nothing_moves() {
     ] {
         calls.client_calls(0, info, handles);
         assert_eq!(calls.world.result(client), Err(error), "{info:?}");
-        assert_eq!(calls.world.kernel.processes[client].table.used(), used);
+        assert_eq!(calls.world.kernel.handle_count(client), used);
         assert!(calls.kind_and_rights(client, good).is_ok());
     }
 }

@@ -79,11 +79,15 @@ impl Game {
                 let bits = (thread.account, thread.cpu, slice_ns, badge);
                 text += &format!("{state:?} {through:?} {bits:?} {context:?}\n");
             }
-            for slot in kernel.slots_of(process) {
+            for (index, slot) in kernel.slots_of(process).iter().enumerate() {
                 if let Some(capability) = slot.capability {
-                    text += &format!("{capability:?} {:?}, ", slot.handle);
+                    let links = kernel
+                        .lineage
+                        .links(kernel.lineage.slot(process, index as u16));
+                    text += &format!("{capability:?} {:?} {links:?}, ", slot.handle);
                 }
             }
+            text += &format!("{:?}\n", kernel.free_slots(process));
         }
         let times = self.processes.iter().map(|&id| kernel.processes[id].cpu_ns);
         let times: Vec<u64> = times.collect();
@@ -128,15 +132,15 @@ impl Game {
 }
 
 /// Has the same happen in two games and checks that it comes to the same.
-fn play(games: &mut [Game; 2], process: ProcessId, registers: [u64; 14], taken: &mut [u32; 4]) {
+fn play(games: &mut [Game; 2], process: ProcessId, registers: [u64; 14], taken: &mut [u32; 5]) {
     for game in games.iter_mut() {
         game.step(process, registers);
     }
     for (sum, count) in taken.iter_mut().zip(games[0].world.kernel.fast_paths) {
         *sum += count;
     }
-    games[0].world.kernel.fast_paths = [0; 4];
-    assert_eq!(games[1].world.kernel.fast_paths, [0; 4]);
+    games[0].world.kernel.fast_paths = [0; 5];
+    assert_eq!(games[1].world.kernel.fast_paths, [0; 5]);
     assert_eq!(games[0].state(), games[1].state(), "{registers:x?}");
 }
 
@@ -176,7 +180,7 @@ fn reply_handle(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
 
 #[test]
 fn the_fast_path_means_the_same_as_the_plain_one() {
-    let mut taken = [0; 4];
+    let mut taken = [0; 5];
     for seed in 1..=6 {
         let mut dice = Dice::Seed(seed << 20 | 1);
         let mut games = [false, true].map(|plain| Game::new(plain, [u64::MAX; 3]));
@@ -242,9 +246,93 @@ fn the_fast_path_means_the_same_as_the_plain_one() {
     assert!(calls > 250 && answers > 250, "taken: {taken:?}");
 }
 
+/// What a process has that can be moved, most of the time.
+fn cargo(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
+    let slots = game.world.kernel.slots_of(process).iter();
+    let wanted = !dice.one_in(20);
+    let filled = slots.filter_map(|slot| Some((slot.handle, slot.capability?.object)));
+    let notifications = filled
+        .filter(|(_, object)| !wanted || matches!(object, crate::object::Object::Notification(_)));
+    let handles: Vec<u64> = notifications
+        .map(|(handle, _)| handle.raw().into())
+        .collect();
+    match handles.is_empty() || dice.one_in(40) {
+        true => dice.below(1 << 13),
+        false => dice.pick(&handles),
+    }
+}
+
+#[test]
+fn handles_moved_on_the_fast_path_are_where_the_plain_one_puts_them() {
+    let mut taken = [0; 5];
+    for seed in 1..=6 {
+        let mut dice = Dice::Seed(seed << 20 | 1);
+        let mut games = [false, true].map(|plain| Game::new(plain, [u64::MAX; 3]));
+        games[0].world.checked = seed == 1;
+        for game in &mut games {
+            // With and without relatives, GRANT and a deadline.
+            for process in game.processes.clone() {
+                for round in 0..8 {
+                    let made = game.world.value(process, Syscall::NotificationCreate, &[]);
+                    let rights = [Rights::ALL, Rights::WRITE][usize::from(round == 7)].bits();
+                    let until_ns = u64::from(round == 6) << 40;
+                    let copy = [made, rights, until_ns];
+                    for _ in 0..round % 4 {
+                        game.world.value(process, Syscall::HandleCopy, &copy);
+                    }
+                }
+            }
+        }
+        for _ in 0..1500 {
+            let Some(process) = running(&mut games, &mut dice) else {
+                continue;
+            };
+            let serves = games[0].processes[2] != process;
+            let mut call = [Syscall::Call, Syscall::ReplyReceive][usize::from(serves)];
+            if dice.one_in(25) {
+                call = Syscall::Receive;
+            }
+            let own = usize::from(games[0].processes[1] == process);
+            let mut handle = games[0].handles[own];
+            if dice.one_in(30) {
+                handle = dice.below(1 << 13);
+            }
+            if call == Syscall::ReplyReceive {
+                handle |= reply_handle(&games[0], process, &mut dice) << 32;
+            }
+            let most = if dice.one_in(30) { 6 } else { 5 };
+            let count = dice.below(most) as usize;
+            let mut info = MessageInfo::new(7, dice.below(9) as usize, count);
+            info = info.moving(if dice.one_in(10) {
+                dice.roll() as u8
+            } else {
+                (1 << count) - 1
+            });
+            if dice.one_in(20) {
+                info.0 |= 1 << dice.below(40);
+            }
+            let mut registers = core::array::from_fn(|_| dice.roll());
+            registers[0] = call as u64;
+            registers[1] = handle;
+            registers[2] = info.0;
+            for register in &mut registers[3..5] {
+                let [low, high] = [(); 2].map(|()| cargo(&games[0], process, &mut dice));
+                *register = low | high << 32;
+            }
+            if dice.one_in(40) {
+                registers[4] = registers[4] & 0xFFFF_FFFF | handle << 32;
+            }
+            play(&mut games, process, registers, &mut taken);
+        }
+        games.iter_mut().for_each(|game| game.world.check());
+    }
+    let [.., moves] = taken;
+    assert!(moves > 250, "taken: {taken:?}");
+}
+
 #[test]
 fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
-    let mut taken = [0; 4];
+    let mut taken = [0; 5];
     for seed in 1..=6 {
         let mut dice = Dice::Seed(seed << 20 | 1);
         // The first waits most of the time, the others signal and yield.
@@ -281,7 +369,7 @@ fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
         }
         games.iter_mut().for_each(|game| game.world.check());
     }
-    let [.., yields, signals] = taken;
+    let [_, _, yields, signals, _] = taken;
     assert!(yields > 250 && signals > 250, "taken: {taken:?}");
 }
 

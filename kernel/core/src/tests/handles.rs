@@ -34,10 +34,7 @@ fn init_holds_the_handles_of_the_contract_and_nothing_else() {
         let found = info(&mut world, init, handle.raw().into());
         assert_eq!(found, Ok([kind as u64, rights.bits()]), "{handle:?}");
     }
-    assert_eq!(
-        usize::from(world.kernel.processes[init].table.used()),
-        expected.len()
-    );
+    assert_eq!(world.kernel.handle_count(init), expected.len());
 }
 
 #[test]
@@ -178,7 +175,7 @@ fn a_full_table_is_an_error_and_leaves_no_object_behind() {
     let handle = world.value(init, Syscall::NotificationCreate, &[]);
     while world.call(init, Syscall::HandleCopy, &[handle, 31]).is_ok() {}
     let room = world.kernel.slots_of(init).len() - REPLY_SLOTS - 1;
-    assert_eq!(usize::from(world.kernel.processes[init].table.used()), room);
+    assert_eq!(world.kernel.handle_count(init), room);
     let memories = world.kernel.memories.used();
     for (call, argument) in [
         (Syscall::HandleCopy, handle),
