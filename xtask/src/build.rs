@@ -58,7 +58,7 @@ const KERNEL_ONLY: [&str; 2] = ["-Zretpoline-external-thunk", "-Zlocation-detail
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
 
 /// Formally verified field arithmetic.
-const VERIFIED_ARITHMETIC: &str = r#"curve25519_dalek_backend="fiat""#;
+pub const VERIFIED_ARITHMETIC: &str = r#"curve25519_dalek_backend="fiat""#;
 
 /// The small and portable implementations of the cryptography: for boot loader and kernel, which have no SSE and little room. Programs
 /// look at run time for the CPU's instructions.

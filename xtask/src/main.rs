@@ -45,8 +45,14 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Count what a boot and the system calls cost, and the memory in use
+    /// Count what a boot and the system calls cost, and the memory in use; or compare cryptography with OpenSSL
     Bench(bench::Options),
+    /// Look for secrets in the time that cryptography takes, on the host
+    Dudect {
+        /// Measure so often; slow calls less
+        #[arg(long, value_name = "COUNT", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(10_000..))]
+        measurements: u64,
+    },
     /// Check format, lints for every target, dependencies and documentation
     Check,
     /// Write docs/abi.md from the doc comments of abi/
@@ -116,6 +122,7 @@ fn execute(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Bench(options) => bench::run(&options),
+        Task::Dudect { measurements } => bench::crypto::leaks(measurements),
         Task::Check => check::all(),
         Task::Abi => abi::PAGE.write(),
         Task::Audit => audit::write(),

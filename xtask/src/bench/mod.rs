@@ -4,10 +4,12 @@
 //! not depend on how fast or busy this computer is. Three machines are measured: one that boots to the shell ([`boot`]), one
 //! that runs a program of system calls and nothing else ([`calls`]), and with `--linux` one that boots a Linux of Debian with
 //! the like of that program ([`linux`]). [`figures`] keeps what was measured last in `bench/`: a call that got
-//! worse than that is an error, so that nobody makes one slower without saying so in the same change.
+//! worse than that is an error, so that nobody makes one slower without saying so in the same change. Cryptography on this computer, in time, is
+//! another matter ([`crypto`]).
 
 pub mod boot;
 pub mod calls;
+pub mod crypto;
 pub mod figures;
 pub mod goals;
 pub mod linux;
@@ -61,6 +63,9 @@ pub struct Options {
     /// Measure a Linux of Debian too, for the ratios
     #[arg(long)]
     linux: bool,
+    /// Measure `lib/crypto` against OpenSSL on this computer, and nothing else
+    #[arg(long, conflicts_with_all = ["calls", "write", "linux", "mitigations", "one_cpu"])]
+    crypto: bool,
     /// Keep the figures: as ceilings for later changes, and in docs/performance.md
     #[arg(long)]
     write: bool,
@@ -88,6 +93,9 @@ pub struct Results {
 /// When a machine does not do its part, a goal of the boot is missed, a limit is passed, or a call costs more than it
 /// did.
 pub fn run(options: &Options) -> Result<()> {
+    if options.crypto {
+        return crypto::speed(options.json);
+    }
     let toolchain = packages::ensure(false)?;
     progress(format!("compiler: {toolchain}"));
     let image = image::build_image(&calls::image("bench-image")?)?;
