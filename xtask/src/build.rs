@@ -35,13 +35,15 @@ const HARDENING: [&str; 3] = [
     "-Cforce-unwind-tables=no",
 ];
 
-/// ELF targets. Relocations are packed: a bit for most. `-Zplt=yes` calls `memcpy` and its kin directly instead of through memory. Speculation past `ret` and
+/// ELF targets. Relocations are packed: a bit for most. `-Zplt=yes` calls `memcpy` and its kin directly instead of through memory, and
+/// the stack protector's value is read directly, too (`-Zdirect-access-external-data`). Speculation past `ret` and
 /// indirect `jmp` is stopped by features in the target files. Segments never share a page, neither in
 /// memory nor in the file, so the loader maps each with its own access.
-const ELF: [&str; 9] = [
+const ELF: [&str; 10] = [
     "-Zsanitizer=kcfi",
     "-Zstack-protector=strong",
     "-Zplt=yes",
+    "-Zdirect-access-external-data=yes",
     "-Clink-arg=--icf=all",
     "-Clink-arg=-zpack-relative-relocs",
     "-Clink-arg=-zseparate-loadable-segments",
