@@ -54,7 +54,12 @@ const ELF: [&str; 10] = [
 
 /// The kernel's reports name the place and what the stack says of callers; that says where without a source location for each check
 /// of a bound or a sum, which would take a seventh of the kernel, and without frame pointers, which would take a fiftieth.
-const KERNEL_ONLY: [&str; 2] = ["-Zretpoline-external-thunk", "-Zlocation-detail=none"];
+/// Blocks of a function lie so that the fewest jumps are needed (`-apply-ext-tsp-for-size`), also where the compiler goes for size.
+const KERNEL_ONLY: [&str; 3] = [
+    "-Zretpoline-external-thunk",
+    "-Zlocation-detail=none",
+    "-Cllvm-args=-apply-ext-tsp-for-size",
+];
 
 /// PE target: no debug directory, which would hold a path.
 const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
