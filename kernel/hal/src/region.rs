@@ -71,7 +71,8 @@ pub struct Region {
     lowest_table: u32,
     /// Freed tables, linked by their first entry: index + 1, 0 ends the list.
     freed: u64,
-    freed_count: u32,
+    /// Frames that can become page tables: freed ones, and those between what was carved and the tables.
+    free: u64,
     /// The table that was looked for last. Forgotten when any table is freed.
     found: Option<Found>,
     marks: &'static mut [u16],
@@ -103,7 +104,7 @@ impl Region {
             carved: info.region_used_bytes,
             lowest_table: frames,
             freed: 0,
-            freed_count: 0,
+            free: (info.region_bytes / PAGE).saturating_sub(info.region_used_bytes.div_ceil(PAGE)),
             found: None,
             marks: &mut [],
             user_half: Entry::EMPTY,
@@ -122,14 +123,8 @@ impl Region {
         mut init: impl FnMut(usize) -> T,
     ) -> Option<&'static mut [T]> {
         const { assert!(align_of::<T>() <= PAGE_BYTES) };
-        let start = self.carved.next_multiple_of(align_of::<T>() as u64);
-        let end = count
-            .checked_mul(size_of::<T>())
-            .and_then(|bytes| start.checked_add(bytes as u64))?;
-        if end > u64::from(self.lowest_table) * PAGE {
-            return None;
-        }
-        self.carved = end;
+        let bytes = count.checked_mul(size_of::<T>())?;
+        let start = self.take(bytes as u64, align_of::<T>() as u64)?;
         let values = (self.base + start) as *mut T;
         for index in 0..count {
             // SAFETY: inside the bytes just taken, which are mapped writable, aligned and nobody else's.
@@ -137,6 +132,19 @@ impl Region {
         }
         // SAFETY: all `count` values are initialised, and the bytes are never given out again.
         Some(unsafe { core::slice::from_raw_parts_mut(values, count) })
+    }
+
+    /// Takes aligned bytes from the start; returns where they are in the region.
+    #[inline(never)]
+    fn take(&mut self, bytes: u64, alignment: u64) -> Option<u64> {
+        let start = self.carved.next_multiple_of(alignment);
+        let end = start.checked_add(bytes)?;
+        if end > u64::from(self.lowest_table) * PAGE {
+            return None;
+        }
+        self.free -= end.div_ceil(PAGE) - self.carved.div_ceil(PAGE);
+        self.carved = end;
+        Some(start)
     }
 
     /// Bytes from the start that are boot page tables or carved so far.
@@ -159,10 +167,9 @@ impl Region {
     /// Frames free for page tables, and all that are not boot page tables.
     #[inline(always)]
     pub fn table_frames(&self) -> (u64, u64) {
-        let untouched = u64::from(self.lowest_table) - self.carved.div_ceil(PAGE);
         (
-            untouched + u64::from(self.freed_count),
-            u64::from(self.frames - self.boot_tables),
+            self.free,
+            u64::from(self.frames.wrapping_sub(self.boot_tables)),
         )
     }
 
@@ -176,7 +183,6 @@ impl Region {
                     self.freed = table.read() / LINK;
                     table.write(0);
                 }
-                self.freed_count -= 1;
                 index as u32
             }
             None => {
@@ -190,6 +196,7 @@ impl Region {
                 index
             }
         };
+        self.free -= 1;
         self.marks[index as usize] = 0;
         Some(FrameNumber(self.first + index))
     }
@@ -241,7 +248,7 @@ impl Region {
             entries.write(self.freed * LINK);
         }
         self.freed = index as u64 + 1;
-        self.freed_count += 1;
+        self.free += 1;
         self.marks[index] = mark::OTHER;
         self.found = None;
     }
