@@ -623,6 +623,13 @@ fn regions(kernel: &Kernel) -> Checked {
                 pair[0].address
             );
         }
+        let bits = regions.iter().map(|region| 1_u64 << region.number);
+        let numbers = bits.fold(0, |all, bit| all | bit);
+        let distinct = numbers.count_ones() as usize == regions.len();
+        ensure!(
+            distinct && numbers == kernel.processes[id].region_numbers,
+            "{id:?}: its regions have the numbers {numbers:#x}"
+        );
         for region in regions {
             if let Backing::Memory(memory) | Backing::ShadowStack(memory) = region.backing {
                 let pages = kernel.memories[memory].pages;

@@ -29,7 +29,7 @@ use crate::notification::Notification;
 use crate::object::Object;
 use crate::process::{Exit, Process, Watch};
 use crate::random::Random;
-use crate::region::Region;
+use crate::region::{REGIONS_MAX, Region};
 use crate::scheduler::{Scheduler, Threads};
 use crate::sizes::Arenas;
 use crate::thread::ThreadState;
@@ -152,6 +152,8 @@ impl Kernel {
         let shape = arenas.shape();
         let handles_per_process = arenas.slots.len() / processes;
         assert!(handles_per_process.is_power_of_two(), "odd handle tables");
+        let regions_per_process = arenas.regions.len() / processes;
+        assert!(regions_per_process <= REGIONS_MAX, "too many regions");
         let objects = arenas.endpoints.len().min(arenas.notifications.len());
         let mut kernel = Self {
             boot,
@@ -178,7 +180,7 @@ impl Kernel {
             handles_per_process,
             handle_mask: handles_per_process as u32 - 1,
             slots: arenas.slots,
-            regions_per_process: arenas.regions.len() / processes,
+            regions_per_process,
             regions: arenas.regions,
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
             moving: Moving::NONE,

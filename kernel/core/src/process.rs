@@ -42,6 +42,8 @@ pub struct Process {
     pub(crate) first_free_slot: u16,
     /// Used regions.
     pub(crate) regions: u16,
+    /// The numbers of these, a bit for each.
+    pub(crate) region_numbers: u64,
     /// Where its memory objects start.
     pub(crate) memory_base: u64,
     /// Pages charged: private frames, page tables, RAM objects.
@@ -91,6 +93,7 @@ impl Empty for Process {
         frames: FrameList::EMPTY,
         first_free_slot: NO_SLOT,
         regions: 0,
+        region_numbers: 0,
         memory_base: 0,
         pages: 0,
         table_pages: 0,
@@ -387,6 +390,7 @@ impl Kernel {
         }
         let process = &mut self.processes[id];
         process.regions = 0;
+        process.region_numbers = 0;
         let frames = core::mem::replace(&mut process.frames, FrameList::EMPTY);
         process.pages -= u64::from(frames.count()) + process.table_pages;
         process.table_pages = 0;

@@ -29,6 +29,8 @@ const MEMORY_AREA: u64 = 40 << 40;
 const MEMORY_SPAN: u64 = 1 << 40;
 /// Stacks lie from here on, up to 2^32 pages higher.
 pub(crate) const STACK_AREA: u64 = 64 << 40;
+/// Most regions of a process: each has a bit for its number.
+pub(crate) const REGIONS_MAX: usize = 64;
 /// Most additional guard pages between memory objects: a mask for a random number.
 const GAP_PAGES: u8 = 15;
 
@@ -98,9 +100,15 @@ pub(crate) fn random_memory_base(random: &mut Random) -> u64 {
 }
 
 impl Kernel {
+    /// Where the regions of a process start among all regions. There are as many for each, so nothing wraps.
+    #[inline(always)]
+    fn first_region(&self, process: ProcessId) -> usize {
+        process.position().wrapping_mul(self.regions_per_process)
+    }
+
     /// The regions of a process.
     pub(crate) fn regions_of(&self, process: ProcessId) -> &[Region] {
-        let start = process.position() * self.regions_per_process;
+        let start = self.first_region(process);
         &self.regions[start..start + usize::from(self.processes[process].regions)]
     }
 
@@ -117,12 +125,13 @@ impl Kernel {
     }
 
     pub(crate) fn insert_region_at(&mut self, process: ProcessId, at: usize, region: Region) -> u8 {
-        let start = process.position() * self.regions_per_process;
-        let count = &mut self.processes[process].regions;
-        let last = usize::from(*count);
-        *count += 1;
+        let start = self.first_region(process);
+        let owner = &mut self.processes[process];
+        let last = usize::from(owner.regions);
+        owner.regions += 1;
+        let number = owner.region_numbers.trailing_ones() as u8;
+        owner.region_numbers |= 1 << (number % 64);
         let regions = &mut self.regions[start..=start + last];
-        let number = free_number(&regions[..last]);
         for to in (at + 1..=last).rev() {
             regions[to] = regions[to - 1];
         }
@@ -131,17 +140,20 @@ impl Kernel {
     }
 
     fn region_mut(&mut self, process: ProcessId, at: usize) -> &mut Region {
-        &mut self.regions[process.position() * self.regions_per_process + at]
+        let start = self.first_region(process);
+        &mut self.regions[start + at]
     }
 
     fn remove_region(&mut self, process: ProcessId, at: usize) {
-        let start = process.position() * self.regions_per_process;
-        let count = usize::from(self.processes[process].regions);
+        let start = self.first_region(process);
+        let owner = &mut self.processes[process];
+        let count = usize::from(owner.regions);
         let regions = &mut self.regions[start..start + count];
+        owner.region_numbers &= !(1 << (regions[at].number % 64));
+        owner.regions -= 1;
         for at in at + 1..count {
             regions[at - 1] = regions[at];
         }
-        self.processes[process].regions -= 1;
     }
 
     /// The first gap for a memory object of so many pages, with guard pages around it: its address, and its place in the order.
@@ -397,17 +409,6 @@ impl Kernel {
         process.pages = process.pages - process.table_pages + tables;
         process.table_pages = tables;
     }
-}
-
-/// The lowest number that no region has.
-fn free_number(regions: &[Region]) -> u8 {
-    let low = |region: &Region| 1_u64.checked_shl(region.number.into()).unwrap_or(0);
-    let taken = regions.iter().fold(0, |taken, region| taken | low(region));
-    if taken != u64::MAX {
-        return taken.trailing_ones() as u8;
-    }
-    let is_free = |&number: &u8| regions.iter().all(|region| region.number != number);
-    (0..=u8::MAX).find(is_free).unwrap_or(u8::MAX)
 }
 
 /// Most page tables that mapping so many pages in a row can take (SDM vol. 3, 4.5: 512 entries each).
