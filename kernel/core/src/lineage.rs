@@ -131,7 +131,8 @@ impl Shape {
     }
 
     const fn first_region(&self) -> usize {
-        self.processes * self.handles_per_process
+        // The nodes are in memory, so nothing wraps, here and where one is looked for.
+        self.processes.wrapping_mul(self.handles_per_process)
     }
 
     const fn first_interrupt(&self) -> usize {
@@ -170,14 +171,20 @@ impl Lineage {
     /// The node of a slot: the nodes of all slots come first, in the order of the slots.
     #[inline(always)]
     pub fn slot(&self, process: ProcessId, index: u16) -> NodeId {
-        node(process.position() * self.shape.handles_per_process + usize::from(index))
+        let first = process
+            .position()
+            .wrapping_mul(self.shape.handles_per_process);
+        node(first.wrapping_add(index.into()))
     }
 
     /// The node of a region.
     #[inline(always)]
     pub fn region(&self, process: ProcessId, number: u8) -> NodeId {
-        let first = process.position() * self.shape.regions_per_process;
-        node(self.shape.first_region() + first + usize::from(number))
+        let first = process
+            .position()
+            .wrapping_mul(self.shape.regions_per_process);
+        let first = self.shape.first_region().wrapping_add(first);
+        node(first.wrapping_add(number.into()))
     }
 
     /// The node of anything.
@@ -307,10 +314,32 @@ impl Lineage {
     /// Takes a node out. Its children become children of its parent; without one, they become roots.
     #[inline(never)]
     pub fn unlink(&mut self, id: NodeId) {
-        if self.links(id).first_child.is_some() {
-            self.give_up_children(id);
+        let node = *self.links(id);
+        if node.previous != Some(id) || node.first_child.is_some() {
+            return self.unlink_from_others(id);
         }
-        self.remove(id);
+        // It has neither siblings nor children, as a mapping most of the time.
+        *self.links_mut(id) = Node::EMPTY;
+        if node.is_last
+            && let Some(parent) = node.next
+        {
+            self.links_mut(parent).first_child = None;
+        }
+    }
+
+    #[inline(never)]
+    fn unlink_from_others(&mut self, id: NodeId) {
+        // Its children are its siblings then.
+        self.give_up_children(id);
+        let node = core::mem::replace(self.links_mut(id), Node::EMPTY);
+        let Some(previous) = node.previous else {
+            return;
+        };
+        self.set_after(previous, node.next);
+        if node.is_last {
+            self.links_mut(previous).is_last = true;
+        }
+        self.set_before(node.next, node.is_last, previous);
     }
 
     /// Makes the children of a node its siblings, after it; without a parent, they become roots.
@@ -374,26 +403,6 @@ impl Lineage {
         } else if let Some(parent) = links.next {
             self.links_mut(parent).first_child = next;
         }
-    }
-
-    /// Takes out a node without children.
-    #[inline(always)]
-    fn remove(&mut self, id: NodeId) {
-        let node = core::mem::replace(self.links_mut(id), Node::EMPTY);
-        let Some(previous) = node.previous else {
-            return;
-        };
-        if previous == id {
-            if let Some(parent) = node.next.filter(|_| node.is_last) {
-                self.links_mut(parent).first_child = None;
-            }
-            return;
-        }
-        self.set_after(previous, node.next);
-        if node.is_last {
-            self.links_mut(previous).is_last = true;
-        }
-        self.set_before(node.next, node.is_last, previous);
     }
 
     /// Puts `to`, which has no links, in the place of `from`, which has none afterwards.

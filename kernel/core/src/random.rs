@@ -33,12 +33,19 @@ impl Random {
         u64::from(self.word()) << 32 | u64::from(self.word())
     }
 
+    /// Once for many numbers, in a function of its own so that the others are short.
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) {
+        self.block = *blake3::keyed_hash(&self.key, b"output").as_bytes();
+        self.key = *blake3::keyed_hash(&self.key, b"next key").as_bytes();
+        self.used = 0;
+    }
+
     /// A number below 2^8.
     pub fn byte(&mut self) -> u8 {
         if self.used == BLOCK_BYTES {
-            self.block = *blake3::keyed_hash(&self.key, b"output").as_bytes();
-            self.key = *blake3::keyed_hash(&self.key, b"next key").as_bytes();
-            self.used = 0;
+            self.refill();
         }
         let byte = core::mem::take(&mut self.block[self.used]);
         self.used += 1;

@@ -280,20 +280,21 @@ impl Machine for Hal {
     }
 
     fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
-        let cpus = self.cpus;
-        let forget = || {
+        let cpus = &self.cpus;
+        let forget = |space, page: UserPage| {
             // Other address spaces have no translations left: loading one forgets all.
             if cpus.this.has_loaded(space) {
                 cpu::invalidate_page(page.address());
             }
         };
-        // A CPU in user space may have an entry cached that refers to a table that is about to be something else.
-        let before_free = || {
-            forget();
+        // A CPU in user space may have an entry cached that refers to a table that is about to be something else. What this gets as
+        // arguments need not be kept for it in memory.
+        let before_free = |space, page| {
+            forget(space, page);
             cpus.forget(space);
         };
         let frame = space::unmap(&mut self.region, space, page, before_free)?;
-        forget();
+        forget(space, page);
         Some(frame)
     }
 

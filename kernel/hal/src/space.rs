@@ -179,7 +179,7 @@ pub fn unmap(
     region: &mut Region,
     space: AddressSpace,
     page: UserPage,
-    before_free: impl FnOnce(),
+    before_free: impl FnOnce(AddressSpace, UserPage),
 ) -> Option<FrameNumber> {
     let address = page.address();
     let table = lowest_table(region, space, address)?;
@@ -188,7 +188,7 @@ pub fn unmap(
     let frame = present(region, table, entry)?;
     region.write(table, entry, Entry::EMPTY);
     if region.used_entries(table) == 0 {
-        unmap_tables(region, space, address, before_free);
+        unmap_tables(region, space, page, before_free);
     }
     Some(frame)
 }
@@ -198,9 +198,10 @@ pub fn unmap(
 fn unmap_tables(
     region: &mut Region,
     space: AddressSpace,
-    address: u64,
-    before_free: impl FnOnce(),
+    page: UserPage,
+    before_free: impl FnOnce(AddressSpace, UserPage),
 ) {
+    let address = page.address();
     let mut path = [space.0; LEVELS as usize];
     for (depth, level) in (2..=LEVELS).rev().enumerate() {
         let lower = region.read(path[depth], index(address, level));
@@ -215,7 +216,7 @@ fn unmap_tables(
             break;
         }
     }
-    before_free();
+    before_free(space, page);
     let tables = path.iter().rev().take(empty);
     tables.for_each(|&table| region.table_free(table));
 }
@@ -311,10 +312,10 @@ mod tests {
             );
             assert_eq!(translate(&region, space, page(0x40_1000)), None);
             assert_eq!(
-                unmap(&mut region, space, page(0x40_0000), || ()),
+                unmap(&mut region, space, page(0x40_0000), |_, _| ()),
                 Some(FRAME)
             );
-            assert_eq!(unmap(&mut region, space, page(0x40_0000), || ()), None);
+            assert_eq!(unmap(&mut region, space, page(0x40_0000), |_, _| ()), None);
             assert_eq!(translate(&region, space, page(0x40_0000)), None);
         }
     }
@@ -328,10 +329,10 @@ mod tests {
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
         map_at(&mut region, space, 0x7FFF_FFFF_E000, Access::Read).unwrap();
         assert_eq!(region.table_frames().0, free - 7);
-        unmap(&mut region, space, page(0x7FFF_FFFF_E000), || ()).unwrap();
+        unmap(&mut region, space, page(0x7FFF_FFFF_E000), |_, _| ()).unwrap();
         assert_eq!(region.table_frames().0, free - 4);
         map_at(&mut region, space, 0x40_1000, Access::Read).unwrap();
-        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
+        unmap(&mut region, space, page(0x40_0000), |_, _| ()).unwrap();
         assert_eq!(region.table_frames().0, free - 4);
         destroy(&mut region, space);
         assert_eq!(region.table_frames().0, free);
@@ -342,7 +343,7 @@ mod tests {
         let mut region = region();
         let space = create(&mut region, Entry(1), false).unwrap();
         let told = core::cell::Cell::new(0);
-        let tell = || told.set(told.get() + 1);
+        let tell = |_, _| told.set(told.get() + 1);
         for address in [0x40_0000, 0x40_1000] {
             map_at(&mut region, space, address, Access::Read).unwrap();
         }
@@ -358,7 +359,7 @@ mod tests {
         let mut region = region();
         let space = create(&mut region, Entry(1), false).unwrap();
         map_at(&mut region, space, 0x40_0000, Access::Read).unwrap();
-        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
+        unmap(&mut region, space, page(0x40_0000), |_, _| ()).unwrap();
         // The three frames, for something else.
         let others = [(); 3].map(|()| create(&mut region, Entry(1), false).unwrap());
         assert_eq!(translate(&region, space, page(0x40_0000)), None);
@@ -410,7 +411,7 @@ mod tests {
         let (own, users) = (region.read(space.0, 0), region.read(user_root, 0));
         assert!(users.is_present() && users.is_executable() && users.is_user());
         assert_eq!(own, users.without_execution());
-        unmap(&mut region, space, page(0x40_0000), || ()).unwrap();
+        unmap(&mut region, space, page(0x40_0000), |_, _| ()).unwrap();
         assert_eq!(region.read(space.0, 0), Entry::EMPTY);
         assert_eq!(region.read(user_root, 0), Entry::EMPTY);
 
