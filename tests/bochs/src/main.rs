@@ -19,6 +19,7 @@ mod program {
     use uefi::proto::acpi::AcpiTable;
     use uefi::proto::device_path::build::{DevicePathBuilder, media::FilePath};
     use uefi::proto::device_path::{DeviceSubType, DeviceType, LoadedImageDevicePath};
+    use uefi::proto::pi::mp::MpServices;
     use uefi::{CStr16, Result, Status, cstr16, entry};
 
     use crate::tables;
@@ -37,11 +38,19 @@ mod program {
     fn install_tables() -> Result {
         let handle = boot::get_handle_for_protocol::<AcpiTable>()?;
         let protocol = boot::open_protocol_exclusive::<AcpiTable>(handle)?;
-        for table in tables::all() {
+        for table in tables::all(cpus()?) {
             // SAFETY: the firmware copies the table.
             unsafe { protocol.install_acpi_table(table.as_ptr().cast(), table.len()) }?;
         }
         Ok(())
+    }
+
+    /// How many CPUs the firmware has found.
+    fn cpus() -> Result<u8> {
+        let handle = boot::get_handle_for_protocol::<MpServices>()?;
+        let processors = boot::open_protocol_exclusive::<MpServices>(handle)?;
+        let count = processors.get_number_of_processors()?;
+        u8::try_from(count.total).map_err(|_| Status::UNSUPPORTED.into())
     }
 
     /// Starts the boot loader from the volume that this program came from.

@@ -11,9 +11,9 @@ const IO_APIC: u32 = 0xFEC0_0000;
 
 const HEADER_BYTES: usize = 36;
 
-/// The tables to install.
-pub fn all() -> [Vec<u8>; 3] {
-    [fadt(), dsdt(), madt()]
+/// The tables to install, for a machine with so many CPUs.
+pub fn all(cpus: u8) -> [Vec<u8>; 3] {
+    [fadt(), dsdt(), madt(cpus)]
 }
 
 /// A table with its header; checksums are right.
@@ -49,12 +49,15 @@ fn dsdt() -> Vec<u8> {
     table(b"DSDT", 1, b"\x08_S5_\x12\x04\x02\x00\x00")
 }
 
-/// Interrupt controllers (5.2.12): one CPU, one I/O APIC, the timer's interrupt on its input 2.
-fn madt() -> Vec<u8> {
+/// Interrupt controllers (5.2.12): the CPUs, whose local APICs Bochs numbers from 0 on, and behind them one I/O APIC, with the timer's
+/// interrupt on its input 2.
+fn madt(cpus: u8) -> Vec<u8> {
     let mut body = Vec::from(LOCAL_APIC.to_le_bytes());
     body.extend([1, 0, 0, 0]);
-    body.extend([0, 8, 0, 0, 1, 0, 0, 0]);
-    body.extend([1, 12, 1, 0]);
+    for cpu in 0..cpus {
+        body.extend([0, 8, cpu, cpu, 1, 0, 0, 0]);
+    }
+    body.extend([1, 12, cpus, 0]);
     body.extend(IO_APIC.to_le_bytes());
     body.extend([0; 4]);
     body.extend([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);

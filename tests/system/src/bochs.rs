@@ -1,5 +1,5 @@
 //! A machine emulated by Bochs, for what QEMU's processors lack: control-flow enforcement (CET), process-context identifiers (PCID,
-//! INVPCID), RDSEED, x2APIC, the timer's TSC-deadline mode. It has one CPU, 256 MiB, neither TPM nor Secure Boot.
+//! INVPCID), RDSEED, x2APIC, the timer's TSC-deadline mode. It has 256 MiB, neither TPM nor Secure Boot.
 //!
 //! Use it as a [`crate::machine::Machine`]: [`Bochs::boot`] starts an image, [`Bochs::expect`] and [`Bochs::command`] talk to it on its serial
 //! line. There is no monitor, and a boot takes ten times as long as under QEMU, so let one boot serve several checks. Its
@@ -34,11 +34,11 @@ impl Drop for Bochs {
 
 /// Description of the machine: what is not the default of Bochs 2.7. `ips` is low enough for a byte on the serial line to be sent while the
 /// kernel waits for that.
-fn description(folder: &Path, disk: &Path, port: u16) -> String {
+fn description(folder: &Path, disk: &Path, port: u16, cpus: u32) -> String {
     format!(
         "config_interface: textconfig\n\
          display_library: sdl2\n\
-         cpu: model=tigerlake, count=1, ips=20000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n\
+         cpu: model=tigerlake, count={cpus}, ips=20000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n\
          memory: guest=256, host=256\n\
          romimage: file=/usr/share/ovmf/OVMF.fd, address=0xffe00000\n\
          vgaromimage: file=/usr/share/vgabios/vgabios.bin\n\
@@ -56,14 +56,19 @@ fn description(folder: &Path, disk: &Path, port: u16) -> String {
 }
 
 impl Bochs {
-    /// Turns a machine on that boots an image with this system image in it.
+    /// Turns a machine with one CPU on that boots an image with this system image in it.
     pub fn boot(image: &Image, system_image: &[u8]) -> Self {
+        Self::boot_with_cpus(1, image, system_image)
+    }
+
+    /// The same with so many CPUs.
+    pub fn boot_with_cpus(cpus: u32, image: &Image, system_image: &[u8]) -> Self {
         let scratch = Scratch::new();
         let disk = image.disk_for_bochs(&scratch, system_image);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a local port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let settings = scratch.file("bochsrc");
-        fs::write(&settings, description(scratch.path(), &disk, port))
+        fs::write(&settings, description(scratch.path(), &disk, port, cpus))
             .expect("the scratch folder is writable");
         // Debian's Bochs has a debugger, which waits for a command.
         let commands = scratch.file("commands");
@@ -125,6 +130,15 @@ impl Bochs {
     pub fn check_contains(&self, text: &str, part: &str) {
         if !text.contains(part) {
             self.fail(&format!("expected to find {part:?} in:\n{text}"));
+        }
+    }
+
+    /// Ends the test when a CPU gave up because an exception could not be delivered.
+    #[track_caller]
+    pub fn check_no_shutdown(&self) {
+        let log = fs::read_to_string(self.scratch.file("bochs.log")).unwrap_or_default();
+        if log.contains("exception with no resolution") {
+            self.fail("a CPU shut down");
         }
     }
 

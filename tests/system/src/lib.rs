@@ -4,6 +4,7 @@
 //! the serial line, the screen, the monitor, guest memory. A tool that is missing fails them, none is skipped.
 #![forbid(unsafe_code)]
 
+pub mod altered;
 pub mod attack;
 pub mod bochs;
 pub mod canary;

@@ -1,43 +1,17 @@
 //! What the compiler put into the binaries: that it is there, and that it stops what it is there for.
-//!
-//! The kernels that are attacked here are the one of this checkout with a few bytes changed, properly signed with the tests' keys:
-//! nothing in a kernel that a user boots helps an attacker.
 
-use nonos_image::archive;
-use nonos_image::elf::Executable;
-use std::fs;
+use system_tests::altered::{self, HALTED, STOPPED};
 use system_tests::images;
 use system_tests::machine::Machine;
 use system_tests::scratch::Scratch;
 use xtask::harden::Report;
-use xtask::harden::code::Code;
 use xtask::qemu::MachineConfig;
 
-const STOPPED: &str = "nonos: the kernel stopped: ";
-const HALTED: &str = "nonos: memory is wiped, the machine is halted";
-
 /// Boots the kernel with some of its bytes changed, and returns its report.
-///
-/// It is told where in the file functions are.
 fn report_of_altered_kernel(alter: impl FnOnce(&mut Vec<u8>, &dyn Fn(&str) -> usize)) -> String {
     let image = images::system();
-    let linked = fs::read(&image.files.kernel_debug).expect("the build leaves the linked kernel");
-    let code = Code::read(&linked).expect("the kernel can be read");
-    let mut kernel = image.entry(archive::KERNEL);
-    let original = kernel.clone();
-    let executable = Executable::parse(&original).expect("the kernel can be loaded");
-    let place = |name: &str| {
-        let address = code.find(name).expect("the function is there");
-        let mut segments = executable.segments().iter();
-        let inside = segments.find_map(|segment| {
-            let from = address.checked_sub(segment.virtual_offset)? as usize;
-            (from < segment.file_bytes).then_some(segment.file_offset + from)
-        });
-        inside.expect("the function is loaded")
-    };
-    alter(&mut kernel, &place);
     let scratch = Scratch::new();
-    let system_image = image.with_entries(&[(archive::KERNEL, kernel)]);
+    let system_image = altered::system_image(image, alter);
     let mut machine = Machine::start(MachineConfig {
         disk: image.disk_with(&scratch, Some(&system_image)),
         ..image.machine_with_cpus(2)

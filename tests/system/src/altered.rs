@@ -1,0 +1,48 @@
+//! Kernels that are attacked: the one of this checkout with a few bytes changed, properly signed with the tests' keys. Nothing in a
+//! kernel that a user boots helps an attacker.
+
+use crate::images::Image;
+use nonos_image::archive;
+use nonos_image::elf::Executable;
+use std::fs;
+use xtask::harden::code::Code;
+
+/// What a kernel says that cannot go on, before the reason.
+pub const STOPPED: &str = "nonos: the kernel stopped: ";
+/// What it says at the end of its report.
+pub const HALTED: &str = "nonos: memory is wiped, the machine is halted";
+
+/// A system image whose kernel has some of its bytes changed. Who changes them is told where in the file functions are.
+pub fn system_image(
+    image: &Image,
+    alter: impl FnOnce(&mut Vec<u8>, &dyn Fn(&str) -> usize),
+) -> Vec<u8> {
+    let linked = fs::read(&image.files.kernel_debug).expect("the build leaves the linked kernel");
+    let code = Code::read(&linked).expect("the kernel can be read");
+    let mut kernel = image.entry(archive::KERNEL);
+    let original = kernel.clone();
+    let executable = Executable::parse(&original).expect("the kernel can be loaded");
+    let place = |name: &str| {
+        let address = code
+            .find(name)
+            .unwrap_or_else(|| panic!("no function {name}"));
+        let mut segments = executable.segments().iter();
+        let inside = segments.find_map(|segment| {
+            let from = address.checked_sub(segment.virtual_offset)? as usize;
+            (from < segment.file_bytes).then_some(segment.file_offset + from)
+        });
+        inside.expect("the function is loaded")
+    };
+    alter(&mut kernel, &place);
+    image.with_entries(&[(archive::KERNEL, kernel)])
+}
+
+/// Puts other code there, where the first bytes must be these.
+#[track_caller]
+pub fn replace(kernel: &mut [u8], start: usize, expected: &[u8], code: &[u8]) {
+    assert!(
+        kernel[start..].starts_with(expected),
+        "other code at {start:#x}"
+    );
+    kernel[start..start + code.len()].copy_from_slice(code);
+}
