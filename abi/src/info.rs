@@ -115,6 +115,8 @@ record! {
         pub w_xor_x: u64,
         /// Whether user mode has page tables of its own, and why: a value of [`isolation`].
         pub isolation: u64,
+        /// IA32_S_CET; 0 where the kernel does not enforce its own control flow.
+        pub supervisor_cet: u64,
     }
 }
 
@@ -234,6 +236,8 @@ pub mod cpu_measures {
     pub const PAGE_TABLES_ISOLATED: u64 = 1 << 2;
     /// Every indirect branch of the kernel goes through a retpoline.
     pub const RETPOLINES: u64 = 1 << 3;
+    /// Every indirect branch of the kernel is a far jump, which no predictor guesses.
+    pub const FAR_JUMPS: u64 = 1 << 8;
     /// Each way out to user space overwrites the CPU's buffers (VERW).
     pub const BUFFERS_CLEARED: u64 = 1 << 4;
     /// A switch to another process forgets branch predictions (IBPB), those of returns, too.

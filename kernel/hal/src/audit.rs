@@ -145,13 +145,13 @@ fn address_of(base: u64, level: u32, index: usize) -> u64 {
 #[inline(never)]
 /// Physical address of a mapped address of the kernel's half, in 4 KiB or 2 MiB pages.
 pub fn translate(region: &Region, root: u64, address: u64) -> Option<u64> {
-    let (entry, level) = leaf(region, root, address)?;
+    let (_, entry, level) = leaf(region, root, address)?;
     let inside = (1 << (12 + 9 * (level - 1))) - 1;
     Some((entry.physical() & !inside) + (address & inside))
 }
 
-/// The entry that maps an address of the kernel's half, and its level: 1 for 4 KiB, 2 for 2 MiB.
-pub fn leaf(region: &Region, root: u64, address: u64) -> Option<(Entry, u32)> {
+/// The entry that maps an address of the kernel's half, behind the physical address of its table, and its level: 1 for 4 KiB, 2 for 2 MiB.
+pub fn leaf(region: &Region, root: u64, address: u64) -> Option<(u64, Entry, u32)> {
     let mut table = root;
     for level in (1..=4).rev() {
         let entry = region.read_kernel(table, crate::table::index(address, level))?;
@@ -159,7 +159,7 @@ pub fn leaf(region: &Region, root: u64, address: u64) -> Option<(Entry, u32)> {
             return None;
         }
         if level == 1 || level == 2 && entry.is_large() {
-            return Some((entry, level));
+            return Some((table, entry, level));
         }
         table = entry.physical();
     }

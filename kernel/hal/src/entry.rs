@@ -1,16 +1,16 @@
 //! Entering user space and coming back: the Rust side of `entry.s`.
 //!
 //! [`enter_user`] reads like a function call that returns when user space enters the kernel. The CPU's kernel
-//! stack stays where it is; the entry stubs store the user's registers in the context and return from the call.
+//! stack stays where it is; the entry stubs store the user's registers in the context and jump back.
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use core::ops::Range;
 
-use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::remedy;
 use nonos_abi::message::MESSAGE_WORDS;
-use nonos_kernel_core::machine::UserContext;
+use nonos_abi::{PAGE_BYTES, Syscall};
+use nonos_kernel_core::machine::{CPUS_MAX, UserContext};
 
 use crate::cpu::{Msr, rflags};
 use crate::cpus::CpuBlock;
@@ -32,8 +32,18 @@ pub const SYSCALL: u64 = 256;
 /// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
 const REFUSED: u64 = 13;
 
-/// Ways in and out that are others on CPUs with certain flaws.
-const DETOURS: usize = 10;
+/// Ways in and out that are others on CPUs with certain flaws, or with shadow stacks of the kernel.
+const DETOURS: usize = 12;
+
+/// Beside the bits of [`remedy`]: the kernel has shadow stacks.
+const SHADOW_STACKS: u64 = 1 << 31;
+
+/// The system call that does nothing. Its number is also what it returns.
+const NULL: u64 = Syscall::Null as u64;
+const _: () = assert!(NULL == 0);
+
+/// From the shadow stacks of one CPU to those of the next.
+const SHADOW_STACKS_STEP: usize = 2 * PAGE_BYTES;
 
 /// Why a stay in user space or a wait ended.
 #[derive(Clone, Copy)]
@@ -50,10 +60,12 @@ unsafe extern "C" {
     fn nonos_idle();
     fn nonos_syscall();
     fn nonos_syscall_shadow();
+    fn nonos_syscall_shadows();
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
     static nonos_idt: [[u64; 2]; VECTORS];
-    static nonos_detours: [[u32; 3]; DETOURS];
+    static nonos_detours: [[i32; 3]; DETOURS];
+    static nonos_shadow_stacks: [u8; 0];
     fn nonos_forget_predictions();
     /// The linker's name for the end of all code.
     static etext: u8;
@@ -101,31 +113,52 @@ global_asm!(
     user_code = const gdt::USER_CODE,
     user_data = const gdt::USER_DATA,
     syscall = const SYSCALL,
+    null = const NULL,
     first_interrupt = const FIRST_INTERRUPT,
     clear_flags = const rflags::FIXED,
     not_trap_flag = const !(rflags::TF as i32),
+    not_interrupt_flag = const !(rflags::IF as i32),
     idt_bytes = const VECTORS * GATE_BYTES,
     prediction_command = const Msr::PredictionCommand as u32,
     clear = const remedy::CLEAR_BUFFERS,
     isolate = const remedy::ISOLATE_TABLES,
     history = const remedy::CLEAR_HISTORY,
     barrier = const remedy::BARRIER_ON_ENTRY,
+    shadow = const SHADOW_STACKS,
+    shadow_stacks_bytes = const SHADOW_STACKS_STEP * CPUS_MAX - PAGE_BYTES,
 );
 
 // FXSAVE wants 16 bytes (SDM vol. 1, 10.5.1).
 const _: () =
     assert!(offset_of!(UserContext, fpu).is_multiple_of(16) && align_of::<UserContext>() >= 16);
 
-/// Calls one of the two functions of `entry.s` that end with an entry into the kernel. They keep `rbx`, `rbp` and `rsp` only: the
-/// loop that calls them has little to keep.
-macro_rules! leave {
-    ($function:path, $context:expr, $words:expr) => {{
-        let (vector, error);
-        let [w0, w1, w2, w3, w4, w5, w6, w7] = $words;
+/// Runs a thread until user space enters the kernel. The registers for the words of a message have `words`, whatever the context
+/// says; all others have what it says, but for flags that user space must not set. Returns also, after a system call, the
+/// thread's `rax`, `rdi` and `rsi`.
+///
+/// One place in the kernel does this: the way in jumps to the label in it. Of the registers only `rbx`, `rbp` and `rsp` are kept: the
+/// loop that is there has little to keep.
+///
+/// # Safety
+/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, and its FPU
+/// state is in the registers. Nobody else touches the context, which stays where it is, until this returns.
+#[inline(always)]
+pub unsafe fn enter_user(
+    context: *mut UserContext,
+    words: [u64; MESSAGE_WORDS],
+) -> (Exit, [u64; 3]) {
+    let (vector, error, rax, rdi, rsi);
+    let [w0, w1, w2, w3, w4, w5, w6, w7] = words;
+    // SAFETY: the caller upholds what `entry.s` needs, which comes back to the label with the stack as it was. The kernel is built without
+    // FPU registers.
+    #[allow(named_asm_labels, reason = "entry.s jumps there")]
+    unsafe {
         asm!(
-            "call {function}",
-            function = sym $function,
-            inlateout("rdi") $context => _,
+            "jmp {enter}",
+            ".globl nonos_left_user",
+            "nonos_left_user:",
+            enter = sym nonos_enter_user,
+            inlateout("rdi") context => rdi,
             inlateout("rdx") w0 => error,
             inlateout("r10") w1 => _,
             inlateout("r8") w2 => _,
@@ -134,25 +167,13 @@ macro_rules! leave {
             inlateout("r13") w5 => _,
             inlateout("r14") w6 => _,
             inlateout("r15") w7 => _,
-            out("rax") vector,
-            out("rcx") _,
-            out("rsi") _,
+            out("rax") rax,
+            out("rcx") vector,
+            out("rsi") rsi,
             out("r11") _,
         );
-        Exit { vector, error }
-    }};
-}
-
-/// Runs a thread until user space enters the kernel. The registers for the words of a message have `words`, whatever the context
-/// says; all others have what it says, but for flags that user space must not set.
-///
-/// # Safety
-/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, and its FPU
-/// state is in the registers. Nobody else touches the context, which stays where it is, until this returns.
-#[inline(always)]
-pub unsafe fn enter_user(context: *mut UserContext, words: [u64; MESSAGE_WORDS]) -> Exit {
-    // SAFETY: the caller upholds what `entry.s` needs. The kernel is built without FPU registers.
-    unsafe { leave!(nonos_enter_user, context, words) }
+    }
+    (Exit { vector, error }, [rax, rdi, rsi])
 }
 
 /// Waits for an interrupt, with interrupts on.
@@ -161,8 +182,18 @@ pub unsafe fn enter_user(context: *mut UserContext, words: [u64; MESSAGE_WORDS])
 /// As for [`enter_user`], but for the thread.
 #[inline(always)]
 pub unsafe fn idle() -> Exit {
-    // SAFETY: the caller upholds what `entry.s` needs.
-    unsafe { leave!(nonos_idle, 0_u64, [0_u64; MESSAGE_WORDS]) }
+    let vector;
+    // SAFETY: the caller upholds what `entry.s` needs, which keeps all registers but this and the flags.
+    unsafe {
+        asm!(
+            "call {idle}",
+            idle = sym nonos_idle,
+            out("rax") vector,
+            out("rdi") _, out("rdx") _, out("r10") _, out("r8") _, out("r9") _, out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+            out("rcx") _, out("rsi") _, out("r11") _,
+        );
+    }
+    Exit { vector, error: 0 }
 }
 
 /// Goes on in a function on another stack, for good: an `extern "C" fn(u64) -> !`, called directly.
@@ -188,10 +219,10 @@ pub(crate) use on_stack;
 
 /// Address of the system call entry.
 pub fn syscall_entry() -> u64 {
-    let entry = if cet::is_on() {
-        nonos_syscall_shadow
-    } else {
-        nonos_syscall
+    let entry = match cet::is_on() {
+        true if cet::in_kernel() => nonos_syscall_shadows,
+        true => nonos_syscall_shadow,
+        false => nonos_syscall,
     };
     entry as *const () as u64
 }
@@ -221,14 +252,27 @@ pub fn code() -> Range<u64> {
     trampoline()..(&raw const etext) as u64
 }
 
-/// Addresses in the trampoline where some of these remedies ([`remedy`]) want a jump, each with its target; the last one counts.
+/// Address of the page for a CPU's shadow stacks, in read-only memory. The page below it is none for shadow stacks.
+pub fn shadow_stacks(cpu: usize) -> u64 {
+    let first = (&raw const nonos_shadow_stacks) as u64;
+    first.wrapping_add((cpu * SHADOW_STACKS_STEP) as u64)
+}
+
+/// Addresses in the kernel's code where some of these remedies ([`remedy`]) or shadow stacks of the kernel want a jump, each with its
+/// target; the last one counts.
 pub fn detours(remedies: u64) -> impl Iterator<Item = [u64; 2]> {
+    let wanted = match cet::in_kernel() {
+        true => remedies | SHADOW_STACKS,
+        false => remedies,
+    };
     // SAFETY: constants of `entry.s`.
-    let detours = unsafe { nonos_detours };
+    let detours = unsafe { &nonos_detours };
+    let at =
+        |offset: &i32| (core::ptr::from_ref(offset) as u64).wrapping_add_signed((*offset).into());
     detours
-        .into_iter()
-        .filter(move |[.., remedy]| remedies & u64::from(*remedy) != 0)
-        .map(|[from, to, _]| [from, to].map(|offset| trampoline() + u64::from(offset)))
+        .iter()
+        .filter(move |[.., remedy]| wanted & u64::from(*remedy as u32) != 0)
+        .map(move |[from, to, _]| [at(from), at(to)])
 }
 
 /// Has this CPU forget what it learned of indirect branches and returns.

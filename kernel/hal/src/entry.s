@@ -9,8 +9,9 @@
 // - Double fault, NMI and machine check never return, never use GS and load the boot page tables, so they may hit anywhere,
 //   also between `syscall` and `swapgs` or between `swapgs` and `sysretq`, and with either tables of a process.
 // - A debug exception in the kernel (the kernel sets no breakpoints and never TF) is cleared and dropped without GS.
-// - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there does not
-//   return to it but ends it, as an interrupt in user space ends `nonos_enter_user`.
+// - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there returns to it with its vector.
+// - In user space the kernel's shadow stack (cet.rs), where there is one, is empty and free: the loop that goes to user space is jumped
+//   to and back, so no way in or out leaves a return address on it.
 // - No Rust code runs with user RFLAGS: SFMASK clears them for `syscall`, `popfq` for all others.
 // - All of this lies in a page of its own, the trampoline. With isolated page tables (isolation.rs) user mode has this page and no
 //   other of the kernel's code; what runs with those tables touches nothing but the blocks, the stacks for entries and the IDT.
@@ -42,14 +43,16 @@ nonos_cpu_start:
     ud2
 .size nonos_cpu_start, . - nonos_cpu_start
 
-// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rax: vector or SYSCALL, rdx: error code)
-// Called directly and only by entry.rs. Of the registers it keeps rbx, rbp and rsp, as nonos_idle does.
+// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rcx: vector or SYSCALL, rdx: error code; after a
+// system call rax, rdi, rsi: themselves)
+// Jumped to directly and only by entry.rs, goes on at its `nonos_left_user`. Of the registers it keeps rbx, rbp and rsp.
 // This is the one way to user space. Until the registers are loaded, all but rdi, rsp and those given may be used.
 .globl nonos_enter_user
 .type nonos_enter_user, @function
 nonos_enter_user:
     push rbx
     push rbp
+nonos_enter_user_again:
     mov rcx, [rdi + {rip}]
     mov rax, {user_end}
     cmp rcx, rax
@@ -65,6 +68,7 @@ nonos_enter_user:
     mov rbp, [rdi + {rbp}]
     cmp qword ptr [rdi + {by_syscall}], 0
     je 2f
+nonos_sysret_load:
     mov rsp, [rdi + {rsp}]
     mov rdi, [rdi + {rdi}]
 nonos_sysret:
@@ -85,25 +89,25 @@ nonos_iret:
     iretq
     int3
 3:
-    mov eax, {refused}
+    mov ecx, {refused}
     xor edx, edx
     pop rbp
     pop rbx
-    ret
-    int3
+    jmp nonos_left_user
 .size nonos_enter_user, . - nonos_enter_user
 
-// nonos_idle() -> (rax: vector, rdx: 0): waits for an interrupt.
+// nonos_idle() -> (rax: vector): waits for an interrupt. Keeps all other registers.
 .globl nonos_idle
 .type nonos_idle, @function
 nonos_idle:
-    push rbx
-    push rbp
-    mov gs:[{kernel_rsp}], rsp
+    xor eax, eax
 1:
     sti
-    hlt
-    jmp 1b
+    hlt                             // no interrupt comes before (SDM vol. 2, STI)
+    test eax, eax
+    jz 1b
+    ret
+    int3
 .size nonos_idle, . - nonos_idle
 
 // `syscall` (LSTAR). rcx = rip and r11 = rflags of the user; the stack is still the user's.
@@ -117,8 +121,8 @@ nonos_syscall_switch:
     mov rsp, gs:[{context}]
 nonos_syscall_switched:
     mov [rsp + {rax}], rax
-    mov rax, gs:[{user_rsp}]
     mov [rsp + {rbx}], rbx
+    mov rbx, gs:[{user_rsp}]
     mov [rsp + {rdx}], rdx
     mov [rsp + {rsi}], rsi
     mov [rsp + {rdi}], rdi
@@ -132,20 +136,32 @@ nonos_syscall_switched:
     mov [rsp + {r15}], r15
     mov [rsp + {rip}], rcx
     mov [rsp + {rflags}], r11
-    mov [rsp + {rsp}], rax
+    mov [rsp + {rsp}], rbx
     mov qword ptr [rsp + {by_syscall}], 1
+    cmp rax, {null}
+    je 5f
     fxsave64 [rsp + {fpu}]
 nonos_syscall_stored:
-    mov eax, {syscall}
+    mov ecx, {syscall}
 nonos_syscall_entered:
     mov rsp, gs:[{kernel_rsp}]
     pop rbp
     pop rbx
-    ret
-    int3
+    jmp nonos_left_user
+5:                                  // straight back (run.rs says why that is sound), past no branch that is predicted like an indirect one
+    mov rdi, rsp
+    mov rsp, gs:[{kernel_rsp}]
+    jmp nonos_enter_user_again
 .size nonos_syscall, . - nonos_syscall
 
-// The same where threads have shadow stacks: also stores where the thread's is.
+// The same where the kernel has a shadow stack: takes it.
+.globl nonos_syscall_shadows
+.type nonos_syscall_shadows, @function
+nonos_syscall_shadows:
+    endbr64
+    setssbsy
+.size nonos_syscall_shadows, . - nonos_syscall_shadows
+// Goes on here. The same where threads have shadow stacks: also stores where the thread's is.
 .globl nonos_syscall_shadow
 .type nonos_syscall_shadow, @function
 nonos_syscall_shadow:
@@ -201,31 +217,41 @@ nonos_interrupted_switched:
     mov qword ptr [rax + {by_syscall}], 0
 nonos_interrupted_stored:
     fxsave64 [rax + {fpu}]
-    mov eax, ecx
-    jmp nonos_interrupted_entered
-nonos_interrupted_in_kernel:
-    lfence
-    cmp qword ptr [rsp], {first_interrupt}
-    jb nonos_fatal
-    mov eax, [rsp]                  // only nonos_idle runs with interrupts on
-    xor edx, edx
 nonos_interrupted_entered:
     mov rsp, gs:[{kernel_rsp}]
     push {clear_flags}
     popfq
     pop rbp
     pop rbx
-    ret
+    jmp nonos_left_user
+nonos_interrupted_in_kernel:
+    lfence
+    cmp qword ptr [rsp], {first_interrupt}
+    jb nonos_fatal
+    mov eax, [rsp]                  // only nonos_idle runs with interrupts on, and goes on with them off
+    and dword ptr [rsp + 32], {not_interrupt_flag}
+    add rsp, 16
+    iretq
     int3
 .size nonos_interrupted, . - nonos_interrupted
 
 // A debug exception: from user space as any other, from the kernel dropped.
 .type nonos_debug, @function
 nonos_debug:
-    test byte ptr [rsp + 24], 3
-    jnz nonos_interrupted
     push rax
     xor eax, eax
+    test byte ptr [rsp + 32], 3
+    jz 1f
+    // It came on a shadow stack of its own, if on any: frees that and takes the one of all other ways in.
+    rdsspq rax                      // nothing without shadow stacks
+    test rax, rax
+    jz 2f
+    clrssbsy [rax]
+    setssbsy
+2:
+    pop rax
+    jmp nonos_interrupted
+1:
     mov dr7, rax
     mov dr6, rax
     pop rax
@@ -263,8 +289,18 @@ nonos_fatal:
     ud2
 .size nonos_fatal, . - nonos_fatal
 
-// What is different on CPUs with certain flaws: at boot, `mitigations.rs` puts a jump to each of these that is wanted over the first
-// bytes of what it names. Without the flaws nothing runs here, and nothing is in the way of what does.
+// What is different on CPUs with certain flaws, and with shadow stacks of the kernel: at boot, `mitigations.rs` puts a jump to each of
+// these that is wanted over the first bytes of what it names. Elsewhere nothing runs here, and nothing is in the way of what does.
+
+// With shadow stacks: `iretq` frees the token of the kernel's, `sysretq` does not.
+.type nonos_sysret_shadow, @function
+nonos_sysret_shadow:
+    rdsspq rsp
+    clrssbsy [rsp]
+    mov rsp, [rdi + {rsp}]
+    mov rdi, [rdi + {rdi}]
+    jmp nonos_sysret
+.size nonos_sysret_shadow, . - nonos_sysret_shadow
 
 // With isolated page tables. Of a program's registers these keep no more in memory that other programs' tables have than a stack
 // pointer, and what the CPU pushes there. The CPUs that need this need their buffers cleared, too.
@@ -356,10 +392,10 @@ nonos_iret_cleared:
 .type nonos_syscall_\name, @function
 nonos_syscall_\name:
     mov rsp, gs:[{kernel_rsp}]
-    mov r11, rdx
+    mov r11, rax
     call \function
-    mov rdx, r11
-    mov eax, {syscall}
+    mov rax, r11
+    mov ecx, {syscall}
     jmp nonos_syscall_entered
 .size nonos_syscall_\name, . - nonos_syscall_\name
 
@@ -370,7 +406,7 @@ nonos_interrupted_\name:
     mov r11, rdx
     call \function
     mov rdx, r11
-    mov eax, r8d
+    mov ecx, r8d
     jmp nonos_interrupted_entered
 .size nonos_interrupted_\name, . - nonos_interrupted_\name
 .endm
@@ -465,25 +501,27 @@ nonos_verw_operand:
 // An error when all of this is more than a page.
 .org nonos_trampoline + 4096, 0xCC
 
-// Where those jumps go and where they lead, counted from the trampoline's start, and against what: bits of nonos_abi::boot::remedy. Of two
-// for the same place the later counts.
+// Where those jumps go and where they lead, each counted from the number itself, and against what: bits of nonos_abi::boot::remedy, and one
+// for shadow stacks. Of two for the same place the later counts.
 .section .rodata.nonos_detours, "a", @progbits
 .macro detour from, to, remedy
-    .long nonos_\from - nonos_trampoline, nonos_\to - nonos_trampoline, \remedy
+    .long \from - ., \to - ., \remedy
 .endm
 .balign 4
 .globl nonos_detours
 nonos_detours:
-    detour sysret, sysret_cleared, {clear}
-    detour iret, iret_cleared, {clear}
-    detour sysret, sysret_isolated, {isolate}
-    detour iret, iret_isolated, {isolate}
-    detour syscall_switch, syscall_isolated, {isolate}
-    detour interrupted_switch, interrupted_isolated, {isolate}
-    detour syscall_stored, syscall_history, {history}
-    detour interrupted_stored, interrupted_history, {history}
-    detour syscall_stored, syscall_barrier, {barrier}
-    detour interrupted_stored, interrupted_barrier, {barrier}
+    detour nonos_sysret, nonos_sysret_cleared, {clear}
+    detour nonos_iret, nonos_iret_cleared, {clear}
+    detour nonos_sysret, nonos_sysret_isolated, {isolate}
+    detour nonos_iret, nonos_iret_isolated, {isolate}
+    detour nonos_syscall_switch, nonos_syscall_isolated, {isolate}
+    detour nonos_interrupted_switch, nonos_interrupted_isolated, {isolate}
+    detour nonos_syscall_stored, nonos_syscall_history, {history}
+    detour nonos_interrupted_stored, nonos_interrupted_history, {history}
+    detour nonos_syscall_stored, nonos_syscall_barrier, {barrier}
+    detour nonos_interrupted_stored, nonos_interrupted_barrier, {barrier}
+    detour nonos_sysret_load, nonos_sysret_shadow, {shadow}
+    detour __x86_indirect_thunk_r11, __x86_indirect_thunk_r11_far, {shadow}
 
 // The IDT, and behind it the boot page tables' CR3, for who may come with any. In read-only memory from the first instruction on:
 // `interrupts.rs` fills it once through the window. A page of its own, which takes nothing of the file.
@@ -495,4 +533,8 @@ nonos_idt:
 nonos_boot_root:
     .zero 8
 .balign 4096
+// In the same way a page for the shadow stacks of each CPU (cet.rs), with a page below it that is none.
+.globl nonos_shadow_stacks
+nonos_shadow_stacks:
+    .zero {shadow_stacks_bytes}
 .text

@@ -24,8 +24,6 @@ use crate::region::Region;
 use crate::space::{self, KERNEL_ENTRY};
 use crate::{audit, entry, interrupts, protection};
 
-const PAGE: u64 = PAGE_BYTES as u64;
-
 /// What [`why()`] returns, decided once at boot.
 static WHY: AtomicU64 = AtomicU64::new(why::OFF);
 
@@ -71,7 +69,7 @@ pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
     let top = region.table_create().unwrap_or_else(|| no_room());
     // With the rights that it has in the kernel.
     let mut show = |address: u64| match audit::leaf(region, root, address) {
-        Some((entry, 1)) => {
+        Some((_, entry, 1)) => {
             space::map_for_kernel(region, top, address, entry).unwrap_or_else(|| no_room());
         }
         _ => crate::stop!("no page of 4 KiB"),
@@ -87,7 +85,7 @@ pub fn isolate(region: &mut Region, root: u64) -> Option<u64> {
     }
     let user_half = region.read(top, KERNEL_ENTRY);
     region.isolate(user_half);
-    Some(u64::from(top.0) * PAGE)
+    Some(u64::from(top.0) * PAGE_BYTES as u64)
 }
 
 #[cold]

@@ -95,6 +95,7 @@ impl Hal {
         match exit.vector {
             TIMER => {
                 pinned::check();
+                cet::check(self.cpus.this);
                 self.cpus.apic.end_of_interrupt();
                 self.iommus.listen();
                 if self.clock.expired(self.cpus.this, &self.cpus.apic) {

@@ -22,7 +22,7 @@ use crate::table::Entry;
 use crate::thunks;
 
 /// First letters of the vendors' names (CPUID leaf 0, EBX).
-const INTEL: u32 = u32::from_le_bytes(*b"Genu");
+pub const INTEL: u32 = u32::from_le_bytes(*b"Genu");
 const AMD: u32 = u32::from_le_bytes(*b"Auth");
 const HYGON: u32 = u32::from_le_bytes(*b"Hygo");
 
@@ -172,7 +172,7 @@ pub fn status() -> CpuSecurity {
                 cpu_measures::BARRIER_ON_ENTRY,
             )
             | when(wants(remedy::CLEAR_HISTORY), cpu_measures::HISTORY_CLEARED)
-            | when(thunks::are_retpolines(), cpu_measures::RETPOLINES),
+            | thunks::measure(),
         ..CpuSecurity::default()
     }
 }

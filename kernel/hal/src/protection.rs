@@ -4,7 +4,7 @@ use nonos_abi::info::{CpuStatus, cpu_features};
 
 use crate::cpu::pinned::{self, Register};
 use crate::cpu::{self, Msr, cr0, cr4, efer};
-use crate::{cet, isolation, table};
+use crate::{cet, isolation, mitigations, table};
 
 /// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
 struct Feature(u32, u8, u8);
@@ -59,6 +59,11 @@ pub fn has_shadow_stacks() -> bool {
 /// Whether the CPU tracks indirect branches.
 pub fn has_branch_tracking() -> bool {
     feature::BRANCH_TRACKING.present()
+}
+
+/// Whether Intel made the CPU.
+pub fn is_intel() -> bool {
+    cpu::cpuid(0).ebx == mitigations::INTEL
 }
 
 /// Whether a hypervisor says that it is there.
@@ -192,6 +197,7 @@ pub fn status() -> CpuStatus {
         cr0: Register::Cr0.read(),
         cr4: Register::Cr4.read(),
         efer: Register::Efer.read(),
+        supervisor_cet: Register::SupervisorCet.pinned(),
         features: features(),
         brand,
         ..CpuStatus::default()

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{BootInfo, KERNEL_SPACE_START};
+use nonos_abi::cet;
 use nonos_abi::kcfi::{self, CHECK_BYTES, UD2_BYTES};
 use nonos_image::archive::{Archive, KERNEL_SYMBOLS};
 use nonos_image::symbols::Symbols;
@@ -54,6 +55,7 @@ const VECTOR_INVALID_OPCODE: u64 = 6;
 const VECTOR_DOUBLE_FAULT: u64 = 8;
 const VECTOR_PAGE_FAULT: u64 = 14;
 const VECTOR_MACHINE_CHECK: u64 = 18;
+const VECTOR_CONTROL_PROTECTION: u64 = cet::VECTOR as u64;
 
 /// Reports a fault in the kernel, an NMI or a machine check, and stops. Called by `entry.s`.
 pub extern "C" fn fatal(registers: &Registers) -> ! {
@@ -131,6 +133,12 @@ impl Report {
             }
             VECTOR_INVALID_OPCODE if self.is_check(registers.rip) => "a check in its code failed",
             VECTOR_INVALID_OPCODE => "invalid instruction",
+            VECTOR_CONTROL_PROTECTION if registers.error == cet::RETURN => {
+                "CET: returned elsewhere"
+            }
+            VECTOR_CONTROL_PROTECTION if registers.error == cet::BRANCH => {
+                "CET: branched elsewhere"
+            }
             13 => "general protection fault",
             _ => "exception",
         };

@@ -14,7 +14,7 @@
 //!
 //! # A system call without the lock
 //!
-//! `Null` asks nothing of the logic, so the CPU goes straight back to user space. Its state says "user space" all the while, and
+//! `Null` asks nothing of the logic, so `entry.s` goes straight back to user space. The CPU's state says "user space" all the while, and
 //! that is as good as true: the context is still its own; the kernel's code uses no translation of user space, nor does it change the
 //! address space or the FPU registers that were loaded for the thread; and interrupts are off for these few instructions as for those
 //! of every way out, so whoever waits for this CPU sent an interrupt that comes right after the return and leads to the lock. What
@@ -28,7 +28,6 @@
 
 use core::arch::asm;
 
-use nonos_abi::Syscall;
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
 
@@ -38,10 +37,6 @@ use crate::cpus::{self, CpuBlock};
 use crate::entry::{self, Exit};
 use crate::machine::Hal;
 use crate::smp::{self, Job};
-
-/// The system call that does nothing. Its number is also what it returns.
-const NULL: u64 = Syscall::Null as u64;
-const _: () = assert!(NULL == 0);
 
 /// The kernel's logic, as the loop needs it. All functions return what the CPU that `machine` names runs from now on. No other CPU is
 /// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
@@ -89,11 +84,14 @@ fn run_all<L: Logic>(mut system: System<L>) -> ! {
     }
 }
 
-/// Runs the kernel on a CPU.
+/// Runs the kernel on a CPU. Never inlined: there is one copy of the place that user space is left to (`entry.rs`).
 ///
 /// # Safety
 /// The CPU is set up and holds the kernel lock. `system` is a [`System<L>`] that lives as long as the kernel.
+#[inline(never)]
 unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
+    // SAFETY: this never returns, and the loop below is the one that goes to user space.
+    unsafe { cet::start(this) };
     let system = system.cast::<System<L>>();
     // SAFETY: the lock is held, so this is the one reference; it ends before the lock is released.
     let System { hal, logic } = unsafe { &mut *system };
@@ -103,6 +101,7 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
     loop {
         let Some((context, space)) = next else {
             pinned::check();
+            cet::check(this);
             this.unlock(cpus::IDLE);
             // SAFETY: set up at boot. Interrupts are off until it waits, so none is lost.
             let exit = unsafe { entry::idle() };
@@ -119,18 +118,10 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             hal.prepare(this, switch.context, switch.space);
             let context: *mut UserContext = switch.context;
             // SAFETY: the lock is held, and no thread's registers go while there is the kernel.
-            let mut words = unsafe { &*source }.words();
+            let words = unsafe { &*source }.words();
             this.unlock(cpus::USER);
-            let (exit, registers) = loop {
-                // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-                let exit = unsafe { entry::enter_user(context, words) };
-                // SAFETY: as above: no lock, but the state is still "user space". The reference ends here.
-                let context = unsafe { &*context };
-                if exit.vector != entry::SYSCALL || context.rax != NULL {
-                    break (exit, [context.rax, context.rdi, context.rsi]);
-                }
-                words = context.words();
-            };
+            // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
+            let (exit, registers) = unsafe { entry::enter_user(context, words) };
             if exit.vector != entry::SYSCALL {
                 // SAFETY: this CPU entered the kernel; the context is its own until it says so.
                 cet::save(unsafe { &mut *context });

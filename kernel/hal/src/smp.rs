@@ -359,8 +359,9 @@ pub unsafe extern "C" fn start_cpu(block: &'static CpuBlock) -> ! {
         .unwrap_or_else(|| crate::stop!("started before the boot CPU was ready"));
     // SAFETY: all once on this CPU, with interrupts off.
     unsafe {
-        protection::enable();
+        // First, for far jumps, should something be said (`thunks.s`).
         interrupts::load(block);
+        protection::enable();
         apic.enable_here();
     }
     Clock::start_alarm(&apic);

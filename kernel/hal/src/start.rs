@@ -21,7 +21,9 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{audit, cpu, entry, interrupts, isolation, mitigations, protection, stack_guard, stop};
+use crate::{
+    audit, cet, cpu, entry, interrupts, isolation, mitigations, protection, stack_guard, stop,
+};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -95,8 +97,9 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let mut window = Window::first(this);
         let idt = physical_of(&region, entry::idt()) / PAGE_BYTES as u64;
         interrupts::fill_idt(&mut window, FrameNumber(idt as u32), root);
-        mitigations::divert(&mut window, |address| physical_of(&region, address));
         interrupts::load(this);
+        cet::make_stacks(&mut region, root, &mut window);
+        mitigations::divert(&mut window, |address| physical_of(&region, address));
         let seed = physical_of(&region, (&raw const info.seed) as u64);
 
         let apic = LocalApic::enable(&mut area);

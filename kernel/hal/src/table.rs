@@ -64,6 +64,11 @@ impl Entry {
         Self((frame.0 as u64) << 12 | PRESENT | WRITABLE | ACCESSED | DIRTY | NO_EXECUTE)
     }
 
+    /// The same page as a shadow stack; it is one that the kernel only reads.
+    pub const fn as_shadow_stack(self) -> Self {
+        Self(self.0 | DIRTY)
+    }
+
     /// A page of code of the kernel, never writable.
     pub const fn kernel_code(frame: FrameNumber) -> Self {
         Self((frame.0 as u64) << 12 | PRESENT | ACCESSED)

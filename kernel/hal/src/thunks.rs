@@ -1,10 +1,12 @@
 //! The one place of the kernel from which an indirect branch can leave: `thunks.s`.
 
+use nonos_abi::info::cpu_measures;
+
 // SAFETY: the thunk goes where the compiler wants to go, `r11`, with all other registers as they are.
 core::arch::global_asm!(include_str!("thunks.s"));
 
-/// Whether what stands there is a retpoline: it begins with a call.
-pub fn are_retpolines() -> bool {
+/// What stands there: a retpoline begins with a call, and over that may stand the jump to the other.
+pub fn measure() -> u64 {
     const CALL: u8 = 0xE8;
     let first: u8;
     // SAFETY: a byte of the kernel's text. It is read in place: the thunk is no function whose address anything may take.
@@ -15,5 +17,8 @@ pub fn are_retpolines() -> bool {
             options(pure, readonly, nostack, preserves_flags),
         );
     }
-    first == CALL
+    match first {
+        CALL => cpu_measures::RETPOLINES,
+        _ => cpu_measures::FAR_JUMPS,
+    }
 }

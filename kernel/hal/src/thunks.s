@@ -18,4 +18,13 @@ __x86_indirect_thunk_r11:
     ret
     int3
 .size __x86_indirect_thunk_r11, . - __x86_indirect_thunk_r11
+
+// With shadow stacks of the kernel, which refuse that `ret`, a jump to here stands at its start. Only near branches are predicted like
+// indirect ones (SDM vol. 3, IBRS), and branch tracking looks at far ones, too. Intel's CPUs alone jump far to 64 bits.
+__x86_indirect_thunk_r11_far:
+    mov [rsp - 16], r11
+    mov [rsp - 8], cs
+    .byte 0x48                      // REX.W: 64 bits
+    jmp fword ptr [rsp - 16]
+    int3
 .text

@@ -91,10 +91,12 @@ fn affected(cpu: &CpuSecurity, issue: Issue) -> (State, &'static str) {
         Issue::Downfall => (Vulnerable, "AVX on, no microcode"),
         Issue::Bhi if BHI_OFF.of(cpu) => (Mitigated, "BHI_DIS_S"),
         Issue::Bhi if kernel(does::HISTORY_CLEARED) => (Mitigated, "history cleared at entries"),
+        Issue::Bhi if kernel(does::FAR_JUMPS) => (Mitigated, "far jumps"),
         Issue::Bhi if retpolines_hold(cpu) => (Mitigated, "retpolines"),
         Issue::Bhi if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
         Issue::Bhi => (Vulnerable, "neither BHI_DIS_S nor retpolines"),
         Issue::Its if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
+        Issue::Its if kernel(does::FAR_JUMPS) => (InPart, "far jumps; returns can be trained"),
         Issue::Its if retpolines_hold(cpu) => (InPart, "retpolines; returns can be trained"),
         Issue::Its => (Vulnerable, "indirect branches can be trained"),
     }
@@ -113,6 +115,8 @@ fn spectre_v2(cpu: &CpuSecurity) -> (State, &'static str) {
         both("enhanced IBRS, IBPB, STIBP", "enhanced IBRS, IBPB")
     } else if AUTO_IBRS.of(cpu) && AUTO_IBRS_ON.of(cpu) {
         both("automatic IBRS, IBPB, STIBP", "automatic IBRS, IBPB")
+    } else if kernel(does::FAR_JUMPS) {
+        both("far jumps, IBPB, STIBP", "far jumps, IBPB")
     } else if kernel(does::RETPOLINES) {
         both("retpolines, IBPB, STIBP", "retpolines, IBPB")
     } else if kernel(does::BARRIER_ON_ENTRY) {

@@ -236,6 +236,22 @@ fn retpolines_count_against_history_only_when_nothing_else_predicts_returns() {
 }
 
 #[test]
+fn far_jumps_count_against_history_whatever_predicts_returns() {
+    let measures = does::PAGE_TABLES_ISOLATED | does::FAR_JUMPS;
+    let with_far_jumps = |cpu: CpuSecurity| CpuSecurity {
+        measures: cpu.measures | measures,
+        ..cpu
+    };
+    expect(
+        &with_far_jumps(hardened(ice_lake())),
+        [NO, OK, OK, OK, NO, NO, NO, OK, NO, NO, OK, NO, OK, InPart],
+    );
+    // Nothing but the jumps: programs train one another.
+    let alone = with_far_jumps(ice_lake());
+    assert_eq!(assess(&alone)[2].state, InPart);
+}
+
+#[test]
 fn without_isolation_and_retpolines_older_cpus_are_vulnerable() {
     expect(
         &hardened(haswell()),

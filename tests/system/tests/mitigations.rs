@@ -17,7 +17,7 @@ const STOPPED: &str = "nonos: the kernel stopped: ";
 const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
 /// Rows of the kernel's `nonos_detours`.
-const DETOURS: usize = 10;
+const DETOURS: usize = 12;
 /// A jump, with the distance in the four bytes after it.
 const JUMP: u8 = 0xE9;
 /// Fast FXSAVE, which leaves registers alone.
@@ -230,14 +230,16 @@ struct Detour {
 
 fn detours(machine: &mut Machine, image: &Image) -> Vec<Detour> {
     let offset = |name| image.kernel_symbol(name, 0).0;
-    let trampoline =
-        machine.registers().idt_base - offset("nonos_idt") + offset("nonos_trampoline");
-    let (_, table) = image.kernel_symbol("nonos_detours", DETOURS * 12);
-    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-    let rows = table.chunks(12).map(|row| Detour {
-        from: trampoline + u64::from(word(&row[..4])),
-        to: trampoline + u64::from(word(&row[4..8])),
-        remedy: word(&row[8..]).into(),
+    let kernel = machine.registers().idt_base - offset("nonos_idt");
+    let (start, table) = image.kernel_symbol("nonos_detours", DETOURS * 12);
+    let word = |at: usize| u32::from_le_bytes(table[at..][..4].try_into().expect("four bytes"));
+    // Places are counted from the word that says them.
+    let place =
+        |at: usize| (kernel + start + at as u64).wrapping_add_signed(i64::from(word(at) as i32));
+    let rows = (0..DETOURS * 12).step_by(12).map(|at| Detour {
+        from: place(at),
+        to: place(at + 4),
+        remedy: word(at + 8).into(),
     });
     rows.collect()
 }

@@ -19,13 +19,14 @@ const THUNK: &str = "__x86_indirect_thunk_";
 /// Called when the stack protector finds something.
 const STACK_OVERWRITTEN: &str = "__stack_chk_fail";
 /// Entered by the CPU, the kernel or the boot loader, never by a call of this program: no call compares their type.
-const NEVER_CALLED: [&str; 6] = [
+const NEVER_CALLED: [&str; 7] = [
     "_start",
     "nonos_cpu_start",
     "nonos_rt_thread",
     "nonos_stubs",
     "nonos_syscall",
     "nonos_syscall_shadow",
+    "nonos_syscall_shadows",
 ];
 
 /// How a program makes indirect branches.

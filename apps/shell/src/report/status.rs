@@ -84,6 +84,9 @@ const SMEP: u64 = 1 << 20;
 const SMAP: u64 = 1 << 21;
 /// CR4.CET.
 const CET: u64 = 1 << 23;
+/// IA32_S_CET: SH_STK_EN and ENDBR_EN (SDM vol. 1, 17.2).
+const SHADOW_STACK: u64 = 1;
+const ENDBRANCH: u64 = 1 << 2;
 /// IA32_EFER.NXE.
 const NXE: u64 = 1 << 11;
 
@@ -301,6 +304,7 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
         cr4,
         efer,
         features,
+        supervisor_cet,
         ..
     } = *status;
     let rows = [
@@ -342,27 +346,22 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
             "guards indirect jumps",
         ),
     ];
+    // CR4.CET is for both; the kernel has a register of its own besides.
+    let only_programs = |feature| match feature {
+        cpu::CET_SS => supervisor_cet & SHADOW_STACK == 0,
+        cpu::CET_IBT => supervisor_cet & ENDBRANCH == 0,
+        _ => false,
+    };
     for (name, enabled, feature, meaning) in rows {
-        match (features & feature != 0, enabled) {
-            (true, true) => row(
-                out,
-                name,
-                Tone::Good,
-                format_args!("on             {meaning}"),
-            ),
-            (true, false) => row(
-                out,
-                name,
-                Tone::Bad,
-                format_args!("DETECTED, OFF  {meaning}"),
-            ),
-            (false, _) => row(
-                out,
-                name,
-                Tone::Bad,
-                format_args!("ABSENT         {meaning}"),
-            ),
-        }?;
+        let (tone, state, whose) = match (features & feature != 0, enabled) {
+            (true, true) if only_programs(feature) => {
+                (Tone::Weak, "on, IN PART   ", " of programs only")
+            }
+            (true, true) => (Tone::Good, "on            ", ""),
+            (true, false) => (Tone::Bad, "DETECTED, OFF ", ""),
+            (false, _) => (Tone::Bad, "ABSENT        ", ""),
+        };
+        row(out, name, tone, format_args!("{state} {meaning}{whose}"))?;
     }
     // Off on purpose (decision 12).
     for (name, bit, meaning) in [
@@ -505,6 +504,20 @@ mod tests {
             line(&text, "Protection keys").starts_with("! ")
                 && line(&text, "Protection keys").contains(" ON ")
         );
+    }
+
+    #[test]
+    fn control_flow_that_is_enforced_in_programs_only_is_on_in_part() {
+        let mut facts = facts();
+        facts.cpu.cr4 |= CET;
+        for (supervisor_cet, state) in [(0, "on, IN PART"), (SHADOW_STACK | ENDBRANCH, "on      ")]
+        {
+            facts.cpu.supervisor_cet = supervisor_cet;
+            let text = shown(&facts);
+            for name in ["CET shadow stack", "CET IBT"] {
+                assert!(line(&text, name).contains(state), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! The registers that hold protections: CR0, CR4, EFER and IA32_SPEC_CTRL.
+//! The registers that hold protections: CR0, CR4, EFER, IA32_SPEC_CTRL, IA32_U_CET and IA32_S_CET.
 //!
 //! What was set in one stays set: there is no function that clears a bit, and nothing else writes these registers but the first
-//! instructions of another CPU (`startup.s`), which load what is set here. [`check`] looks whether the hardware still holds
+//! instructions of another CPU (`startup.s`), which load what is set here, and `cet.rs`, which does not return from setting the last. [`check`] looks whether the hardware still holds
 //! exactly that, so that whoever got at one of them in another way does not keep it.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number};
+use super::{
+    Msr, cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number,
+};
 
 /// Numbers of those that are model-specific registers (SDM vol. 4, table 2-2).
 pub const EFER: u32 = 0xC000_0080;
@@ -20,22 +22,43 @@ pub enum Register {
     Cr4,
     Efer,
     SpecControl,
+    UserCet,
+    SupervisorCet,
 }
 
 /// What each holds on all CPUs; 0 while nothing was set.
 static PINNED: [AtomicU64; Register::ALL.len()] =
     [const { AtomicU64::new(0) }; Register::ALL.len()];
 
+/// IA32_U_CET: what the CPU notes there of a thread's branches (SDM vol. 1, 17.2).
+const TRACKER: u64 = 0b11 << 10;
+
 impl Register {
-    const ALL: [Self; 4] = [Self::Cr0, Self::Cr4, Self::Efer, Self::SpecControl];
+    const ALL: [Self; 6] = [
+        Self::Cr0,
+        Self::Cr4,
+        Self::Efer,
+        Self::SpecControl,
+        Self::UserCet,
+        Self::SupervisorCet,
+    ];
+
+    /// Its number, when it is a model-specific register.
+    fn number(self) -> u32 {
+        match self {
+            Self::SpecControl => SPEC_CONTROL,
+            Self::UserCet => Msr::UserCet as u32,
+            Self::SupervisorCet => Msr::SupervisorCet as u32,
+            _ => EFER,
+        }
+    }
 
     /// What it holds.
     pub fn read(self) -> u64 {
         match self {
             Self::Cr0 => read_cr0(),
             Self::Cr4 => read_cr4(),
-            Self::Efer => read_msr_number(EFER),
-            Self::SpecControl => read_msr_number(SPEC_CONTROL),
+            _ => read_msr_number(self.number()),
         }
     }
 
@@ -56,9 +79,14 @@ impl Register {
         unsafe { self.write(value) };
         let held = self.read() == value;
         if held {
-            PINNED[self as usize].store(value, Ordering::Relaxed);
+            self.holds(value);
         }
         held
+    }
+
+    /// Notes what it holds on this CPU since just now, as on all others.
+    pub fn holds(self, value: u64) {
+        PINNED[self as usize].store(value, Ordering::Relaxed);
     }
 
     /// # Safety
@@ -69,16 +97,16 @@ impl Register {
             match self {
                 Self::Cr0 => write_cr0(value),
                 Self::Cr4 => write_cr4(value),
-                Self::Efer => write_msr_number(EFER, value),
-                Self::SpecControl => write_msr_number(SPEC_CONTROL, value),
+                _ => write_msr_number(self.number(), value),
             }
         }
     }
 
-    /// Bits that are not looked at: the one that follows the process that runs.
+    /// Bits that are not looked at: those that follow the process or thread that runs.
     fn free(self) -> u64 {
         match self {
             Self::Cr4 => cr4::TSD,
+            Self::UserCet => TRACKER,
             _ => 0,
         }
     }
@@ -111,6 +139,6 @@ pub fn check() {
 #[inline(never)]
 fn changed(register: Register) -> ! {
     let found = register.read();
-    let name = ["CR0", "CR4", "EFER", "SPEC_CTRL"][register as usize];
+    let name = ["CR0", "CR4", "EFER", "SPEC_CTRL", "U_CET", "S_CET"][register as usize];
     crate::stop!("{name} was changed to {found:#x}")
 }
