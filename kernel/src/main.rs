@@ -76,7 +76,7 @@ fn arenas(sizes: &Sizes, machine: &mut Hal) -> Arenas {
 }
 
 fn empty<T: Empty>(machine: &mut Hal, count: usize) -> &'static mut [T] {
-    carve(machine, count, |_| T::EMPTY)
+    carve(machine, count, |_| T::unused())
 }
 
 fn carve<T>(machine: &mut Hal, count: usize, init: impl FnMut(usize) -> T) -> &'static mut [T] {

@@ -15,8 +15,8 @@ use crate::speculation::{index_opaque, narrow};
 
 /// A value for entries that are not in use. Arenas are filled with it before the kernel starts.
 pub trait Empty {
-    /// The value.
-    const EMPTY: Self;
+    /// The value. No constant: code that sets the few fields that are not zero is smaller than values of hundreds of bytes to copy.
+    fn unused() -> Self;
 }
 
 /// The typed index of an object in its arena.
@@ -84,13 +84,16 @@ pub struct Entry<T> {
 }
 
 impl<T: Empty> Empty for Entry<T> {
-    const EMPTY: Self = Self {
-        value: T::EMPTY,
-        references: 0,
-        payer: None,
-        in_use: false,
-        next_free: None,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            value: T::unused(),
+            references: 0,
+            payer: None,
+            in_use: false,
+            next_free: None,
+        }
+    }
 }
 
 /// Position of an object that a [`View`] has found.
@@ -157,7 +160,7 @@ impl<I: Id, T: Empty> Arena<I, T> {
 
     /// Frees an entry. The caller has seen to everything that the value referred to.
     pub fn remove(&mut self, id: I) {
-        self.entries[id.position()].value = T::EMPTY;
+        self.entries[id.position()].value = T::unused();
         self.put_on_free_list(id);
         self.used -= 1;
     }

@@ -30,7 +30,10 @@ pub struct Window {
 }
 
 impl Empty for Option<Window> {
-    const EMPTY: Self = None;
+    #[inline(always)]
+    fn unused() -> Self {
+        None
+    }
 }
 
 impl Kernel {

@@ -41,13 +41,16 @@ pub struct Endpoint {
 pub(crate) const UNKNOWN: u64 = 0;
 
 impl Empty for Endpoint {
-    const EMPTY: Self = Self {
-        callers: Queue::EMPTY,
-        receivers: Queue::EMPTY,
-        receiving_handles: 0,
-        expires: false,
-        receivable_until_ns: UNKNOWN,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            callers: Queue::EMPTY,
+            receivers: Queue::EMPTY,
+            receiving_handles: 0,
+            expires: false,
+            receivable_until_ns: UNKNOWN,
+        }
+    }
 }
 
 impl Kernel {
@@ -56,7 +59,7 @@ impl Kernel {
         self.check_object_quota(payer)?;
         let endpoint = Endpoint {
             receiving_handles: 1,
-            ..Endpoint::EMPTY
+            ..Endpoint::unused()
         };
         let id = self
             .endpoints

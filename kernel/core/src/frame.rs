@@ -38,10 +38,13 @@ pub struct FrameInfo {
 const NO_FRAME: u32 = u32::MAX;
 
 impl Empty for FrameInfo {
-    const EMPTY: Self = Self {
-        next: NO_FRAME,
-        owner: Owner::Untouched,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            next: NO_FRAME,
+            owner: Owner::Untouched,
+        }
+    }
 }
 
 /// Frames of one owner, in order.

@@ -116,14 +116,17 @@ impl Slot {
 }
 
 impl Empty for Slot {
-    const EMPTY: Self = Self {
-        capability: None,
-        handle: Handle::NONE,
-        deadline_ns: NEVER,
-        next_free: NO_SLOT,
-        waited: false,
-        lasting_rights: Rights::NONE,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            capability: None,
+            handle: Handle::NONE,
+            deadline_ns: NEVER,
+            next_free: NO_SLOT,
+            waited: false,
+            lasting_rights: Rights::NONE,
+        }
+    }
 }
 
 /// What a handle stands for.
@@ -172,7 +175,7 @@ impl Table<'_> {
     pub fn reset(&mut self) {
         let first_reply = self.first_reply();
         *self.first_free = NO_SLOT;
-        self.slots.fill(Slot::EMPTY);
+        self.slots.fill(Slot::unused());
         let mut replies = NO_SLOT;
         for index in (1..self.slots.len()).rev() {
             let list = if index < first_reply {

@@ -23,11 +23,14 @@ pub struct Interrupt {
 }
 
 impl Empty for Interrupt {
-    const EMPTY: Self = Self {
-        global: 0,
-        signal: None,
-        expires_ns: NEVER,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            global: 0,
+            signal: None,
+            expires_ns: NEVER,
+        }
+    }
 }
 
 impl Kernel {
@@ -47,7 +50,7 @@ impl Kernel {
         self.check_object_quota(payer)?;
         let interrupt = Interrupt {
             global,
-            ..Interrupt::EMPTY
+            ..Interrupt::unused()
         };
         let id = self
             .interrupts

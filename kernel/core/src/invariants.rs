@@ -91,7 +91,7 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
 /// Links agree with each other, what is not in use has none, and a child has no more rights and time than its parent.
 fn lineage(kernel: &Kernel) -> Checked {
     let lineage = &kernel.lineage;
-    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::EMPTY) {
+    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::unused()) {
         let derived = lineage.derived(node);
         let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
         ensure!(in_use, "{derived:?} is not in use and has links");

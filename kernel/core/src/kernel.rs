@@ -136,7 +136,7 @@ pub(crate) struct Caller {
 
 impl Kernel {
     /// A kernel without processes. The arenas are those of [`crate::Sizes::for_boot`], filled with
-    /// [`crate::Empty::EMPTY`]. All memory marked usable in the record belongs to the kernel from here on.
+    /// [`crate::Empty::unused`]. All memory marked usable in the record belongs to the kernel from here on.
     ///
     /// # Errors
     /// When the payload is malformed.
@@ -161,7 +161,7 @@ impl Kernel {
             random: Random::new(&boot.info.seed),
             log: Log::new(arenas.log),
             frames: Frames::new(arenas.frames, boot.info),
-            scheduler: Scheduler::EMPTY,
+            scheduler: Scheduler::new(),
             processes: Arena::new(arenas.processes),
             threads: Arena::new(arenas.threads),
             memories: Arena::new(arenas.memories),

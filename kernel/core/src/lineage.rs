@@ -62,13 +62,16 @@ pub struct Node {
 }
 
 impl Empty for Node {
-    const EMPTY: Self = Self {
-        first_child: None,
-        previous: None,
-        next: None,
-        is_last: false,
-        depth: 0,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            first_child: None,
+            previous: None,
+            next: None,
+            is_last: false,
+            depth: 0,
+        }
+    }
 }
 
 /// Which of the two handles that a binding was made with.
@@ -319,7 +322,7 @@ impl Lineage {
             return self.unlink_from_others(id);
         }
         // It has neither siblings nor children, as a mapping most of the time.
-        *self.links_mut(id) = Node::EMPTY;
+        *self.links_mut(id) = Node::unused();
         if node.is_last
             && let Some(parent) = node.next
         {
@@ -331,7 +334,7 @@ impl Lineage {
     fn unlink_from_others(&mut self, id: NodeId) {
         // Its children are its siblings then.
         self.give_up_children(id);
-        let node = core::mem::replace(self.links_mut(id), Node::EMPTY);
+        let node = core::mem::replace(self.links_mut(id), Node::unused());
         let Some(previous) = node.previous else {
             return;
         };
@@ -373,7 +376,7 @@ impl Lineage {
             let first_child = self.links(first).first_child;
             *self.links_mut(first) = Node {
                 first_child,
-                ..Node::EMPTY
+                ..Node::unused()
             };
         } else {
             let end = self.links_mut(last);
@@ -407,7 +410,7 @@ impl Lineage {
 
     /// Puts `to`, which has no links, in the place of `from`, which has none afterwards.
     pub fn replace(&mut self, from: NodeId, to: NodeId) {
-        let mut node = core::mem::replace(self.links_mut(from), Node::EMPTY);
+        let mut node = core::mem::replace(self.links_mut(from), Node::unused());
         if let Some(first) = node.first_child {
             let last = self.links(first).previous.unwrap_or(first);
             self.links_mut(last).next = Some(to);
@@ -432,7 +435,7 @@ impl Lineage {
         if self.links(child).first_child.is_some() {
             self.give_up_children(child);
         }
-        let node = core::mem::replace(self.links_mut(child), Node::EMPTY);
+        let node = core::mem::replace(self.links_mut(child), Node::unused());
         let next = node.next.filter(|_| !node.is_last);
         self.links_mut(parent).first_child = next;
         if let Some(next) = next {
@@ -487,7 +490,7 @@ mod tests {
     };
 
     fn lineage() -> Lineage {
-        let nodes = Vec::leak(std::vec![Node::EMPTY; SHAPE.nodes()]);
+        let nodes = Vec::leak(std::vec![Node::unused(); SHAPE.nodes()]);
         Lineage::new(nodes, SHAPE)
     }
 
@@ -541,7 +544,7 @@ mod tests {
         assert_eq!(*children(&lineage, ids[0]), [3, 7, 1]);
         assert_eq!(*children(&lineage, ids[7]), [5, 4]);
         assert_eq!(lineage.parent(ids[4]), Some(ids[7]));
-        assert_eq!(*lineage.links(ids[2]), Node::EMPTY);
+        assert_eq!(*lineage.links(ids[2]), Node::unused());
         lineage.replace(ids[3], ids[8]);
         assert_eq!(*children(&lineage, ids[0]), [8, 7, 1]);
         assert_eq!(lineage.links(ids[7]).previous, Some(ids[8]));

@@ -55,7 +55,7 @@ impl Kernel {
             coarse_clock: coarse_clock
                 || creator.is_some_and(|creator| self.processes[creator].coarse_clock),
             memory_base: random_memory_base(&mut self.random),
-            ..Process::EMPTY
+            ..Process::unused()
         };
         let Some(id) = self.processes.insert(process, creator) else {
             if let Some(creator) = creator {
@@ -100,7 +100,7 @@ impl Kernel {
             space,
             first_slot: self.first_slot(id),
             priority: self.processes[id].priority,
-            ..Thread::EMPTY
+            ..Thread::unused()
         };
         let thread = self
             .threads

@@ -162,7 +162,7 @@ impl UserContext {
 
 impl UserContext {
     /// All registers zero, x87 and SSE in their initial state (FCW 0x37F, MXCSR 0x1F80), RFLAGS with IF.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         let mut fpu = [0; 512];
         fpu[0] = 0x7F;
         fpu[1] = 0x03;

@@ -25,10 +25,13 @@ pub(crate) enum MemoryKind {
 }
 
 impl Empty for Memory {
-    const EMPTY: Self = Self {
-        pages: 0,
-        kind: MemoryKind::Ram(FrameList::EMPTY),
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            pages: 0,
+            kind: MemoryKind::Ram(FrameList::EMPTY),
+        }
+    }
 }
 
 /// Most pages of a device in one object: 4 GiB.
@@ -88,7 +91,7 @@ impl Kernel {
     #[inline(never)]
     fn end_memory(&mut self, id: MemoryId, machine: &mut impl Machine) {
         let payer = self.memories.payer(id);
-        let memory = core::mem::replace(&mut self.memories[id], Memory::EMPTY);
+        let memory = core::mem::replace(&mut self.memories[id], Memory::unused());
         self.memories.remove(id);
         if let MemoryKind::Ram(frames) = memory.kind {
             self.frames.free(frames, machine);

@@ -53,12 +53,15 @@ pub(crate) struct Admitted {
 }
 
 impl Empty for Module {
-    const EMPTY: Self = Self {
-        name: Name::NONE,
-        stored: &[],
-        state: State::Unverified,
-        shared: FrameList::EMPTY,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            name: Name::NONE,
+            stored: &[],
+            state: State::Unverified,
+            shared: FrameList::EMPTY,
+        }
+    }
 }
 
 impl Module {
@@ -166,7 +169,7 @@ impl Kernel {
             let module = Module {
                 name: entry.name,
                 stored: entry.contents,
-                ..Module::EMPTY
+                ..Module::unused()
             };
             if self.modules.insert(module, None).is_none() {
                 left_out += 1;

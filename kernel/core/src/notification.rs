@@ -22,11 +22,14 @@ pub struct Notification {
 }
 
 impl Empty for Notification {
-    const EMPTY: Self = Self {
-        bits: 0,
-        waiters: Queue::EMPTY,
-        bound: None,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            bits: 0,
+            waiters: Queue::EMPTY,
+            bound: None,
+        }
+    }
 }
 
 /// Bits to set in a notification. Whoever stores one holds a reference.
@@ -43,7 +46,9 @@ impl Kernel {
         payer: ProcessId,
     ) -> Result<NotificationId, Error> {
         self.check_object_quota(payer)?;
-        let id = self.notifications.insert(Notification::EMPTY, Some(payer));
+        let id = self
+            .notifications
+            .insert(Notification::unused(), Some(payer));
         let id = id.ok_or(Error::OutOfObjects)?;
         self.charge_object(payer);
         Ok(id)

@@ -83,32 +83,35 @@ pub(crate) enum Exit {
 }
 
 impl Empty for Process {
-    const EMPTY: Self = Self {
-        number: 0,
-        name: Name::NONE,
-        threads: ThreadList::EMPTY,
-        thread_count: 0,
-        space: None,
-        module: None,
-        frames: FrameList::EMPTY,
-        first_free_slot: NO_SLOT,
-        regions: 0,
-        region_numbers: 0,
-        memory_base: 0,
-        pages: 0,
-        table_pages: 0,
-        quota_pages: 0,
-        objects: 0,
-        priority: 0,
-        denials: [0; DENIALS],
-        cpu_ns: 0,
-        budget: Budget::UNLIMITED,
-        coarse_clock: false,
-        throttled: Queue::EMPTY,
-        watches: None,
-        exit: None,
-        next_ended: None,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            number: 0,
+            name: Name::NONE,
+            threads: ThreadList::EMPTY,
+            thread_count: 0,
+            space: None,
+            module: None,
+            frames: FrameList::EMPTY,
+            first_free_slot: NO_SLOT,
+            regions: 0,
+            region_numbers: 0,
+            memory_base: 0,
+            pages: 0,
+            table_pages: 0,
+            quota_pages: 0,
+            objects: 0,
+            priority: 0,
+            denials: [0; DENIALS],
+            cpu_ns: 0,
+            budget: Budget::UNLIMITED,
+            coarse_clock: false,
+            throttled: Queue::EMPTY,
+            watches: None,
+            exit: None,
+            next_ended: None,
+        }
+    }
 }
 
 impl Process {
@@ -140,12 +143,15 @@ pub struct Watch {
 }
 
 impl Empty for Watch {
-    const EMPTY: Self = Self {
-        watched: None,
-        signal: None,
-        expires_ns: NEVER,
-        next: None,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            watched: None,
+            signal: None,
+            expires_ns: NEVER,
+            next: None,
+        }
+    }
 }
 
 impl Kernel {

@@ -63,13 +63,16 @@ pub(crate) enum Backing {
 }
 
 impl Empty for Region {
-    const EMPTY: Self = Self {
-        address: 0,
-        pages: 0,
-        backing: Backing::Image,
-        number: 0,
-        expires_ns: NEVER,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            address: 0,
+            pages: 0,
+            backing: Backing::Image,
+            number: 0,
+            expires_ns: NEVER,
+        }
+    }
 }
 
 impl Region {
@@ -79,7 +82,7 @@ impl Region {
             address,
             pages,
             backing,
-            ..Self::EMPTY
+            ..Self::unused()
         }
     }
 

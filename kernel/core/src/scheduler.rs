@@ -189,21 +189,18 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     /// Nothing to run.
-    pub const EMPTY: Self = Self {
-        cpus: {
-            let mut cpus = [Cpu::IDLE; CPUS_MAX];
-            let mut at = 0;
-            while at < CPUS_MAX {
-                cpus[at].bit = 1 << at;
-                at += 1;
-            }
-            cpus
-        },
-        count: 1,
-        here: 0,
-        woken: Queue::EMPTY,
-        kicks: 0,
-    };
+    pub fn new() -> Self {
+        Self {
+            cpus: core::array::from_fn(|at| Cpu {
+                bit: 1 << at,
+                ..Cpu::IDLE
+            }),
+            count: 1,
+            here: 0,
+            woken: Queue::EMPTY,
+            kicks: 0,
+        }
+    }
 
     /// How many CPUs there are to run threads.
     pub fn set_count(&mut self, count: usize) {

@@ -159,7 +159,7 @@ pub(crate) fn usable_frames(info: &BootInfo) -> (u64, u64) {
     (first, end.saturating_sub(first))
 }
 
-/// The memory of the kernel's objects. Every slice is filled with [`crate::Empty::EMPTY`].
+/// The memory of the kernel's objects. Every slice is filled with [`crate::Empty::unused`].
 pub struct Arenas {
     /// [`Sizes::processes`] entries.
     pub processes: &'static mut [Entry<Process>],

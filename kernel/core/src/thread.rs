@@ -81,28 +81,31 @@ pub(crate) enum ThreadState {
 }
 
 impl Empty for Thread {
-    const EMPTY: Self = Self {
-        context: UserContext::new(),
-        process: None,
-        siblings: Links::NONE,
-        space: AddressSpace(FrameNumber(0)),
-        shadow_stack: None,
-        first_slot: 0,
-        state: ThreadState::New,
-        links: Links::NONE,
-        cpu: CpuId(0),
-        affinity: u8::MAX,
-        held: 0,
-        priority: 0,
-        slice_ns: 0,
-        through: None,
-        mapping_expires_ns: NEVER,
-        account: None,
-        deadline_ns: None,
-        timeout_links: Links::NONE,
-        badge: 0,
-        bound: None,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            context: UserContext::new(),
+            process: None,
+            siblings: Links::NONE,
+            space: AddressSpace(FrameNumber(0)),
+            shadow_stack: None,
+            first_slot: 0,
+            state: ThreadState::New,
+            links: Links::NONE,
+            cpu: CpuId(0),
+            affinity: u8::MAX,
+            held: 0,
+            priority: 0,
+            slice_ns: 0,
+            through: None,
+            mapping_expires_ns: NEVER,
+            account: None,
+            deadline_ns: None,
+            timeout_links: Links::NONE,
+            badge: 0,
+            bound: None,
+        }
+    }
 }
 
 impl Thread {
@@ -159,7 +162,7 @@ impl Kernel {
             first_slot: self.first_slot(id),
             priority,
             mapping_expires_ns: self.first_mapping_expiry(id),
-            ..Thread::EMPTY
+            ..Thread::unused()
         };
         thread.note_held();
         let thread = self

@@ -52,11 +52,14 @@ pub(crate) struct Alarm {
 }
 
 impl Empty for Timer {
-    const EMPTY: Self = Self {
-        armed: None,
-        cpu: CpuId(0),
-        links: Links::NONE,
-    };
+    #[inline(always)]
+    fn unused() -> Self {
+        Self {
+            armed: None,
+            cpu: CpuId(0),
+            links: Links::NONE,
+        }
+    }
 }
 
 impl Timer {
@@ -89,7 +92,7 @@ impl Kernel {
     /// Makes a timer with one reference.
     pub(crate) fn create_timer(&mut self, payer: ProcessId) -> Result<TimerId, Error> {
         self.check_object_quota(payer)?;
-        let id = self.timers.insert(Timer::EMPTY, Some(payer));
+        let id = self.timers.insert(Timer::unused(), Some(payer));
         let id = id.ok_or(Error::OutOfObjects)?;
         self.charge_object(payer);
         Ok(id)

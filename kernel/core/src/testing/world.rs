@@ -570,7 +570,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
         return new_arenas(sizes);
     };
     fn clear<T: Empty>(slice: &mut [T]) {
-        slice.iter_mut().for_each(|entry| *entry = T::EMPTY);
+        slice.iter_mut().for_each(|entry| *entry = T::unused());
     }
     clear(arenas.processes);
     clear(arenas.threads);
@@ -617,7 +617,7 @@ fn entries<T: Empty>(count: usize) -> &'static mut [Entry<T>] {
 }
 
 fn filled<T: Empty>(count: usize) -> &'static mut [T] {
-    Vec::leak((0..count).map(|_| T::EMPTY).collect())
+    Vec::leak((0..count).map(|_| T::unused()).collect())
 }
 
 /// Does a system call on the fast path, if it is one for that, and what the machine has to do then.
