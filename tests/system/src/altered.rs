@@ -7,11 +7,6 @@ use nonos_image::elf::Executable;
 use std::fs;
 use xtask::harden::code::Code;
 
-/// What a kernel says that cannot go on, before the reason.
-pub const STOPPED: &str = "nonos: the kernel stopped: ";
-/// What it says at the end of its report.
-pub const HALTED: &str = "nonos: memory is wiped, the machine is halted";
-
 /// A system image whose kernel has some of its bytes changed. Who changes them is told where in the file functions are.
 pub fn system_image(
     image: &Image,

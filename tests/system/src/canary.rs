@@ -42,15 +42,19 @@ impl Canary {
 
     /// Whether the text stands anywhere in a dump of memory.
     pub fn is_in(&self, dump: &[u8]) -> bool {
-        dump.windows(self.text.len())
-            .any(|window| window == self.text.as_bytes())
+        self.places(dump).next().is_some()
     }
 
     /// The frames of a dump that the text stands in.
     pub fn frames_with_it(&self, dump: &[u8]) -> Vec<u64> {
+        self.places(dump).map(|at| at as u64 & !0xFFF).collect()
+    }
+
+    /// Where in a dump the text stands.
+    fn places<'a>(&'a self, dump: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
         let windows = dump.windows(self.text.len()).enumerate();
         let found = windows.filter(|(_, window)| *window == self.text.as_bytes());
-        found.map(|(at, _)| at as u64 & !0xFFF).collect()
+        found.map(|(at, _)| at)
     }
 
     /// The text.

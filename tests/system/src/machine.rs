@@ -24,6 +24,10 @@ pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The shell's prompt on the serial line.
 pub const PROMPT: &str = "nonos> ";
+/// What a kernel says that cannot go on, before the reason.
+pub const STOPPED: &str = "nonos: the kernel stopped: ";
+/// What it says at the end of its report.
+pub const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
 /// What says that a boot will not reach the prompt.
 const BOOT_FAILURES: [&str; 5] = [

@@ -1,11 +1,11 @@
 //! Control-flow enforcement by the CPU (CET): indirect branches land where they may, returns go where the call came from. QEMU
 //! emulates no CPU that has it, so this is tested in Bochs.
 
-use system_tests::altered::{self, HALTED, STOPPED};
+use system_tests::altered;
 use system_tests::attack::at_prompt;
 use system_tests::bochs::Bochs;
 use system_tests::images;
-use system_tests::machine::PROMPT;
+use system_tests::machine::{HALTED, PROMPT, STOPPED};
 
 /// What each attacker is stopped by.
 const ATTACKERS: [(&str, &str); 3] = [

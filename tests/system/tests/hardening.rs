@@ -1,8 +1,8 @@
 //! What the compiler put into the binaries: that it is there, and that it stops what it is there for.
 
-use system_tests::altered::{self, HALTED, STOPPED};
+use system_tests::altered;
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{HALTED, Machine, STOPPED};
 use system_tests::scratch::Scratch;
 use xtask::harden::Report;
 use xtask::qemu::MachineConfig;

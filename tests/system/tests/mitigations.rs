@@ -8,13 +8,10 @@ use system_tests::bochs::Bochs;
 use system_tests::cpu;
 use system_tests::gdb::Register;
 use system_tests::images::{self, Image};
-use system_tests::machine::{Machine, PROMPT};
+use system_tests::machine::{HALTED, Machine, PROMPT, STOPPED};
 use system_tests::saved;
 use system_tests::shell::{is_marked, row, words};
 use xtask::qemu::MachineConfig;
-
-const STOPPED: &str = "nonos: the kernel stopped: ";
-const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
 /// Rows of the kernel's `nonos_detours`.
 const DETOURS: usize = 12;

@@ -3,11 +3,8 @@
 use serde_json::json;
 use system_tests::canary::Canary;
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{HALTED, Machine, STOPPED};
 use system_tests::saved;
-
-const STOPPED: &str = "nonos: the kernel stopped: ";
-const HALTED: &str = "nonos: memory is wiped, the machine is halted";
 
 /// Sends an NMI at that moment; returns the report.
 #[track_caller]

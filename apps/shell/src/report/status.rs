@@ -372,20 +372,16 @@ fn protections(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
         ),
         ("RDPMC", PCE, "programs read no performance counters"),
     ] {
-        match cr4 & bit {
-            0 => row(
-                out,
-                name,
-                Tone::Good,
-                format_args!("off            {meaning}"),
-            ),
-            _ => row(
-                out,
-                name,
-                Tone::Bad,
-                format_args!("ON             {meaning}"),
-            ),
-        }?;
+        let (tone, state) = match cr4 & bit {
+            0 => (Tone::Good, "off"),
+            _ => (Tone::Bad, "ON "),
+        };
+        row(
+            out,
+            name,
+            tone,
+            format_args!("{state}            {meaning}"),
+        )?;
     }
     let immune = features & cpu::RDCL_NO != 0;
     let text = match (status.isolation, immune) {

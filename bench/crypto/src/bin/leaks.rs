@@ -284,13 +284,22 @@ fn ml_kem_ciphertexts(measurement: &mut Measurement) {
     let key = ml_kem::SecretKey::from_seed(&filled(3));
     let made = ml_kem::encapsulate(&key.public(), &mut measurement.noise);
     let (right, _) = made.expect("the key is one");
+    ciphertexts(measurement, right, |given| key.decapsulate(given));
+}
+
+/// A right ciphertext and a wrong one.
+fn ciphertexts<const N: usize, T>(
+    measurement: &mut Measurement,
+    right: [u8; N],
+    decapsulate: impl Fn(&[u8; N]) -> T,
+) {
     let mut wrong = right;
     wrong[100] ^= 1;
     let mut given = right;
     while let Some(kind) = measurement.next_kind() {
         given.copy_from_slice([&right, &wrong][kind]);
         let given = black_box(&given);
-        measurement.time(kind, || key.decapsulate(given));
+        measurement.time(kind, || decapsulate(given));
     }
 }
 
@@ -337,12 +346,5 @@ fn hybrid_ciphertexts(measurement: &mut Measurement) {
     let key = hybrid::SecretKey::from_seed(&filled(3));
     let made = hybrid::encapsulate(&key.public(), &mut measurement.noise);
     let (right, _) = made.expect("the key is one");
-    let mut wrong = right;
-    wrong[100] ^= 1;
-    let mut given = right;
-    while let Some(kind) = measurement.next_kind() {
-        given.copy_from_slice([&right, &wrong][kind]);
-        let given = black_box(&given);
-        measurement.time(kind, || key.decapsulate(given));
-    }
+    ciphertexts(measurement, right, |given| key.decapsulate(given));
 }
