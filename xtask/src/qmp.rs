@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Why a command was not done.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum QmpError {
         /// What QEMU says about it.
         reason: String,
     },
+    /// The machine's state was not written or read: what QEMU says of it.
+    NotMoved(Value),
 }
 
 impl std::fmt::Display for QmpError {
@@ -31,6 +34,7 @@ impl std::fmt::Display for QmpError {
             Self::Refused { command, reason } => {
                 write!(f, "the monitor refuses {command}: {reason}")
             }
+            Self::NotMoved(state) => write!(f, "the machine's state cannot be moved: {state}"),
         }
     }
 }
@@ -118,6 +122,23 @@ impl Qmp {
                 return Ok(event);
             }
             self.events.push_back(event);
+        }
+    }
+
+    /// Waits until the machine's state is written or read, as was asked for before.
+    ///
+    /// # Errors
+    /// [`QmpError::NotMoved`] when QEMU gives it up, or it takes longer than `limit`.
+    pub fn wait_for_migration(&mut self, limit: Duration) -> Result<(), QmpError> {
+        let end = Instant::now() + limit;
+        loop {
+            let state = self.run("query-migrate", json!({}))?;
+            match state["status"].as_str() {
+                Some("completed") => return Ok(()),
+                Some("failed" | "cancelled") => return Err(QmpError::NotMoved(state)),
+                _ if Instant::now() > end => return Err(QmpError::NotMoved(state)),
+                _ => sleep(Duration::from_millis(5)),
+            }
         }
     }
 

@@ -1,19 +1,20 @@
 //! A machine emulated by Bochs, for what QEMU's processors lack: control-flow enforcement (CET), process-context identifiers (PCID,
 //! INVPCID), RDSEED, x2APIC, the timer's TSC-deadline mode. It has 256 MiB, neither TPM nor Secure Boot.
 //!
-//! Use it as a [`crate::machine::Machine`]: [`Bochs::boot`] starts an image, [`Bochs::expect`] and [`Bochs::command`] talk to it on its serial
+//! Use it as a [`crate::machine::Machine`]: [`Bochs::boot`] starts an image, [`Terminal::expect`] and [`Terminal::command`] talk to it on its serial
 //! line. There is no monitor, and a boot takes ten times as long as under QEMU, so let one boot serve several checks. Its
 //! firmware has no ACPI tables; `tests/bochs` gives it some and then starts the boot loader, which is the real one.
 
 use crate::images::Image;
-use crate::machine::{LIMIT, PROMPT};
 use crate::scratch::Scratch;
+use crate::terminal::Terminal;
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use xtask::serial::{Missed, Serial};
+use xtask::serial::Serial;
 
 /// How long Bochs takes to open its serial line, at most.
 const CONNECT: Duration = Duration::from_secs(60);
@@ -21,14 +22,29 @@ const CONNECT: Duration = Duration::from_secs(60);
 /// A machine. It ends with the value.
 pub struct Bochs {
     process: Child,
-    serial: Serial,
-    scratch: Scratch,
+    terminal: Terminal,
+    // Its files are removed last.
+    _scratch: Scratch,
 }
 
 impl Drop for Bochs {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Deref for Bochs {
+    type Target = Terminal;
+
+    fn deref(&self) -> &Terminal {
+        &self.terminal
+    }
+}
+
+impl DerefMut for Bochs {
+    fn deref_mut(&mut self) -> &mut Terminal {
+        &mut self.terminal
     }
 }
 
@@ -108,70 +124,20 @@ impl Bochs {
         let reader = line.try_clone().expect("sockets can be shared");
         Self {
             process,
-            serial: Serial::new(line, reader),
-            scratch,
-        }
-    }
-
-    /// Ends the test, with the transcript's end.
-    #[track_caller]
-    pub fn fail(&self, what: &str) -> ! {
-        let log = fs::read_to_string(self.scratch.file("bochs.log")).unwrap_or_default();
-        let lines: Vec<_> = log.lines().rev().take(10).collect();
-        panic!(
-            "{what}\n--- end of the serial transcript ---\n{}\n--- end of Bochs' log, last line first ---\n{}",
-            self.serial.tail(),
-            lines.join("\n")
-        );
-    }
-
-    /// Ends the test unless `text` contains `part`.
-    #[track_caller]
-    pub fn check_contains(&self, text: &str, part: &str) {
-        if !text.contains(part) {
-            self.fail(&format!("expected to find {part:?} in:\n{text}"));
+            terminal: Terminal::new(
+                Serial::new(line, reader),
+                format!("{cpus} CPUs"),
+                scratch.file("bochs.log"),
+            ),
+            _scratch: scratch,
         }
     }
 
     /// Ends the test when a CPU gave up because an exception could not be delivered.
     #[track_caller]
     pub fn check_no_shutdown(&self) {
-        let log = fs::read_to_string(self.scratch.file("bochs.log")).unwrap_or_default();
-        if log.contains("exception with no resolution") {
+        if self.log().contains("exception with no resolution") {
             self.fail("a CPU shut down");
-        }
-    }
-
-    /// Waits for a text on the serial line, after what was waited for before; returns what came before it.
-    #[track_caller]
-    pub fn expect(&mut self, text: &str) -> String {
-        match self.serial.wait_for(text, LIMIT) {
-            Ok(before) => before,
-            Err(Missed::Closed) => self.fail(&format!("the machine went off before {text:?}")),
-            Err(Missed::TimeOver) => self.fail(&format!("the machine never said {text:?}")),
-        }
-    }
-
-    /// Types a command at the shell's prompt; returns its output up to the next prompt.
-    #[track_caller]
-    pub fn command(&mut self, line: &str) -> String {
-        self.last_command(line);
-        self.expect(&format!("\n{PROMPT}"))
-    }
-
-    /// As [`Self::command`], for one after which no prompt comes.
-    #[track_caller]
-    pub fn last_command(&mut self, line: &str) {
-        self.serial.forget();
-        self.send(line);
-        self.expect(line);
-        self.send("\r");
-    }
-
-    #[track_caller]
-    fn send(&mut self, text: &str) {
-        if let Err(error) = self.serial.send(text.as_bytes()) {
-            self.fail(&format!("the serial line is closed: {error}"));
         }
     }
 }

@@ -20,3 +20,4 @@ pub mod saved;
 pub mod scratch;
 pub mod screen;
 pub mod shell;
+pub mod terminal;

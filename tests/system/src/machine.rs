@@ -9,14 +9,16 @@ use crate::gdb::Debugger;
 use crate::paging::{self, Mapping, PhysicalMemory, UPPER_HALF};
 use crate::scratch::Scratch;
 use crate::screen::Picture;
+use crate::terminal::Terminal;
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use xtask::qemu::MachineConfig;
 use xtask::qmp::{Qmp, QmpError};
-use xtask::serial::{Missed, Serial};
+use xtask::serial::Serial;
 use xtask::swtpm::Swtpm;
 
 /// Ends a hung test. Far above what the slowest machine needs; no test's result depends on it.
@@ -43,7 +45,7 @@ pub struct Machine {
     // Fields are dropped in this order: QEMU before its TPM, its files last.
     qemu: Running,
     _tpm: Swtpm,
-    serial: Serial,
+    terminal: Terminal,
     qmp: Qmp,
     config: MachineConfig,
     scratch: Scratch,
@@ -56,6 +58,20 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Deref for Machine {
+    type Target = Terminal;
+
+    fn deref(&self) -> &Terminal {
+        &self.terminal
+    }
+}
+
+impl DerefMut for Machine {
+    fn deref_mut(&mut self) -> &mut Terminal {
+        &mut self.terminal
     }
 }
 
@@ -122,13 +138,16 @@ impl Machine {
                 .spawn()
                 .expect("QEMU (Debian package qemu-system-x86) can be started"),
         );
-        let serial = Serial::of(&mut qemu.0);
+        let terminal = Terminal::new(
+            Serial::of(&mut qemu.0),
+            format!("{} CPUs", config.cpus),
+            scratch.file("qemu.log"),
+        );
         let end = Instant::now() + LIMIT;
         let qmp = loop {
             let ended = qemu.0.try_wait().expect("QEMU is a child of this process");
             if ended.is_some() || Instant::now() > end {
-                let log = fs::read_to_string(scratch.file("qemu.log")).unwrap_or_default();
-                panic!("QEMU does not run: {ended:?}\n{log}");
+                panic!("QEMU does not run: {ended:?}\n{}", terminal.log());
             }
             if let Ok(qmp) = Qmp::connect(&scratch.file("qmp.sock"), LIMIT) {
                 break qmp;
@@ -138,7 +157,7 @@ impl Machine {
         let mut machine = Self {
             qemu,
             _tpm: tpm,
-            serial,
+            terminal,
             qmp,
             config,
             scratch,
@@ -148,7 +167,8 @@ impl Machine {
                 "migrate-incoming",
                 json!({ "uri": format!("exec:cat '{}'", saved.display()) }),
             );
-            machine.wait_for_migration();
+            let read = machine.qmp.wait_for_migration(LIMIT);
+            machine.answered(read);
         }
         machine.go_on();
         machine
@@ -162,78 +182,6 @@ impl Machine {
     /// The folder with its files.
     pub fn scratch(&self) -> &Scratch {
         &self.scratch
-    }
-
-    /// Ends the test, with the transcript's end.
-    #[track_caller]
-    pub fn fail(&self, what: &str) -> ! {
-        let log = fs::read_to_string(self.scratch.file("qemu.log")).unwrap_or_default();
-        panic!(
-            "{what}\n--- end of the serial transcript, {} CPUs ---\n{}\n--- QEMU ---\n{log}",
-            self.config.cpus,
-            self.serial.tail()
-        );
-    }
-
-    /// Ends the test unless `holds`.
-    #[track_caller]
-    pub fn check(&self, holds: bool, what: &str) {
-        if !holds {
-            self.fail(what);
-        }
-    }
-
-    /// Ends the test unless two values are equal.
-    #[track_caller]
-    pub fn check_equal<T: PartialEq + std::fmt::Debug>(&self, found: T, expected: T, what: &str) {
-        if found != expected {
-            self.fail(&format!("{what}: found {found:?}, expected {expected:?}"));
-        }
-    }
-
-    /// Ends the test unless `text` contains `part`.
-    #[track_caller]
-    pub fn check_contains(&self, text: &str, part: &str) {
-        if !text.contains(part) {
-            self.fail(&format!("expected to find {part:?} in:\n{text}"));
-        }
-    }
-
-    /// Everything the machine said.
-    pub fn transcript(&self) -> String {
-        self.serial.transcript()
-    }
-
-    /// What the machine said after what was waited for.
-    pub fn pending(&self) -> String {
-        self.serial.pending()
-    }
-
-    /// Waits until the serial line says nothing new for a while: for the lines after one that says that all is over.
-    pub fn wait_for_quiet(&mut self) {
-        let mut said = usize::MAX;
-        while said != self.serial.transcript().len() {
-            said = self.serial.transcript().len();
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    }
-
-    /// Waits for a text on the serial line, after what was waited for before; returns what came before it.
-    #[track_caller]
-    pub fn expect(&mut self, text: &str) -> String {
-        self.expect_any(&[text]).1
-    }
-
-    /// Waits for whichever of several texts comes first; returns its index and what came before it.
-    #[track_caller]
-    pub fn expect_any(&mut self, texts: &[&str]) -> (usize, String) {
-        match self.serial.wait_for_any(texts, LIMIT) {
-            Ok(found) => found,
-            Err(Missed::Closed) => self.fail(&format!(
-                "the machine went off before it said one of {texts:?}"
-            )),
-            Err(Missed::TimeOver) => self.fail(&format!("the machine never said one of {texts:?}")),
-        }
     }
 
     /// Waits for the shell's first prompt; returns what was said before it. A refusal or panic ends the test at once.
@@ -250,34 +198,10 @@ impl Machine {
         }
     }
 
-    /// Types on the serial line.
-    #[track_caller]
-    pub fn send(&mut self, text: &str) {
-        if let Err(error) = self.serial.send(text.as_bytes()) {
-            self.fail(&format!("the serial line is closed: {error}"));
-        }
-    }
-
-    /// Types a command on the serial line, waits for its echo, enters it; returns its output up to the next prompt.
-    #[track_caller]
-    pub fn command(&mut self, line: &str) -> String {
-        self.last_command(line);
-        self.expect(&format!("\n{PROMPT}"))
-    }
-
-    /// As [`Self::command`], for one after which no prompt comes.
-    #[track_caller]
-    pub fn last_command(&mut self, line: &str) {
-        self.serial.forget();
-        self.send(line);
-        self.expect(line);
-        self.send("\r");
-    }
-
     /// Types a command on the PS/2 keyboard, each key when the one before shows on the serial line.
     #[track_caller]
     pub fn keyboard_command(&mut self, line: &str) -> String {
-        self.serial.forget();
+        self.terminal.serial.forget();
         for c in line.chars() {
             self.press(&keys_for(c));
             self.expect(&c.to_string());
@@ -471,25 +395,8 @@ impl Machine {
             "migrate",
             json!({ "uri": format!("exec:cat > '{}'", file.display()) }),
         );
-        self.wait_for_migration();
-    }
-
-    #[track_caller]
-    fn wait_for_migration(&mut self) {
-        let end = Instant::now() + LIMIT;
-        loop {
-            let state = self.monitor("query-migrate", json!({}));
-            match state["status"].as_str() {
-                Some("completed") => return,
-                Some("failed" | "cancelled") => {
-                    self.fail(&format!("the machine's state cannot be moved: {state}"))
-                }
-                _ if Instant::now() > end => {
-                    self.fail(&format!("moving the machine's state hangs: {state}"))
-                }
-                _ => std::thread::sleep(Duration::from_millis(5)),
-            }
-        }
+        let written = self.qmp.wait_for_migration(LIMIT);
+        self.answered(written);
     }
 
     /// Waits until `holds` is true of the machine, looking again and again.
@@ -519,6 +426,7 @@ impl Machine {
     pub fn press_until_off(&mut self, key: &str) {
         let end = Instant::now() + LIMIT;
         while self
+            .terminal
             .serial
             .wait_for_close(Duration::from_millis(100))
             .is_err()
@@ -544,7 +452,7 @@ impl Machine {
     #[track_caller]
     pub fn expect_end(&mut self) -> String {
         let data = self.expect_event("SHUTDOWN");
-        if self.serial.wait_for_close(LIMIT).is_err() {
+        if self.terminal.serial.wait_for_close(LIMIT).is_err() {
             self.fail("QEMU says that the machine is off but does not end");
         }
         match self.qemu.0.wait() {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 
 use crate::paths;
@@ -72,7 +72,7 @@ impl Running {
         qmp.run("stop", json!({}))?;
         let to = format!("exec:cat > '{}'", saved.display());
         qmp.run("migrate", json!({ "uri": to }))?;
-        wait_for_migration(&mut qmp)?;
+        qmp.wait_for_migration(LIMIT)?;
 
         let machine = MachineConfig {
             icount: true,
@@ -83,7 +83,7 @@ impl Running {
         running.end();
         (running.qemu, running.serial) = launch(qemu.args(["-S", "-incoming", &from]))?;
         let mut qmp = new_monitor(&monitor)?;
-        wait_for_migration(&mut qmp)?;
+        qmp.wait_for_migration(LIMIT)?;
         qmp.run("cont", json!({}))?;
         let saved_late = "the machine was not saved before the kernel started";
         running.wait_for(LOADER_DONE).context(saved_late)?;
@@ -155,20 +155,6 @@ fn new_monitor(socket: &Path) -> Result<Qmp> {
             result => return Ok(result?),
         }
     }
-}
-
-/// Waits until a machine's state is written or read.
-fn wait_for_migration(qmp: &mut Qmp) -> Result<()> {
-    let end = Instant::now() + LIMIT;
-    while Instant::now() < end {
-        let state = qmp.run("query-migrate", json!({}))?;
-        match state["status"].as_str() {
-            Some("completed") => return Ok(()),
-            Some("failed" | "cancelled") => bail!("the machine's state cannot be moved: {state}"),
-            _ => sleep(Duration::from_millis(5)),
-        }
-    }
-    bail!("moving the machine's state hangs")
 }
 
 /// An empty folder for a run; another process that measures has one of its own.
