@@ -31,6 +31,9 @@ pub use syscall::Syscall;
 /// Bytes in a page and in a frame: the only size that is mapped for user space (SDM vol. 3, 4.5).
 pub const PAGE_BYTES: usize = 4096;
 
+/// Most bytes that [`Syscall::Random`] gives at a time: what one key of the kernel's generator makes.
+pub const RANDOM_BYTES_MAX: usize = 224;
+
 /// First I/O address of each device. Nothing lies below, so that a device that was given no address faults.
 pub const DEVICE_ADDRESS: u64 = 0x20_0000;
 

@@ -119,6 +119,10 @@ syscalls! {
     Sleep = 3 (deadline_ns);
     /// Ends the calling process. Does not return.
     Exit = 4 (code);
+    /// Writes so many random bytes, at most [`crate::RANDOM_BYTES_MAX`], from the kernel's generator. The epoch is another one
+    /// after the machine was restored from a snapshot, where the kernel can know that: a generator of one's own takes a new key then.
+    /// With a length of 0 it says the epoch alone.
+    Random = 5 (pointer, length) -> (epoch) fails InvalidArgument BadAddress;
 
     /// Closes a handle, also one that was revoked or has expired.
     HandleClose = 10 (handle) fails NoHandle Busy;

@@ -69,7 +69,8 @@ pub const VERIFIED_ARITHMETIC: &str = r#"curve25519_dalek_backend="fiat""#;
 
 /// The small and portable implementations of the cryptography: for boot loader and kernel, which have no SSE and little room. Programs
 /// look at run time for the CPU's instructions.
-const SMALL_CRYPTOGRAPHY: [&str; 4] = [
+const SMALL_CRYPTOGRAPHY: [&str; 5] = [
+    r#"chacha20_backend="soft""#,
     r#"sha2_backend="soft""#,
     r#"sha2_backend_soft="compact""#,
     r#"keccak_backend="soft""#,

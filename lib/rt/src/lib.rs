@@ -3,7 +3,7 @@
 //! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`],
 //! [`thread`], [`stack_guard`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
-//! children see it; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
+//! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
 //!
 //! Invariant: a [`handle::OwnedHandle`] is closed exactly once, by its owner; safe code cannot unmap memory that
 //! it still has a reference to.
@@ -15,6 +15,7 @@ pub mod log;
 pub mod mapping;
 pub mod object;
 pub mod parent;
+pub mod random;
 pub mod service;
 #[cfg(not(any(unix, windows)))]
 pub mod stack_guard;

@@ -94,6 +94,13 @@ pub fn exit(code: u64) -> ! {
     }
 }
 
+/// See [`Syscall::Random`]: the epoch.
+pub fn random(out: &mut [u8]) -> Result<u64, Error> {
+    let arguments = [out.as_mut_ptr() as u64, out.len() as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes `out.len()` bytes to `out`, which is borrowed for that.
+    checked(unsafe { raw(Syscall::Random as u64, arguments) }).map(|(epoch, _)| epoch)
+}
+
 /// See [`Syscall::HandleClose`].
 pub fn handle_close(handle: Handle) -> Result<(), Error> {
     plain(Syscall::HandleClose, [word(handle)]).map(drop)

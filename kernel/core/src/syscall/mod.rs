@@ -10,6 +10,7 @@ mod ipc;
 mod memory;
 mod notification;
 mod process;
+mod random;
 mod system;
 mod thread;
 mod time;
@@ -126,6 +127,7 @@ impl Kernel {
             Syscall::ClockRead => Ok(Outcome::One(self.told(process, machine.now_ns()))),
             Syscall::Sleep => self.sys_sleep(caller, a, machine),
             Syscall::Exit => self.sys_exit(caller, a, machine),
+            Syscall::Random => self.sys_random(process, a, b, machine),
 
             Syscall::HandleClose => self.sys_handle_close(process, a, machine),
             Syscall::HandleCopy => self.sys_handle_copy(process, a, b, c, machine),

@@ -8,6 +8,7 @@ mod cpus;
 mod denials;
 mod devices;
 mod dma;
+mod entropy;
 mod family;
 mod fast_path;
 mod handles;

@@ -1,0 +1,9 @@
+//! Random numbers: the generator that the kernel has one of and a program can have of its own.
+//!
+//! No source of entropy is here: whoever makes a [`Generator`] gives it a key that nobody else knows.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod generator;
+
+pub use generator::{BLOCK_BYTES, Generator, KEY_BYTES};
