@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name};
 use nonos_proto::console::{self, Console, LONGEST_TEXT, Size};
-use nonos_proto::{Bytes, Caller, Lease, Refusal, Ticket, Transport, init};
+use nonos_proto::{Bytes, Caller, Lease, Lent, Refusal, Ticket, Transport, init};
 
 /// Takes whatever it is asked.
 struct Server;
@@ -54,7 +54,7 @@ impl Transport for &Hostile {
     fn call(&self, _: &Message) -> Result<Message, Error> {
         Ok(self.reply)
     }
-    fn call_lending(&self, _: &Message, _: &[u8]) -> Result<Message, Error> {
+    fn call_lending(&self, _: &Message, _: &mut [Lent<'_>]) -> Result<Message, Error> {
         Ok(self.reply)
     }
     fn close(&self, _: Handle) {

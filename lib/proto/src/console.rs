@@ -8,7 +8,7 @@
 use nonos_abi::Handle;
 
 use crate::interface::interface;
-use crate::value::{Bytes, Lease, parts};
+use crate::value::{Bytes, parts};
 
 /// In the badge of a caller: it may read what the user types. `init` sets it from the system's policy.
 pub const BADGE_INPUT: u64 = 1 << 63;
@@ -37,7 +37,7 @@ interface! {
     7 => answered write_part(text: Bytes) -> ();
 
     /// The same for text of up to [`LONGEST_TEXT`] bytes, which the caller lends.
-    8 => lent write_long(text: Lease) -> ();
+    8 => answered write_long(; text: read) -> ();
 
     /// Starts a new line unless the cursor stands at the beginning of one.
     2 => answered fresh_line() -> ();

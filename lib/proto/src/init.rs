@@ -6,7 +6,7 @@
 use nonos_abi::{Handle, Name};
 
 use crate::interface::interface;
-use crate::value::parts;
+use crate::value::{Passable, parts};
 
 parts! {
     /// A process that was started on request.
@@ -96,9 +96,19 @@ parts! {
     }
 }
 
+parts! {
+    /// Who calls a service.
+    pub struct ClientOf {
+        /// Name of its module.
+        pub module: Name,
+        /// Number of its process.
+        pub process: u64,
+    }
+}
+
 interface! {
     /// `init`.
-    pub trait Init, version 2;
+    pub trait Init, version 3;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -148,4 +158,11 @@ interface! {
 
     /// What a process asks for and may have.
     16 => answered needs(process: u64) -> Needs;
+
+    /// The endpoint of the service that the caller itself serves, to make badged handles of for its clients. WRITE, GRANT and
+    /// REVOKE. All of them are dead when the caller ends.
+    17 => answered issue(service: Name) -> Passable;
+
+    /// The process that `init` gave a badge for the services it connects to. For those who serve one.
+    18 => answered client(badge: u64) -> ClientOf;
 }

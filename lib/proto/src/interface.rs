@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use nonos_abi::{Error, Handle, Message, MessageInfo};
 
-use crate::{CallError, Packer, Refusal, Unpacker, Value};
+use crate::{CallError, Lent, Packer, Refusal, Unpacker, Value};
 
 /// Who called, as the kernel says it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,8 +46,8 @@ pub trait Transport {
     /// Sends a request and waits for the reply.
     fn call(&self, request: &Message) -> Result<Message, Error>;
 
-    /// The same; the receiver may read this memory until it replies.
-    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
+    /// The same; the receiver may use this memory until it replies.
+    fn call_lending(&self, request: &Message, lent: &mut [Lent<'_>]) -> Result<Message, Error> {
         let _ = (request, lent);
         Err(Error::NotSupported)
     }
@@ -76,11 +76,11 @@ pub fn transact<T: Value>(transport: &impl Transport, request: &Message) -> Resu
     decode(transport, transport.call(request))
 }
 
-/// The same; the receiver may read this memory until it replies.
+/// The same; the receiver may use this memory until it replies.
 pub fn transact_lending<T: Value>(
     transport: &impl Transport,
     request: &Message,
-    lent: &[u8],
+    lent: &mut [Lent<'_>],
 ) -> Result<T, CallError> {
     decode(transport, transport.call_lending(request, lent))
 }
@@ -142,18 +142,24 @@ pub fn check_leases(request: &Message, leases: usize) -> Result<(), Refusal> {
 ///     /// What the operation does.
 ///     1 => answered time(zone: Name) -> u64;
 ///     2 => deferred wait(until: u64) -> ();
+///     3 => answered describe(zone: Name; text: write) -> u64;
 /// }
 /// ```
-/// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can. An operation that is
-/// `lent` memory has that as its only argument: bytes for the client, a [`crate::Lease`] to read them for the server.
+/// An `answered` operation returns its result; a `deferred` one is given a [`Ticket`] to answer when it can. Behind `;` stands the
+/// memory that the caller lends: bytes for the client, for the server a [`crate::Lease`] to `read`, `write`, or `change` (both) them.
 macro_rules! interface {
     ($(#[$outer:meta])* pub trait $server:ident, version $version:literal; $(
         $(#[$doc:meta])*
-        $label:literal => $kind:ident $name:ident($($argument:ident: $type:ty),*) -> $result:ty;
+        $label:literal => $kind:ident $name:ident(
+            $($argument:ident: $type:ty),* $(; $($lease:ident: $access:ident),+)?
+        ) -> $result:ty;
     )+) => {
         $(#[$outer])*
         pub trait $server {$(
-            $crate::interface::method! { $kind [$(#[$doc])*] $name($($argument: $type),*) -> $result }
+            $crate::interface::method! {
+                $kind [$(#[$doc])*]
+                $name($($argument: $type,)* $($($lease: $crate::Lease,)+)?) -> $result
+            }
         )+}
 
         /// Version of the interface: grows when its operations change.
@@ -166,7 +172,12 @@ macro_rules! interface {
 
         $(const _: () = {
             use $crate::Value;
-            $crate::interface::fits! { $kind $($type),* }
+            let leases = $crate::interface::count!($($($lease)+)?);
+            let words = 2 * leases $(+ <$type as Value>::WORDS)*;
+            let handles = 0 $(+ <$type as Value>::HANDLES)*;
+            assert!(leases <= nonos_abi::message::MESSAGE_LEASES);
+            assert!(words <= nonos_abi::message::MESSAGE_WORDS);
+            assert!(handles <= nonos_abi::message::MESSAGE_HANDLES);
             assert!(<$result as Value>::WORDS <= nonos_abi::message::MESSAGE_WORDS);
             assert!(<$result as Value>::HANDLES <= nonos_abi::message::MESSAGE_HANDLES);
         };)+
@@ -185,9 +196,17 @@ macro_rules! interface {
                 $($label => {
                     #[allow(unused_mut)]
                     let mut input = $crate::Unpacker::new(request);
-                    $crate::interface::unpack! { $kind request input $($argument: $type),* }
+                    $crate::interface::check_leases(
+                        request,
+                        $crate::interface::count!($($($lease)+)?),
+                    )?;
+                    $(let $argument = <$type as $crate::Value>::unpack(&mut input)
+                        .ok_or($crate::Refusal::Malformed)?;)*
                     input.end().ok_or($crate::Refusal::Malformed)?;
-                    $crate::interface::answer! { $kind request server.$name(caller $(, $argument)*) }
+                    $crate::interface::leases! { request 0; $($($lease)+)? }
+                    $crate::interface::answer! {
+                        $kind request server.$name(caller $(, $argument)* $($(, $lease)+)?)
+                    }
                 })+
                 _ => Err($crate::Refusal::UnknownOperation),
             }
@@ -199,46 +218,50 @@ macro_rules! interface {
 
         impl<T: $crate::Transport> Client<T> {$(
             $crate::interface::client! {
-                $kind [$(#[$doc])*] label($label) $name($($argument: $type),*) -> $result
+                [$(#[$doc])*] label($label)
+                $name($($argument: $type),*; $($($lease: $access),+)?) -> $result
             }
         )+}
     };
 }
 
-/// The arguments of one operation fit in a message.
-macro_rules! fits {
-    (lent $type:ty) => {};
-    ($kind:ident $($type:ty),*) => {
-        let words = 0 $(+ <$type as Value>::WORDS)*;
-        let handles = 0 $(+ <$type as Value>::HANDLES)*;
-        assert!(words <= nonos_abi::message::MESSAGE_WORDS);
-        assert!(handles <= nonos_abi::message::MESSAGE_HANDLES);
+/// How many names there are.
+macro_rules! count {
+    () => { 0_usize };
+    ($($name:ident)+) => { [$(stringify!($name)),+].len() };
+}
+
+/// The leases of one operation, from a request.
+macro_rules! leases {
+    ($request:ident $number:expr;) => {};
+    ($request:ident $number:expr; $lease:ident $($more:ident)*) => {
+        let $lease = $crate::Lease::of($request, $number).ok_or($crate::Refusal::Malformed)?;
+        $crate::interface::leases! { $request $number + 1; $($more)* }
     };
 }
 
-/// The arguments of one operation, from a request.
-macro_rules! unpack {
-    (lent $request:ident $input:ident $argument:ident: $type:ty) => {
-        $crate::interface::check_leases($request, 1)?;
-        let $argument = <$type>::of($request, 0).ok_or($crate::Refusal::Malformed)?;
+/// What the client gives for a lease, and how it is lent.
+macro_rules! lent {
+    (type read) => {
+        &[u8]
     };
-    ($kind:ident $request:ident $input:ident $($argument:ident: $type:ty),*) => {
-        $crate::interface::check_leases($request, 0)?;
-        $(let $argument = <$type as $crate::Value>::unpack(&mut $input)
-            .ok_or($crate::Refusal::Malformed)?;)*
+    (type $access:ident) => {
+        &mut [u8]
+    };
+    (read $bytes:ident) => {
+        $crate::Lent::Read($bytes)
+    };
+    (write $bytes:ident) => {
+        $crate::Lent::Write($bytes)
+    };
+    (change $bytes:ident) => {
+        $crate::Lent::ReadWrite($bytes)
     };
 }
 
 /// The client's method of one operation.
 macro_rules! client {
-    (lent [$(#[$doc:meta])*] label($label:literal) $name:ident($argument:ident: $type:ty) -> $result:ty) => {
-        $(#[$doc])*
-        pub fn $name(&self, $argument: &[u8]) -> Result<$result, $crate::CallError> {
-            let request = $crate::Packer::default().request(label($label));
-            $crate::transact_lending(&self.0, &request, $argument)
-        }
-    };
-    ($kind:ident [$(#[$doc:meta])*] label($label:literal) $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+    ([$(#[$doc:meta])*] label($label:literal) $name:ident($($argument:ident: $type:ty),*;) -> $result:ty) => {
         $(#[$doc])*
         pub fn $name(&self $(, $argument: $type)*) -> Result<$result, $crate::CallError> {
             #[allow(unused_mut)]
@@ -247,19 +270,29 @@ macro_rules! client {
             $crate::transact(&self.0, &out.request(label($label)))
         }
     };
+    ([$(#[$doc:meta])*] label($label:literal)
+     $name:ident($($argument:ident: $type:ty),*; $($lease:ident: $access:ident),+) -> $result:ty) => {
+        $(#[$doc])*
+        pub fn $name(
+            &self $(, $argument: $type)* $(, $lease: $crate::interface::lent!(type $access))+
+        ) -> Result<$result, $crate::CallError> {
+            #[allow(unused_mut)]
+            let mut out = $crate::Packer::default();
+            $($crate::Value::pack(&$argument, &mut out);)*
+            let lent = &mut [$($crate::interface::lent!($access $lease)),+];
+            $crate::transact_lending(&self.0, &out.request(label($label)), lent)
+        }
+    };
 }
 
 /// The trait method of one operation.
 macro_rules! method {
-    (lent [$(#[$doc:meta])*] $name:ident($argument:ident: $type:ty) -> $result:ty) => {
-        $crate::interface::method! { answered [$(#[$doc])*] $name($argument: $type) -> $result }
-    };
-    (answered [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+    (answered [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty,)*) -> $result:ty) => {
         $(#[$doc])*
         fn $name(&mut self, caller: $crate::Caller $(, $argument: $type)*)
         -> Result<$result, $crate::Refusal>;
     };
-    (deferred [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+    (deferred [$(#[$doc:meta])*] $name:ident($($argument:ident: $type:ty,)*) -> $result:ty) => {
         $(#[$doc])*
         fn $name(&mut self, caller: $crate::Caller $(, $argument: $type)*, ticket: $crate::Ticket<$result>);
     };
@@ -267,9 +300,6 @@ macro_rules! method {
 
 /// The call of one operation's method, and what becomes of its result.
 macro_rules! answer {
-    (lent $request:ident $server:ident.$name:ident($($argument:ident),*)) => {
-        $crate::interface::answer! { answered $request $server.$name($($argument),*) }
-    };
     (answered $request:ident $server:ident.$name:ident($($argument:ident),*)) => {
         Ok(Some($crate::interface::reply_message($server.$name($($argument),*))))
     };
@@ -279,4 +309,4 @@ macro_rules! answer {
     }};
 }
 
-pub(crate) use {answer, client, fits, interface, method, unpack};
+pub(crate) use {answer, client, count, interface, leases, lent, method};

@@ -24,7 +24,7 @@ pub mod init;
 
 pub use interface::{Caller, Ticket, Transport, transact, transact_lending};
 pub use refusal::{CallError, Refusal};
-pub use value::{Bytes, Lease, Packer, Passable, Unpacker, Value};
+pub use value::{Bytes, Lease, Lent, Packer, Passable, Unpacker, Value};
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@ extern crate std;
 use std::cell::RefCell;
 use std::vec::Vec;
 
-use nonos_abi::message::LEASE_READ;
+use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name};
 
 use crate::console::{self, Console, Size};
-use crate::init::{self, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
-use crate::{Bytes, CallError, Caller, Lease, Refusal, Ticket, Transport};
+use crate::init::{self, ClientOf, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
+use crate::{Bytes, CallError, Caller, Lease, Lent, Passable, Refusal, Ticket, Transport};
 
 /// A console that remembers.
 #[derive(Default)]
@@ -65,6 +65,20 @@ impl Console for Recorder {
     }
 }
 
+/// A request with the words that describe its leases, as they arrive.
+fn with_leases(request: &Message, lent: &[Lent<'_>]) -> Message {
+    let mut request = *request;
+    request.info = request.info.lending(lent.len());
+    for (index, lease) in lent.iter().enumerate() {
+        request.words[6 - 2 * index] = match lease {
+            Lent::Read(bytes) => bytes.len() as u64 | LEASE_READ,
+            Lent::Write(bytes) => bytes.len() as u64 | LEASE_WRITE,
+            Lent::ReadWrite(bytes) => bytes.len() as u64 | LEASE_READ | LEASE_WRITE,
+        };
+    }
+    request
+}
+
 /// Carries calls straight to a server; a deferred call is answered with `later`.
 struct Direct<S> {
     server: RefCell<S>,
@@ -84,11 +98,8 @@ impl<S> Direct<S> {
 
 impl Transport for &Direct<Recorder> {
     /// As the kernel does it: the length arrives, the address does not.
-    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
-        let mut request = *request;
-        request.info = request.info.lending(1);
-        request.words[6] = lent.len() as u64 | LEASE_READ;
-        self.call(&request)
+    fn call_lending(&self, request: &Message, lent: &mut [Lent<'_>]) -> Result<Message, Error> {
+        self.call(&with_leases(request, lent))
     }
 
     fn call(&self, request: &Message) -> Result<Message, Error> {
@@ -302,7 +313,7 @@ struct Forwarder<'a>(&'a Sent);
 struct Sent(RefCell<Option<Message>>);
 
 impl Transport for &Sent {
-    fn call_lending(&self, request: &Message, _: &[u8]) -> Result<Message, Error> {
+    fn call_lending(&self, request: &Message, _: &mut [Lent<'_>]) -> Result<Message, Error> {
         self.call(request)
     }
 
@@ -515,7 +526,77 @@ impl Init for Refuser {
     fn service(&mut self, _: Caller, _: u64) -> Result<ServiceState, Refusal> {
         Err(Refusal::NotGranted)
     }
+    fn issue(&mut self, _: Caller, _: Name) -> Result<Passable, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn client(&mut self, _: Caller, _: u64) -> Result<ClientOf, Refusal> {
+        Err(Refusal::NotGranted)
+    }
     fn needs(&mut self, _: Caller, _: u64) -> Result<Needs, Refusal> {
         Err(Refusal::NotGranted)
+    }
+}
+
+mod lending {
+    use crate::interface::interface;
+
+    interface! {
+        /// What is lent memory beside an argument.
+        pub trait Lender, version 1;
+
+        /// Three leases.
+        1 => answered three(number: u64; source: read, target: write, both: change) -> u64;
+    }
+}
+
+/// Adds up what it is given.
+struct Adder;
+
+impl lending::Lender for Adder {
+    fn three(
+        &mut self,
+        _: Caller,
+        number: u64,
+        source: Lease,
+        target: Lease,
+        both: Lease,
+    ) -> Result<u64, Refusal> {
+        let numbers = [source, target, both].map(|lease| lease.number);
+        assert_eq!(numbers, [0, 1, 2]);
+        Ok(number + source.length * 10 + target.length * 100 + both.length * 1000)
+    }
+}
+
+/// Carries calls to [`Adder`].
+struct ToAdder;
+
+impl Transport for ToAdder {
+    fn call(&self, request: &Message) -> Result<Message, Error> {
+        let reply = lending::dispatch(&mut Adder, Caller { badge: 1 }, request);
+        Ok(reply
+            .unwrap_or_else(|refusal| Some(crate::interface::reply_message::<()>(Err(refusal))))
+            .unwrap())
+    }
+
+    fn call_lending(&self, request: &Message, lent: &mut [Lent<'_>]) -> Result<Message, Error> {
+        self.call(&with_leases(request, lent))
+    }
+
+    fn close(&self, _: Handle) {}
+}
+
+#[test]
+fn memory_is_lent_beside_arguments_and_as_often_as_the_operation_says() {
+    let client = lending::Client(ToAdder);
+    let sum = client.three(5, &[0; 1], &mut [0; 2], &mut [0; 3]);
+    assert_eq!(sum, Ok(3215));
+    let mut request = Message {
+        info: MessageInfo::new(lending::label(1), 1, 0),
+        ..Message::default()
+    };
+    for leases in [0, 1, 2, 4] {
+        request.info = MessageInfo::new(lending::label(1), 1, 0).lending(leases);
+        let refused = lending::dispatch(&mut Adder, Caller { badge: 1 }, &request);
+        assert_eq!(refused, Err(Refusal::Malformed), "{leases}");
     }
 }

@@ -193,7 +193,18 @@ impl Value for Passable {
     }
 }
 
-/// Memory that the caller of a request lends until it is answered. Its contents are read and written through the kernel.
+/// Memory that a caller lends with its call, until it is answered.
+#[derive(Debug)]
+pub enum Lent<'a> {
+    /// The receiver may read it.
+    Read(&'a [u8]),
+    /// The receiver may write it.
+    Write(&'a mut [u8]),
+    /// The receiver may read and write it.
+    ReadWrite(&'a mut [u8]),
+}
+
+/// The same, as the receiver sees it: memory that the caller of a request lends until it is answered. Its contents are read and written through the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     /// The reply handle of the call.

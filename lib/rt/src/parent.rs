@@ -3,7 +3,7 @@
 //! What `init` hands out has only the rights that its operation documents, and no GRANT: it is for this process alone.
 
 use nonos_abi::{Handle, Message, Name, start};
-use nonos_proto::init::{Client, Needs, Screen, ServiceState};
+use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState};
 use nonos_proto::{CallError, Refusal, Transport};
 
 use crate::object::{
@@ -39,6 +39,17 @@ pub fn connect(service: &str) -> Result<Endpoint, CallError> {
 /// The endpoint on which this process serves.
 pub fn serve(service: &str) -> Result<Endpoint, CallError> {
     INIT.serve(name(service)?).map(Endpoint::from_handle)
+}
+
+/// The endpoint of the service that this process serves, to make badged handles of for its clients.
+pub fn issue(service: &str) -> Result<Endpoint, CallError> {
+    INIT.issue(name(service)?)
+        .map(|endpoint| Endpoint::from_handle(endpoint.0))
+}
+
+/// Whose badge this is, among the clients of the service that this process serves.
+pub fn client(badge: u64) -> Result<ClientOf, CallError> {
+    INIT.client(badge)
 }
 
 /// Starts a module: the process and its number.

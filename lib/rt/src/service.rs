@@ -1,11 +1,11 @@
 //! Calling and serving the interfaces of `nonos-proto`.
 
 use nonos_abi::{Error, Handle, Message, MessageInfo};
+pub use nonos_proto::Lent;
 use nonos_proto::{Caller, Lease, Refusal, Ticket, Transport, Value};
 
 use crate::object::Endpoint;
 use crate::syscall;
-pub use crate::syscall::Lent;
 
 /// Calls go through the endpoint.
 impl Transport for Endpoint {
@@ -13,8 +13,8 @@ impl Transport for Endpoint {
         syscall::call(self.handle(), request)
     }
 
-    fn call_lending(&self, request: &Message, lent: &[u8]) -> Result<Message, Error> {
-        syscall::call_lending(self.handle(), request, &mut [Lent::Read(lent)])
+    fn call_lending(&self, request: &Message, lent: &mut [Lent<'_>]) -> Result<Message, Error> {
+        syscall::call_lending(self.handle(), request, lent)
     }
 
     fn close(&self, handle: Handle) {

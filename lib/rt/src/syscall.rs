@@ -11,6 +11,7 @@ use nonos_abi::info::AuditRecord;
 use nonos_abi::message::{LEASE_READ, LEASE_WRITE, MESSAGE_HANDLES, MESSAGE_LEASES, MESSAGE_WORDS};
 use nonos_abi::words::Words;
 use nonos_abi::{Error, Handle, Message, MessageInfo, ObjectKind, Rights, Syscall};
+use nonos_proto::Lent;
 
 /// Results of a system call: `rdi` and `rsi`.
 type Results = Result<(u64, u64), Error>;
@@ -557,34 +558,21 @@ pub fn call(endpoint: Handle, request: &Message) -> Result<Message, Error> {
     call_lending(endpoint, request, &mut [])
 }
 
-/// Memory of this process that is lent with a call, until it is answered.
-#[derive(Debug)]
-pub enum Lent<'a> {
-    /// The receiver may read it.
-    Read(&'a [u8]),
-    /// The receiver may write it.
-    Write(&'a mut [u8]),
-    /// The receiver may read and write it.
-    ReadWrite(&'a mut [u8]),
-}
-
-impl Lent<'_> {
-    /// Address and length, as a message describes them.
-    fn describe(&mut self) -> (u64, u64) {
-        match self {
-            Self::Read(bytes) => (
-                bytes.as_ptr().expose_provenance() as u64,
-                bytes.len() as u64 | LEASE_READ,
-            ),
-            Self::Write(bytes) => (
-                bytes.as_mut_ptr().expose_provenance() as u64,
-                bytes.len() as u64 | LEASE_WRITE,
-            ),
-            Self::ReadWrite(bytes) => (
-                bytes.as_mut_ptr().expose_provenance() as u64,
-                bytes.len() as u64 | LEASE_READ | LEASE_WRITE,
-            ),
-        }
+/// Address and length of lent memory, as a message describes them.
+fn describe(lent: &mut Lent<'_>) -> (u64, u64) {
+    match lent {
+        Lent::Read(bytes) => (
+            bytes.as_ptr().expose_provenance() as u64,
+            bytes.len() as u64 | LEASE_READ,
+        ),
+        Lent::Write(bytes) => (
+            bytes.as_mut_ptr().expose_provenance() as u64,
+            bytes.len() as u64 | LEASE_WRITE,
+        ),
+        Lent::ReadWrite(bytes) => (
+            bytes.as_mut_ptr().expose_provenance() as u64,
+            bytes.len() as u64 | LEASE_READ | LEASE_WRITE,
+        ),
     }
 }
 
@@ -606,7 +594,7 @@ pub fn call_lending(
     let lends_nothing = message.info.0 & !MessageInfo::default().lending(usize::MAX).0;
     message.info = MessageInfo(lends_nothing).lending(lent.len());
     for (index, lease) in lent.iter_mut().enumerate() {
-        let (address, length) = lease.describe();
+        let (address, length) = describe(lease);
         message.words[MESSAGE_WORDS - 1 - 2 * index] = address;
         message.words[MESSAGE_WORDS - 2 - 2 * index] = length;
     }

@@ -15,6 +15,8 @@ pub enum Thing {
     Service(Name),
     /// The endpoint that it serves.
     Server,
+    /// The same, to make handles of for its clients.
+    Issuer,
     /// State of the system.
     SystemInfo,
     /// Where the kernel lies.

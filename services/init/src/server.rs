@@ -1,8 +1,11 @@
 //! Requests of the other processes.
 
 use init::services;
-use nonos_proto::init::{self as interface, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
-use nonos_proto::{Caller, Refusal};
+use nonos_proto::console::BADGE_INPUT;
+use nonos_proto::init::{
+    self as interface, ClientOf, Needs, Ps2, Screen, Serial, ServiceState, Spawned,
+};
+use nonos_proto::{Caller, Passable, Refusal};
 use nonos_rt::abi::info::needs;
 use nonos_rt::abi::{Handle, Message, Name, Rights, start};
 use nonos_rt::handle::OwnedHandle;
@@ -117,14 +120,7 @@ impl interface::Init for Init {
     }
 
     fn serve(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        let child = self.children.caller(caller.badge)?;
-        if child.policy.serves != Some(service.as_str()) {
-            return Err(Refusal::NotGranted);
-        }
-        let endpoint = self.directory.endpoint(service)?;
-        let now_ns = syscall::clock_ns();
-        let handle = child.give(Thing::Server, 0, Rights::READ, now_ns, between!(endpoint))?;
-        Ok(handle.into_raw())
+        self.give_server(caller, service, Thing::Server, Rights::READ)
     }
 
     fn spawn(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
@@ -286,9 +282,44 @@ impl interface::Init for Init {
             granted: grants.at(syscall::clock_ns()),
         })
     }
+
+    fn issue(&mut self, caller: Caller, service: Name) -> Result<Passable, Refusal> {
+        let rights = Rights::WRITE.or(Rights::REVOKE);
+        self.give_server(caller, service, Thing::Issuer, rights)
+            .map(Passable)
+    }
+
+    fn client(&mut self, caller: Caller, badge: u64) -> Result<ClientOf, Refusal> {
+        if self.children.caller(caller.badge)?.policy.serves.is_none() {
+            return Err(Refusal::NotGranted);
+        }
+        let child = self.children.caller(badge & !BADGE_INPUT);
+        let child = child.map_err(|_| Refusal::NoSuchProcess)?;
+        Ok(ClientOf {
+            module: child.name,
+            process: child.id,
+        })
+    }
 }
 
 impl Init {
+    /// A handle to the endpoint of the service that the caller serves.
+    fn give_server(
+        &mut self,
+        caller: Caller,
+        service: Name,
+        thing: Thing,
+        rights: Rights,
+    ) -> Result<Handle, Refusal> {
+        let child = self.children.caller(caller.badge)?;
+        if child.policy.serves != Some(service.as_str()) {
+            return Err(Refusal::NotGranted);
+        }
+        let endpoint = self.directory.endpoint(service)?;
+        let handle = child.give(thing, 0, rights, syscall::clock_ns(), between!(endpoint))?;
+        Ok(handle.into_raw())
+    }
+
     /// The caller's handle to something that `init` holds itself.
     fn give(
         &mut self,
@@ -320,7 +351,7 @@ impl Init {
             Thing::Ps2Control => between!(devices.ps2()?.1)(rights, until_ns),
             Thing::Ps2Interrupt => between!(devices.ps2()?.2)(rights, until_ns),
             Thing::Screen => between!(devices.screen(system)?.0)(rights, until_ns),
-            Thing::Service(_) | Thing::Server => Err(Refusal::NoSuchService),
+            Thing::Service(_) | Thing::Server | Thing::Issuer => Err(Refusal::NoSuchService),
         };
         let handle = child.give(thing, needs, rights, syscall::clock_ns(), make)?;
         Ok(handle.into_raw())

@@ -33,6 +33,8 @@ fn main() -> u64 {
         ("what the system runs", parent::service(0).err()),
         ("what others may have", parent::needs(2).err()),
         ("to be the console", parent::serve("console").err()),
+        ("handles to the console", parent::issue("console").err()),
+        ("who calls a service", parent::client(2).err()),
         ("what the user types", terminal.poll().err()),
         ("to wait for what the user types", terminal.read().err()),
     ];
