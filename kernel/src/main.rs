@@ -22,7 +22,7 @@ struct OnEveryCpu(Kernel);
 
 impl Logic for OnEveryCpu {
     #[inline(always)]
-    fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>> {
+    fn fast_syscall(&mut self, registers: [u64; 3], machine: &mut Hal) -> Option<Switch<'_>> {
         self.0.fast_syscall(registers, machine)
     }
 

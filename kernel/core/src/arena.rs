@@ -110,6 +110,14 @@ impl<I> Clone for Place<I> {
 
 impl<I> Copy for Place<I> {}
 
+impl<I> Place<I> {
+    /// The position.
+    #[inline(always)]
+    pub fn position(self) -> usize {
+        self.position
+    }
+}
+
 /// The entries of an arena while it neither grows nor moves, so that the compiler checks an index that is used several times once.
 pub(crate) struct View<'a, I, T: 'static> {
     entries: &'a mut [Entry<T>],
@@ -303,6 +311,12 @@ impl<'a, I: Id, T> View<'a, I, T> {
             position,
             ids: PhantomData,
         })
+    }
+
+    /// References to an object.
+    #[inline(always)]
+    pub fn references(&mut self, place: Place<I>) -> &mut u32 {
+        &mut self.entries[place.position].references
     }
 
     /// The object, for as long as the arena can be changed.

@@ -1,5 +1,5 @@
 //! The fast path: a call, and an answer with the wait for the next call, when the other side is waiting for just that; a signal to a
-//! more important thread that waits for it; and a yield to an equal.
+//! more important thread that waits for it; a yield to an equal; and, in `fast_map`, mapping and unmapping a page.
 //!
 //! The same meaning as the plain path (`endpoint`, `notification`, `scheduler`), which every case that is not the usual one is left to:
 //! leases in the message, handles that are not moved (`fast_move`), a handle or a wait with a deadline, a budget, something else to run or to
@@ -29,6 +29,8 @@ const CALL: u64 = Syscall::Call as u64;
 const REPLY_RECEIVE: u64 = Syscall::ReplyReceive as u64;
 const YIELD: u64 = Syscall::Yield as u64;
 const SIGNAL: u64 = Syscall::NotificationSignal as u64;
+const MAP: u64 = Syscall::MemoryMap as u64;
+const UNMAP: u64 = Syscall::MemoryUnmap as u64;
 
 /// Counts the fast paths, by kind.
 #[cfg(any(test, feature = "testing"))]
@@ -39,7 +41,13 @@ pub(crate) enum Kind {
     Yield,
     Signal,
     Move,
+    Map,
+    Unmap,
 }
+
+/// How many kinds there are.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) const KINDS: usize = Kind::Unmap as usize + 1;
 
 #[cfg(any(test, feature = "testing"))]
 impl Kind {
@@ -61,16 +69,19 @@ impl Kernel {
     pub fn fast_syscall(
         &mut self,
         [call, first, second]: [u64; 3],
-        machine: &impl Machine,
+        machine: &mut impl Machine,
     ) -> Option<Switch<'_>> {
         if call == CALL {
             self.fast_call(machine.cpu(), first, second)
         } else if call == REPLY_RECEIVE {
             self.fast_reply_receive(machine.cpu(), first, second)
         } else {
+            // Functions of their own: calls and answers need the registers. They also come first.
             let (context, space) = match call {
                 YIELD => self.fast_yield(machine)?,
                 SIGNAL => self.fast_signal(machine)?,
+                MAP => self.fast_map(machine)?,
+                UNMAP => self.fast_unmap(machine)?,
                 _ => return None,
             };
             Some(Switch::to(context, space))
@@ -221,7 +232,6 @@ impl Kernel {
         })
     }
 
-    /// A function of its own, as [`Self::fast_signal`] is: calls need the registers. They also come first.
     #[cold]
     #[inline(never)]
     fn fast_yield(&mut self, machine: &impl Machine) -> Current<'_> {

@@ -225,6 +225,12 @@ impl Frames {
         }
     }
 
+    /// The first frame of a list.
+    #[inline(always)]
+    pub fn first(&self, list: &FrameList) -> Option<FrameNumber> {
+        (list.head != NO_FRAME).then(|| self.number(list.head))
+    }
+
     /// The frames of a list, in order.
     pub fn iter(&self, list: &FrameList) -> impl Iterator<Item = FrameNumber> {
         let present = |position| (position != NO_FRAME).then_some(position);

@@ -119,7 +119,7 @@ pub struct Kernel {
     pub(crate) moving: Moving,
     /// How often the fast path was taken, by kind.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) fast_paths: [u32; 5],
+    pub(crate) fast_paths: [u32; crate::fast_path::KINDS],
 
     pub(crate) next_process_number: u64,
     pub(crate) init: Option<ProcessId>,
@@ -185,7 +185,7 @@ impl Kernel {
             objects_per_process: u32::try_from(objects / 2).unwrap_or(u32::MAX),
             moving: Moving::NONE,
             #[cfg(any(test, feature = "testing"))]
-            fast_paths: [0; 5],
+            fast_paths: [0; crate::fast_path::KINDS],
             next_process_number: 1,
             init: None,
             ended: None,

@@ -23,6 +23,7 @@ mod budget;
 mod device;
 mod dma;
 mod endpoint;
+mod fast_map;
 mod fast_move;
 mod fast_path;
 mod fault;

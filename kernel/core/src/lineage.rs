@@ -163,12 +163,18 @@ impl Shape {
 pub(crate) struct Lineage {
     nodes: &'static mut [Node],
     shape: Shape,
+    /// [`Shape::first_region`].
+    first_region: usize,
 }
 
 impl Lineage {
     /// A lineage in which nothing is derived from anything. There are as many nodes as the shape has.
     pub fn new(nodes: &'static mut [Node], shape: Shape) -> Self {
-        Self { nodes, shape }
+        Self {
+            nodes,
+            shape,
+            first_region: shape.first_region(),
+        }
     }
 
     /// The node of a slot: the nodes of all slots come first, in the order of the slots.
@@ -183,10 +189,14 @@ impl Lineage {
     /// The node of a region.
     #[inline(always)]
     pub fn region(&self, process: ProcessId, number: u8) -> NodeId {
-        let first = process
-            .position()
-            .wrapping_mul(self.shape.regions_per_process);
-        let first = self.shape.first_region().wrapping_add(first);
+        self.region_at(process.position(), number)
+    }
+
+    /// The node of a region of the process at a position.
+    #[inline(always)]
+    pub fn region_at(&self, process: usize, number: u8) -> NodeId {
+        let first = process.wrapping_mul(self.shape.regions_per_process);
+        let first = self.first_region.wrapping_add(first);
         node(first.wrapping_add(number.into()))
     }
 
@@ -279,8 +289,7 @@ impl Lineage {
     /// When it has too many ancestors.
     #[inline(never)]
     pub fn check_depth(&self, id: NodeId) -> Result<(), Error> {
-        let may = usize::from(self.links(id).depth) < DEPTH_MAX - 1;
-        if may || self.ancestors(id) < DEPTH_MAX - 1 {
+        if self.child_depth(id).is_some() || self.ancestors(id) < DEPTH_MAX - 1 {
             Ok(())
         } else {
             Err(Error::TooDeep)
@@ -296,10 +305,23 @@ impl Lineage {
 
     /// Makes a node without links a child of one that may have children.
     pub fn link(&mut self, child: NodeId, parent: NodeId) {
-        let mut depth = self.links(parent).depth + 1;
-        if usize::from(depth) >= DEPTH_MAX {
-            depth = self.ancestors(parent) as u8 + 1;
-        }
+        let depth = match self.child_depth(parent) {
+            Some(depth) => depth,
+            None => self.ancestors(parent) as u8 + 1,
+        };
+        self.link_at(child, parent, depth);
+    }
+
+    /// The depth of a child of a node; `None` when the node's ancestors must be counted to know whether it may have one.
+    #[inline(always)]
+    pub fn child_depth(&self, parent: NodeId) -> Option<u8> {
+        let depth = self.links(parent).depth.wrapping_add(1);
+        (usize::from(depth) < DEPTH_MAX).then_some(depth)
+    }
+
+    /// Makes a node without links a child, of at most this depth, of one that may have children.
+    #[inline(always)]
+    pub fn link_at(&mut self, child: NodeId, parent: NodeId, depth: u8) {
         let first = self.links_mut(parent).first_child.replace(child);
         let previous = match first {
             Some(first) => self.links_mut(first).previous.replace(child),
@@ -317,6 +339,12 @@ impl Lineage {
     /// Takes a node out. Its children become children of its parent; without one, they become roots.
     #[inline(never)]
     pub fn unlink(&mut self, id: NodeId) {
+        self.unlink_inline(id);
+    }
+
+    /// The same, for the fast path.
+    #[inline(always)]
+    pub fn unlink_inline(&mut self, id: NodeId) {
         let node = *self.links(id);
         if node.previous != Some(id) || node.first_child.is_some() {
             return self.unlink_from_others(id);
@@ -444,10 +472,12 @@ impl Lineage {
         Some(child)
     }
 
+    #[inline(always)]
     pub fn links(&self, id: NodeId) -> &Node {
         &self.nodes[id.position()]
     }
 
+    #[inline(always)]
     fn links_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.position()]
     }

@@ -121,6 +121,22 @@ impl Process {
         self.cpu_ns = self.cpu_ns.saturating_add(used_ns);
     }
 
+    /// Charges the page tables that were made while the free frames for them became from `before` to `now`, or gives back those that were
+    /// freed.
+    #[inline(always)]
+    pub(crate) fn charge_tables(&mut self, before: u64, now: u64) {
+        if now != before {
+            self.recharge_tables(before, now);
+        }
+    }
+
+    #[inline(never)]
+    fn recharge_tables(&mut self, before: u64, now: u64) {
+        let tables = (self.table_pages + before).saturating_sub(now);
+        self.pages = self.pages - self.table_pages + tables;
+        self.table_pages = tables;
+    }
+
     /// Counts an error if it is a denial; says whether it is.
     pub fn count_denial(&mut self, error: Error) -> bool {
         let count = self.denials.get_mut(error as usize - 1);

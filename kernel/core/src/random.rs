@@ -30,9 +30,9 @@ impl Random {
     }
 
     /// A number below 2^8.
+    #[inline(always)]
     pub fn byte(&mut self) -> u8 {
-        let [byte] = self.0.bytes();
-        byte
+        self.0.byte()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::kernel::Kernel;
 use crate::lineage::NEVER;
 use crate::machine::{Access, AddressSpace, Caching, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
+use crate::process::Process;
 use crate::queue::{Chain, OfProcess};
 use crate::random::Random;
 use crate::thread::Thread;
@@ -87,8 +88,11 @@ impl Region {
     }
 
     /// First byte after it.
+    #[inline(always)]
     pub fn end(&self) -> u64 {
-        self.address + u64::from(self.pages) * PAGE
+        // User space and what 2^32 pages are end far below 2^64.
+        let bytes = u64::from(self.pages).wrapping_mul(PAGE);
+        self.address.wrapping_add(bytes)
     }
 }
 
@@ -105,7 +109,7 @@ pub(crate) fn random_memory_base(random: &mut Random) -> u64 {
 impl Kernel {
     /// Where the regions of a process start among all regions. There are as many for each, so nothing wraps.
     #[inline(always)]
-    fn first_region(&self, process: ProcessId) -> usize {
+    pub(crate) fn first_region(&self, process: ProcessId) -> usize {
         process.position().wrapping_mul(self.regions_per_process)
     }
 
@@ -130,16 +134,8 @@ impl Kernel {
     pub(crate) fn insert_region_at(&mut self, process: ProcessId, at: usize, region: Region) -> u8 {
         let start = self.first_region(process);
         let owner = &mut self.processes[process];
-        let last = usize::from(owner.regions);
-        owner.regions += 1;
-        let number = owner.region_numbers.trailing_ones() as u8;
-        owner.region_numbers |= 1 << (number % 64);
-        let regions = &mut self.regions[start..=start + last];
-        for to in (at + 1..=last).rev() {
-            regions[to] = regions[to - 1];
-        }
-        regions[at] = Region { number, ..region };
-        number
+        let regions = &mut self.regions[start..=start + usize::from(owner.regions)];
+        insert(owner, regions, at, region)
     }
 
     fn region_mut(&mut self, process: ProcessId, at: usize) -> &mut Region {
@@ -150,34 +146,16 @@ impl Kernel {
     fn remove_region(&mut self, process: ProcessId, at: usize) {
         let start = self.first_region(process);
         let owner = &mut self.processes[process];
-        let count = usize::from(owner.regions);
-        let regions = &mut self.regions[start..start + count];
-        owner.region_numbers &= !(1 << (regions[at].number % 64));
-        owner.regions -= 1;
-        for at in at + 1..count {
-            regions[at - 1] = regions[at];
-        }
+        let regions = &mut self.regions[start..start + usize::from(owner.regions)];
+        remove(owner, regions, at);
     }
 
     /// The first gap for a memory object of so many pages, with guard pages around it: its address, and its place in the order.
     fn place(&mut self, process: ProcessId, pages: u32) -> Result<(u64, usize), Error> {
         let base = self.processes[process].memory_base;
-        let bytes = u64::from(pages) * PAGE;
-        let guard = PAGE * (1 + u64::from(self.random.byte() & GAP_PAGES));
-        let (mut address, mut at) = (base + guard, 0);
-        for region in self.regions_of(process) {
-            if region.address >= base {
-                if address + bytes + PAGE <= region.address {
-                    break;
-                }
-                address = region.end() + guard;
-            }
-            at += 1;
-        }
-        if address + bytes > base + MEMORY_SPAN {
-            return Err(Error::OutOfMemory);
-        }
-        Ok((address, at))
+        let guard = random_guard(&mut self.random);
+        let gap = first_gap(self.regions_of(process), base, pages, guard);
+        gap.ok_or(Error::OutOfMemory)
     }
 
     /// Maps all of a memory object by the authority of a handle; returns the address. The region holds a reference.
@@ -399,23 +377,68 @@ impl Kernel {
         before: u64,
         machine: &impl Machine,
     ) {
-        let now = machine.table_frames().0;
-        if now != before {
-            self.recharge_tables(process, before, now);
-        }
+        self.processes[process].charge_tables(before, machine.table_frames().0);
     }
+}
 
-    #[inline(never)]
-    fn recharge_tables(&mut self, process: ProcessId, before: u64, now: u64) {
-        let process = &mut self.processes[process];
-        let tables = (process.table_pages + before).saturating_sub(now);
-        process.pages = process.pages - process.table_pages + tables;
-        process.table_pages = tables;
+/// Bytes of guard pages around a memory object.
+#[inline(always)]
+pub(crate) fn random_guard(random: &mut Random) -> u64 {
+    PAGE * (1 + u64::from(random.byte() & GAP_PAGES))
+}
+
+/// The first gap among the regions of a process for a memory object of so many pages, from `base` on, with so many bytes of guard pages
+/// around it: its address, and its place in the order. User space and what 2^32 pages are end far below 2^64, so nothing wraps.
+#[inline(always)]
+pub(crate) fn first_gap(
+    regions: &[Region],
+    base: u64,
+    pages: u32,
+    guard: u64,
+) -> Option<(u64, usize)> {
+    let bytes = u64::from(pages).wrapping_mul(PAGE);
+    let (mut address, mut at) = (base.wrapping_add(guard), 0);
+    for region in regions {
+        if region.address >= base {
+            if address.wrapping_add(bytes).wrapping_add(PAGE) <= region.address {
+                break;
+            }
+            address = region.end().wrapping_add(guard);
+        }
+        at += 1;
+    }
+    let is_inside = address.wrapping_add(bytes) <= base.wrapping_add(MEMORY_SPAN);
+    is_inside.then_some((address, at))
+}
+
+/// Adds a region at a position in the order, and gives it a number. `regions` are those of the process, and one that is free.
+#[inline(always)]
+pub(crate) fn insert(owner: &mut Process, regions: &mut [Region], at: usize, region: Region) -> u8 {
+    let number = owner.region_numbers.trailing_ones() as u8;
+    owner.region_numbers |= 1 << (number % 64);
+    owner.regions = owner.regions.wrapping_add(1);
+    let later = &mut regions[at..];
+    for to in (1..later.len()).rev() {
+        later[to] = later[to - 1];
+    }
+    later[0] = Region { number, ..region };
+    number
+}
+
+/// Removes a region, one of the process's, and frees its number.
+#[inline(always)]
+pub(crate) fn remove(owner: &mut Process, regions: &mut [Region], at: usize) {
+    owner.region_numbers &= !(1 << (regions[at].number % 64));
+    owner.regions = owner.regions.wrapping_sub(1);
+    let rest = &mut regions[at..];
+    for at in 1..rest.len() {
+        rest[at - 1] = rest[at];
     }
 }
 
 /// Most page tables that mapping so many pages in a row can take (SDM vol. 3, 4.5: 512 entries each).
-fn table_pages_max(pages: u32) -> u64 {
+#[inline(always)]
+pub(crate) fn table_pages_max(pages: u32) -> u64 {
     let levels_above = 4;
     u64::from(pages).div_ceil(512) + levels_above
 }
@@ -431,13 +454,25 @@ pub(crate) fn map_pages(
 ) -> Result<(), Error> {
     let mut address = address;
     for frame in frames {
-        let page = UserPage::new(address).ok_or(Error::BadAddress)?;
-        machine
-            .map(space, page, frame, access, caching)
-            .map_err(|_| Error::OutOfMemory)?;
+        map_page(space, address, frame, access, caching, machine)?;
         address += PAGE;
     }
     Ok(())
+}
+
+#[inline(never)]
+fn map_page(
+    space: AddressSpace,
+    address: u64,
+    frame: FrameNumber,
+    access: Access,
+    caching: Caching,
+    machine: &mut impl Machine,
+) -> Result<(), Error> {
+    let page = UserPage::new(address).ok_or(Error::BadAddress)?;
+    machine
+        .map(space, page, frame, access, caching)
+        .map_err(|_| Error::OutOfMemory)
 }
 
 /// Unmaps what is mapped of these pages, on all CPUs.

@@ -231,6 +231,13 @@ impl Scheduler {
         self.cpus[usize::from(cpu.0) % CPUS_MAX].running
     }
 
+    /// The running thread of a CPU, when there is nothing to decide there, so that it goes on after its system call.
+    #[inline(always)]
+    pub fn undisturbed_at(&self, cpu: CpuId) -> Option<ThreadId> {
+        let here = &self.cpus[usize::from(cpu.0) % CPUS_MAX];
+        if here.is_stale() { None } else { here.running }
+    }
+
     /// The other CPU that a thread runs on. It is stopped before the thread is ended.
     pub fn runs_elsewhere(&self, threads: &Threads, id: ThreadId) -> Option<CpuId> {
         let thread = &threads[id];

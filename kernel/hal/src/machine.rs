@@ -218,6 +218,7 @@ impl Machine for Hal {
         self.cpus.stop(CpuBlock::of(cpu.0.into()));
     }
 
+    #[inline(always)]
     fn shootdown(&mut self, space: AddressSpace) {
         // This CPU forgot each page when it was unmapped.
         self.cpus.forget(space);
@@ -263,6 +264,7 @@ impl Machine for Hal {
         space::destroy(&mut self.region, space);
     }
 
+    #[inline(always)]
     fn map(
         &mut self,
         space: AddressSpace,
@@ -280,6 +282,7 @@ impl Machine for Hal {
         space::map(&mut self.region, space, page, frame, access, caching)
     }
 
+    #[inline(always)]
     fn unmap(&mut self, space: AddressSpace, page: UserPage) -> Option<FrameNumber> {
         let cpus = &self.cpus;
         let forget = |space, page: UserPage| {

@@ -51,14 +51,20 @@ impl Memory {
     }
 
     /// Whether user space may have a frame mapped: RAM for programs or a device's.
+    #[inline(always)]
     pub fn is_mappable(&self, frame: FrameNumber) -> bool {
+        self.is_usable(frame) || self.is_of_device(frame)
+    }
+
+    #[inline(never)]
+    fn is_of_device(&self, frame: FrameNumber) -> bool {
         let number = u64::from(frame.0);
         let (first, end) = self.last_device.get();
-        self.is_usable(frame) || (first..end).contains(&number) || self.is_device(number * PAGE, 1)
+        (first..end).contains(&number) || self.is_device(number * PAGE, 1)
     }
 
     /// Whether a frame is RAM that the boot loader left for programs.
-    #[inline]
+    #[inline(always)]
     pub fn is_usable(&self, frame: FrameNumber) -> bool {
         let frame = u64::from(frame.0);
         let (first, end) = self.last_usable.get();

@@ -89,6 +89,27 @@ struct Found {
     table: FrameNumber,
 }
 
+/// Where an entry of a process's table is. Only [`Region::place`] makes one, for its caller to use at once.
+#[derive(Clone, Copy)]
+struct Place(*mut u64);
+
+impl Place {
+    /// Reads it.
+    #[inline(always)]
+    fn read(self) -> Entry {
+        // SAFETY: an entry of a table, which stays one as long as this is used. Volatile: the CPU sets bits.
+        Entry(unsafe { self.0.read_volatile() })
+    }
+
+    /// Writes it.
+    #[inline(always)]
+    fn write(self, value: Entry) {
+        // SAFETY: as in `read`. What the entry maps is the caller's business: `space.rs` maps only frames of
+        // user space and tables made here.
+        unsafe { self.0.write_volatile(value.0) };
+    }
+}
+
 impl Region {
     /// The region of a checked hand-over.
     ///
@@ -286,6 +307,7 @@ impl Region {
     }
 
     /// Entries of a table that are in use.
+    #[inline(always)]
     pub fn used_entries(&self, table: FrameNumber) -> u16 {
         self.marks[self.checked(table)] & mark::USED
     }
@@ -293,20 +315,14 @@ impl Region {
     /// Reads an entry of a process's table.
     #[inline(always)]
     pub fn read(&self, table: FrameNumber, entry: usize) -> Entry {
-        let table = self.table(self.checked(table));
-        // SAFETY: `checked` says the frame is a table; the index is below 512. Volatile: the CPU sets bits.
-        Entry(unsafe { table.add(entry % ENTRIES).read_volatile() })
+        self.place(table, entry).1.read()
     }
 
     /// Writes an entry of a process's table and counts it.
     pub fn write(&mut self, table: FrameNumber, entry: usize, value: Entry) {
-        let index = self.checked(table);
-        // SAFETY: `checked` says the frame is a table; the index is below 512.
-        let place = unsafe { self.table(index).add(entry % ENTRIES) };
-        // SAFETY: as in `read`. What the entry maps is the caller's business: `spaces.rs` maps only frames of
-        // user space and tables made here.
-        let old = Entry(unsafe { place.read_volatile() });
-        if value.is_present() != old.is_present() {
+        let (index, place) = self.place(table, entry);
+        let is_counted = place.read().is_present();
+        if value.is_present() != is_counted {
             let used = &mut self.marks[index];
             *used = if value.is_present() {
                 *used + 1
@@ -314,8 +330,46 @@ impl Region {
                 *used - 1
             };
         }
-        // SAFETY: as above.
-        unsafe { place.write_volatile(value.0) };
+        place.write(value);
+    }
+
+    /// Writes an entry, which is present, of a process's table and counts it, if nothing is there; says whether that is so.
+    #[inline(always)]
+    pub fn fill(&mut self, table: FrameNumber, entry: usize, value: Entry) -> bool {
+        let (index, place) = self.place(table, entry);
+        let is_free = !place.read().is_present();
+        if is_free {
+            // An entry was free, so this is below 512.
+            self.marks[index] = self.marks[index].wrapping_add(1);
+            place.write(value);
+        }
+        is_free
+    }
+
+    /// Empties an entry of a process's table. Returns what was there, if it was present, and how many are left.
+    #[inline(always)]
+    pub fn empty(&mut self, table: FrameNumber, entry: usize) -> Option<(Entry, u16)> {
+        let (index, place) = self.place(table, entry);
+        let old = place.read();
+        if !old.is_present() {
+            return None;
+        }
+        // That one was counted.
+        let left = self.marks[index].wrapping_sub(1);
+        self.marks[index] = left;
+        place.write(Entry::EMPTY);
+        Some((old, left & mark::USED))
+    }
+
+    /// Where an entry of a process's table is, and the index of the table's mark.
+    #[inline(always)]
+    fn place(&self, table: FrameNumber, entry: usize) -> (usize, Place) {
+        let index = self.checked(table);
+        // SAFETY: `checked` says the frame is a table; the index is below 512.
+        (
+            index,
+            Place(unsafe { self.table(index).add(entry % ENTRIES) }),
+        )
     }
 
     /// Reads an entry of a boot page table or another table of the kernel's half; `None` outside the region.

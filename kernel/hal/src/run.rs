@@ -43,7 +43,7 @@ use crate::smp::{self, Job};
 pub trait Logic: Send + 'static {
     /// Does the system call of the thread that the CPU ran last, if it is a usual one, by its `rax`, `rdi` and `rsi`. Else nothing
     /// has changed.
-    fn fast_syscall(&mut self, registers: [u64; 3], machine: &Hal) -> Option<Switch<'_>>;
+    fn fast_syscall(&mut self, registers: [u64; 3], machine: &mut Hal) -> Option<Switch<'_>>;
 
     /// Ends what [`Self::fast_syscall`] began, when it returned a message with handles.
     fn finish_moving(&mut self) -> Option<&mut UserContext>;

@@ -100,6 +100,7 @@ fn free_tables(region: &mut Region, table: FrameNumber, level: u32) {
 ///
 /// # Errors
 /// When the page is mapped or the region is used up; then nothing changed.
+#[inline(always)]
 pub fn map(
     region: &mut Region,
     space: AddressSpace,
@@ -113,12 +114,12 @@ pub fn map(
         Some(table) => table,
         None => make_way(region, space, address)?,
     };
-    let entry = index(address, 1);
-    if region.read(table, entry).is_present() {
-        return Err(MapError::Mapped);
+    let entry = Entry::user_page(frame, access, caching);
+    if region.fill(table, index(address, 1), entry) {
+        Ok(())
+    } else {
+        Err(MapError::Mapped)
     }
-    region.write(table, entry, Entry::user_page(frame, access, caching));
-    Ok(())
 }
 
 /// Makes the tables on the way to an address that are missing, and notes the lowest.
@@ -175,6 +176,7 @@ fn link(region: &mut Region, table: FrameNumber, slot: usize, entry: Entry) {
 
 /// Unmaps a page and frees tables that are empty then, after `before_free`, which has every CPU forget that they were
 /// tables of this address space. `None` when nothing was mapped.
+#[inline(always)]
 pub fn unmap(
     region: &mut Region,
     space: AddressSpace,
@@ -182,15 +184,23 @@ pub fn unmap(
     before_free: impl FnOnce(AddressSpace, UserPage),
 ) -> Option<FrameNumber> {
     let address = page.address();
-    let table = lowest_table(region, space, address)?;
-    region.note_found(space.0, address, table);
-    let entry = index(address, 1);
-    let frame = present(region, table, entry)?;
-    region.write(table, entry, Entry::EMPTY);
-    if region.used_entries(table) == 0 {
+    let table = match region.found(space.0, address) {
+        Some(table) => table,
+        None => find_way(region, space, address)?,
+    };
+    let (old, left) = region.empty(table, index(address, 1))?;
+    if left == 0 {
         unmap_tables(region, space, page, before_free);
     }
-    Some(frame)
+    Some(old.frame())
+}
+
+/// The lowest table on the way to an address, if it exists, which is noted.
+#[inline(never)]
+fn find_way(region: &mut Region, space: AddressSpace, address: u64) -> Option<FrameNumber> {
+    let table = lowest_table(region, space, address)?;
+    region.note_found(space.0, address, table);
+    Some(table)
 }
 
 /// Unmaps and frees the lowest of the tables on the way to an address, which is empty, and those that are empty then.

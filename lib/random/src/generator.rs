@@ -72,6 +72,18 @@ impl Generator {
         bytes
     }
 
+    /// A random byte.
+    #[inline(always)]
+    pub fn byte(&mut self) -> u8 {
+        let next = BLOCK_BYTES.wrapping_sub(self.left);
+        let Some(byte) = self.block.get_mut(next) else {
+            let [byte] = self.bytes();
+            return byte;
+        };
+        self.left = self.left.wrapping_sub(1);
+        core::mem::take(byte)
+    }
+
     #[inline(never)]
     fn refill(&mut self) {
         let mut stream = Zeroizing::new([0; STREAM_WORDS]);
@@ -160,6 +172,18 @@ mod tests {
         }
         assert_eq!(parts, whole[..parts.len()]);
         assert!(parts.len() > 900);
+    }
+
+    #[test]
+    fn bytes_one_by_one_are_the_same_stream_and_are_wiped() {
+        let mut whole = [0; 1000];
+        Generator::new(&[7; 32]).fill(&mut whole);
+        let mut generator = Generator::new(&[7; 32]);
+        for (at, &byte) in whole.iter().enumerate() {
+            assert_eq!(generator.byte(), byte);
+            let given = &generator.block[..=at % BLOCK_BYTES];
+            assert!(given.iter().all(|&byte| byte == 0));
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(super) const MEMORY_RIGHTS: Rights = Rights::READ
     .or(Rights::REVOKE);
 
 /// The rights that an access needs, and the access, when it is one.
-pub(super) fn access(wanted: u64) -> (Rights, Option<Access>) {
+#[inline(always)]
+pub(crate) fn access(wanted: u64) -> (Rights, Option<Access>) {
     const READ: u64 = Rights::READ.bits();
     const READ_WRITE: u64 = Rights::READ.or(Rights::WRITE).bits();
     match wanted {

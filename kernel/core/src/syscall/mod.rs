@@ -7,7 +7,7 @@
 mod handle;
 mod hardware;
 mod ipc;
-mod memory;
+pub(crate) mod memory;
 mod notification;
 mod process;
 mod random;

@@ -621,7 +621,7 @@ fn filled<T: Empty>(count: usize) -> &'static mut [T] {
 }
 
 /// Does a system call on the fast path, if it is one for that, and what the machine has to do then.
-fn fast_syscall(kernel: &mut Kernel, machine: &FakeMachine) -> Option<AddressSpace> {
+fn fast_syscall(kernel: &mut Kernel, machine: &mut FakeMachine) -> Option<AddressSpace> {
     let caller = kernel.scheduler.running_on(machine.current_cpu);
     let caller = kernel.threads[caller?].context;
     let registers = [caller.rax, caller.rdi, caller.rsi];

@@ -7,6 +7,7 @@ use std::vec::Vec;
 use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
+use crate::fast_path::{KINDS, Kind};
 use crate::machine::{CpuId, Event};
 use crate::scheduler::PRIORITIES;
 use crate::testing::player::Dice;
@@ -132,15 +133,15 @@ impl Game {
 }
 
 /// Has the same happen in two games and checks that it comes to the same.
-fn play(games: &mut [Game; 2], process: ProcessId, registers: [u64; 14], taken: &mut [u32; 5]) {
+fn play(games: &mut [Game; 2], process: ProcessId, registers: [u64; 14], taken: &mut [u32; KINDS]) {
     for game in games.iter_mut() {
         game.step(process, registers);
     }
     for (sum, count) in taken.iter_mut().zip(games[0].world.kernel.fast_paths) {
         *sum += count;
     }
-    games[0].world.kernel.fast_paths = [0; 5];
-    assert_eq!(games[1].world.kernel.fast_paths, [0; 5]);
+    games[0].world.kernel.fast_paths = [0; KINDS];
+    assert_eq!(games[1].world.kernel.fast_paths, [0; KINDS]);
     assert_eq!(games[0].state(), games[1].state(), "{registers:x?}");
 }
 
@@ -180,7 +181,7 @@ fn reply_handle(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
 
 #[test]
 fn the_fast_path_means_the_same_as_the_plain_one() {
-    let mut taken = [0; 5];
+    let mut taken = [0; KINDS];
     for seed in 1..=6 {
         let mut dice = Dice::Seed(seed << 20 | 1);
         let mut games = [false, true].map(|plain| Game::new(plain, [u64::MAX; 3]));
@@ -264,7 +265,7 @@ fn cargo(game: &Game, process: ProcessId, dice: &mut Dice) -> u64 {
 
 #[test]
 fn handles_moved_on_the_fast_path_are_where_the_plain_one_puts_them() {
-    let mut taken = [0; 5];
+    let mut taken = [0; KINDS];
     for seed in 1..=6 {
         let mut dice = Dice::Seed(seed << 20 | 1);
         let mut games = [false, true].map(|plain| Game::new(plain, [u64::MAX; 3]));
@@ -326,13 +327,13 @@ fn handles_moved_on_the_fast_path_are_where_the_plain_one_puts_them() {
         }
         games.iter_mut().for_each(|game| game.world.check());
     }
-    let [.., moves] = taken;
+    let moves = taken[Kind::Move as usize];
     assert!(moves > 250, "taken: {taken:?}");
 }
 
 #[test]
 fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
-    let mut taken = [0; 5];
+    let mut taken = [0; KINDS];
     for seed in 1..=6 {
         let mut dice = Dice::Seed(seed << 20 | 1);
         // The first waits most of the time, the others signal and yield.
@@ -369,7 +370,7 @@ fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
         }
         games.iter_mut().for_each(|game| game.world.check());
     }
-    let [_, _, yields, signals, _] = taken;
+    let [_, _, yields, signals, ..] = taken;
     assert!(yields > 250 && signals > 250, "taken: {taken:?}");
 }
 

@@ -10,6 +10,7 @@ mod devices;
 mod dma;
 mod entropy;
 mod family;
+mod fast_map;
 mod fast_path;
 mod handles;
 mod hardware;
