@@ -164,18 +164,6 @@ impl Kernel {
         {
             return None;
         }
-        let through = slot_at(slots, self.handle_mask, server, raw)?;
-        let slot = &slots[through];
-        let Some(Capability {
-            object: Object::Endpoint(receives),
-            ..
-        }) = slot.capability
-        else {
-            return None;
-        };
-        if !is_usable(slot, raw.into(), Rights::READ) {
-            return None;
-        }
         let reply = slot_at(slots, self.handle_mask, server, reply_raw)?;
         let slot = &slots[reply];
         let Some(Capability {
@@ -190,11 +178,25 @@ impl Kernel {
         }
         let to = threads.find(caller)?;
         let client = &threads[to];
-        let endpoint = endpoints.find(Some(receives))?;
-        if endpoints[endpoint].callers.head.is_some()
-            || self.scheduler.account_at(cpu) != client.account
+        if self.scheduler.account_at(cpu) != client.account
             || !self.scheduler.can_hand_over(cpu, client)
         {
+            return None;
+        }
+        let through = slot_at(slots, self.handle_mask, server, raw)?;
+        let slot = &slots[through];
+        let Some(Capability {
+            object: Object::Endpoint(receives),
+            ..
+        }) = slot.capability
+        else {
+            return None;
+        };
+        if !is_usable(slot, raw.into(), Rights::READ) {
+            return None;
+        }
+        let endpoint = endpoints.find(Some(receives))?;
+        if endpoints[endpoint].callers.head.is_some() {
             return None;
         }
         let first = server.first_slot as usize;

@@ -118,7 +118,7 @@ pub struct UserContext {
     pub fpu: [u8; 512],
     /// The machine's: which load of the FPU registers this image belongs to, 0 for none. Whoever changes `fpu` sets it to 0.
     pub fpu_state: u64,
-    /// The machine's: 1 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
+    /// The machine's: not 0 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
     /// registers have their values here.
     pub by_syscall: u64,
     /// Where the thread's shadow stack is, when it has one: the address of its top at first, then the machine's.

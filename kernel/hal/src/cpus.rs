@@ -76,6 +76,8 @@ pub struct CpuBlock {
     loaded: AtomicU32,
     /// Address space whose tables CR3 points to, or [`NONE`] for the boot page tables.
     held: AtomicU32,
+    /// Address space that was in CR3 before the one that is, if all that is to be done to go back to it is to load it, or [`NONE`].
+    previous: AtomicU32,
     /// The kind of address space that this CPU is set up for (`mitigations.rs`).
     space_kind: AtomicU16,
     /// Interrupts are addressed with this.
@@ -135,6 +137,7 @@ impl CpuBlock {
             drop_space: AtomicBool::new(false),
             loaded: AtomicU32::new(NONE),
             held: AtomicU32::new(NONE),
+            previous: AtomicU32::new(NONE),
             space_kind: AtomicU16::new(0),
             apic_id: AtomicU32::new(0),
             fpu_state: AtomicU64::new(0),
@@ -249,11 +252,40 @@ impl CpuBlock {
             .store(user_cr3 & !cr3::KEEP_CACHED, Ordering::Relaxed);
     }
 
+    /// Whether an address space was in CR3 before the one that is, exists still, and needs nothing but to be loaded.
+    #[inline(always)]
+    pub fn can_go_back(&self, space: AddressSpace) -> bool {
+        self.previous.load(Ordering::Relaxed) == space.0.0
+    }
+
+    /// Notes that it was: the CPU can go back to the one that it leaves.
+    #[inline(always)]
+    pub fn set_back(&self, space: AddressSpace) {
+        let left = self.held.load(Ordering::Relaxed);
+        self.previous.store(left, Ordering::Relaxed);
+        self.set_loaded(space);
+    }
+
+    /// Notes that an address space is about to be loaded, and whether the CPU is set up for it as it is for the one that it leaves.
+    pub fn note_leaving(&self, space: AddressSpace, is_same: bool) {
+        let left = self.held.load(Ordering::Relaxed);
+        let can_go_back = is_same && left != space.0.0;
+        let previous = if can_go_back { left } else { NONE };
+        self.previous.store(previous, Ordering::Relaxed);
+    }
+
     /// Notes that CR3 was loaded with an address space just now.
     #[inline(always)]
     pub fn set_loaded(&self, space: AddressSpace) {
         self.loaded.store(space.0.0, Ordering::Relaxed);
         self.held.store(space.0.0, Ordering::Relaxed);
+    }
+
+    /// Has the CPU check an address space, which is about to end, before it loads it again.
+    fn forget_previous(&self, space: AddressSpace) {
+        if self.can_go_back(space) {
+            self.previous.store(NONE, Ordering::Relaxed);
+        }
     }
 
     /// Whether CR3 points to the tables of this address space.
@@ -363,9 +395,13 @@ impl Cpus {
         }
     }
 
-    /// Has all CPUs take an address space out of CR3, and waits until they have.
+    /// Has all CPUs take an address space out of CR3 and go back to it no more, and waits until they have.
     pub fn drop_space(&self, space: AddressSpace) {
         let holds = |block: &CpuBlock| block.held.load(Ordering::Relaxed) == space.0.0;
+        BLOCKS
+            .0
+            .iter()
+            .for_each(|block| block.forget_previous(space));
         for other in self.others().filter(|other| holds(other)) {
             other.drop_space.store(true, Ordering::Release);
             self.kick(other);
@@ -389,5 +425,42 @@ impl Cpus {
         while other.is_in(USER) {
             spin_loop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nonos_kernel_core::machine::FrameNumber;
+
+    #[test]
+    fn a_cpu_goes_back_to_the_address_space_before_and_to_no_other() {
+        let block = CpuBlock::new();
+        let [a, b, c] = [7, 8, 9].map(|frame| AddressSpace(FrameNumber(frame)));
+        let back = || [a, b, c].map(|space| block.can_go_back(space));
+        let load = |space, is_same| {
+            block.note_leaving(space, is_same);
+            block.set_loaded(space);
+        };
+        load(a, false);
+        assert_eq!(back(), [false; 3]);
+        load(b, true);
+        assert_eq!(back(), [true, false, false]);
+        block.set_back(a);
+        assert_eq!(back(), [false, true, false]);
+        assert!(block.has_loaded(a) && block.held(a));
+        load(c, true);
+        assert_eq!(back(), [true, false, false]);
+        load(c, true);
+        assert_eq!(back(), [false; 3], "it would be loaded at each entry");
+        load(a, true);
+        assert_eq!(back(), [false, false, true]);
+        load(b, false);
+        assert_eq!(back(), [false; 3], "a is of another kind");
+        load(a, true);
+        block.forget_previous(a);
+        assert_eq!(back(), [false, true, false]);
+        block.forget_previous(b);
+        assert_eq!(back(), [false; 3], "b has ended");
     }
 }

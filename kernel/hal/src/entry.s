@@ -75,7 +75,8 @@ nonos_sysret:
     swapgs
     sysretq
     int3
-2:
+2:                                  // for the next way in: `syscall` leaves this, all others clear it
+    mov qword ptr [rdi + {by_syscall}], 1
     push {user_data}
     push qword ptr [rdi + {rsp}]
     push r11
@@ -137,7 +138,6 @@ nonos_syscall_switched:
     mov [rsp + {rip}], rcx
     mov [rsp + {rflags}], r11
     mov [rsp + {rsp}], rbx
-    mov qword ptr [rsp + {by_syscall}], 1
     cmp rax, {null}
     je 5f
     fxsave64 [rsp + {fpu}]

@@ -75,8 +75,11 @@ impl Hal {
         context: &mut UserContext,
         space: AddressSpace,
     ) {
-        if !this.has_loaded(space) {
-            self.load(this, space);
+        if this.can_go_back(space) {
+            Self::load(space);
+            this.set_back(space);
+        } else if !this.has_loaded(space) {
+            self.check_and_load(this, space);
         }
         let loaded = this.fpu_state.load(Ordering::Relaxed);
         if context.fpu_state != loaded {
@@ -137,16 +140,25 @@ impl Hal {
         }
     }
 
-    /// Loads an address space. This forgets all translations, as none is global.
+    /// Loads an address space other than the last two.
     #[inline(always)]
-    fn load(&mut self, this: &CpuBlock, space: AddressSpace) {
+    fn check_and_load(&mut self, this: &CpuBlock, space: AddressSpace) {
         let kind = self.region.kind(space.0);
-        if kind != this.space_kind() {
+        // The one before is of this kind, too, as long as CPUs are not set up anew each time.
+        let is_same = kind == this.space_kind();
+        if !is_same {
             self.set_up(this, space, kind);
         }
+        this.note_leaving(space, is_same);
+        Self::load(space);
+        this.set_loaded(space);
+    }
+
+    /// Loads an address space that the CPU is set up for. This forgets all translations, as none is global.
+    #[inline(always)]
+    fn load(space: AddressSpace) {
         // SAFETY: a top-level table made by `space::create`: the kernel's half is the same in all.
         unsafe { cpu::write_cr3(cr3_of(space.0)) };
-        this.set_loaded(space);
     }
 
     /// Sets a CPU up for an address space of another kind than the one before, or for any where each wants something of its own.
