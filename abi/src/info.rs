@@ -402,8 +402,10 @@ pub mod needs {
     pub const AUDIT: u64 = 1 << 11;
     /// End other programs, and allow and revoke what they may do.
     pub const SUPERVISE: u64 = 1 << 12;
+    /// Call the vault.
+    pub const VAULT: u64 = 1 << 13;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 14] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -417,6 +419,7 @@ pub mod needs {
         "init",
         "audit",
         "supervise",
+        "vault",
     ];
 }
 

@@ -32,6 +32,7 @@ commands! {
     "log" "" "the kernel's log";
     "run" "MODULE [&]" "start a program; Ctrl-C ends it, & runs it beside";
     "kill" "PID" "end a process; a service starts again";
+    "vault" "[WHAT ...]" "keys that programs use and do not see; vault help";
     "uptime" "" "time since the kernel started";
     "echo" "TEXT" "show text";
     "clear" "" "clear the screen";
@@ -91,6 +92,8 @@ pub enum Command<'a> {
     },
     /// `kill`
     Kill(u64),
+    /// `vault`, with what stands behind it
+    Vault(&'a str),
     /// `uptime`
     Uptime,
     /// `echo`
@@ -171,6 +174,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
             beside: true,
         },
         ("kill", (Some(process), None, ..)) => Command::Kill(number(process)?),
+        ("vault", _) => Command::Vault(rest.trim_start()),
         ("uptime", (None, ..)) => Command::Uptime,
         ("clear", (None, ..)) => Command::Clear,
         ("reboot", (None, ..)) => Command::Reboot,

@@ -2,13 +2,14 @@
 //!
 //! It reads lines from the console and does what they say with the handles that `init` gave it; it holds no
 //! authority beyond those. [`session`] is the loop from prompt to command, [`inspect`] shows the state of
-//! the system, [`supervise`] has `init` change it, [`programs`] runs modules, [`typed`] keeps what was typed ahead.
+//! the system, [`supervise`] has `init` change it, [`programs`] runs modules, [`secrets`] asks the vault, [`typed`] keeps what was typed ahead.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
 mod inspect;
 mod programs;
+mod secrets;
 mod session;
 mod supervise;
 mod typed;

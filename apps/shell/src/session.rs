@@ -13,9 +13,11 @@ use shell::command::{COMMANDS, Command, HELP_COLUMN, Mistake, parse};
 use shell::editor::{Candidates, Editor, Event, Line};
 use shell::keys::Decoder;
 use shell::report::{Span, Tone, heading, row};
+use shell::vault::WORDS;
 
 use crate::inspect::each;
 use crate::programs::Programs;
+use crate::secrets::Signature;
 use crate::typed::Typed;
 
 /// The prompt: plain text, so that whoever reads the serial line finds it.
@@ -30,6 +32,8 @@ pub struct Session {
     pub(crate) signals: Notification,
     pub(crate) typed: Typed,
     pub(crate) programs: Programs,
+    /// The last signature of the vault, to verify.
+    pub(crate) signature: Signature,
     /// When the first prompt was shown.
     pub(crate) prompt_ns: Option<u64>,
     editor: Editor,
@@ -45,6 +49,7 @@ impl Session {
             signals: Notification::create().map_err(CallError::Unreachable)?,
             typed: Typed::new(),
             programs: Programs::new(),
+            signature: Signature::new(),
             prompt_ns: None,
             editor: Editor::new(),
             decoder: Decoder::new(),
@@ -134,6 +139,7 @@ impl Session {
             Ok(Command::Log) => self.log(),
             Ok(Command::Run { module, beside }) => self.run_module(module, beside),
             Ok(Command::Kill(process)) => self.kill(process),
+            Ok(Command::Vault(what)) => self.vault(what),
             Ok(Command::Uptime) => {
                 self.print(format_args!("up {}\n", Span(syscall::clock_ns())));
             }
@@ -228,6 +234,7 @@ impl Candidates for Words<'_> {
         match (words.next().unwrap_or(""), words.next(), words.next()) {
             ("", ..) => COMMANDS.iter().for_each(|entry| visit(entry.name)),
             ("status", None, _) => visit("--boot"),
+            ("vault", None, _) => WORDS.iter().for_each(|word| visit(word.name)),
             ("caps" | "kill" | "grant" | "revoke", None, _) => self.visit_processes(visit),
             ("grant" | "revoke", Some(_), None) => NAMES.iter().for_each(|need| visit(need)),
             ("run", None, _) => {

@@ -25,6 +25,7 @@ impl Typed {
     /// Adds bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.copy_within(self.next..self.end, 0);
+        self.bytes[self.end - self.next..self.end].fill(0);
         self.end -= self.next;
         self.next = 0;
         let room = bytes.len().min(MOST - self.end);
@@ -34,9 +35,10 @@ impl Typed {
 
     /// Takes a byte.
     pub fn pop(&mut self) -> Option<u8> {
-        let byte = *self.bytes[..self.end].get(self.next)?;
+        let byte = self.bytes[..self.end].get_mut(self.next)?;
         self.next += 1;
-        Some(byte)
+        // It may be a part of a passphrase.
+        Some(core::mem::take(byte))
     }
 
     /// Drops everything up to the last Ctrl-C; tells whether there was one.

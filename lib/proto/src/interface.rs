@@ -165,6 +165,14 @@ macro_rules! interface {
         /// Version of the interface: grows when its operations change.
         pub const VERSION: u8 = $version;
 
+        /// The name of an operation, for a person.
+        pub fn name_of(operation: u8) -> &'static str {
+            match operation {
+                $($label => stringify!($name),)+
+                _ => "?",
+            }
+        }
+
         /// The label of a request for an operation.
         pub const fn label(operation: u8) -> u16 {
             $crate::interface::request_label(VERSION, operation)

@@ -37,13 +37,51 @@ pub enum Refusal {
     NotHeld,
     /// The program may have this already.
     AlreadyGranted,
+    /// There is no key of this name, and the handle is none to a key.
+    NoSuchKey,
+    /// There is something of this name already.
+    NameExists,
+    /// What the handle stood for is gone.
+    Gone,
+    /// The vault is locked.
+    Locked,
+    /// The vault is open.
+    NotLocked,
+    /// The passphrase is another.
+    WrongPassphrase,
+    /// It is the passphrase that opens the vault.
+    SamePassphrase,
+    /// No passphrase is set, and there is no TPM.
+    NoPassphrase,
+    /// A passphrase was wrong: the next try has to wait.
+    TooSoon,
+    /// The TPM allows no try for now, after too many wrong ones.
+    LockedOut,
+    /// The TPM does not unseal: another boot chain runs than it was sealed to.
+    PolicyMismatch,
+    /// The device does not answer, or with what makes no sense.
+    DeviceFailed,
+    /// The key, or the handle to it, is not for this use.
+    UseNotAllowed,
+    /// Tag or signature do not fit.
+    NotAuthentic,
+    /// The key has no such version.
+    NoSuchVersion,
+    /// It is the present one.
+    InUse,
+    /// The key has encrypted as much as it may.
+    KeyUsedUp,
+    /// Longer than it may be.
+    TooLong,
+    /// The memory that was lent is too short.
+    TooShort,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 14] = [
+    const OWN: [Self; 33] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -58,6 +96,25 @@ impl Refusal {
         Self::NotAsked,
         Self::NotHeld,
         Self::AlreadyGranted,
+        Self::NoSuchKey,
+        Self::NameExists,
+        Self::Gone,
+        Self::Locked,
+        Self::NotLocked,
+        Self::WrongPassphrase,
+        Self::SamePassphrase,
+        Self::NoPassphrase,
+        Self::TooSoon,
+        Self::LockedOut,
+        Self::PolicyMismatch,
+        Self::DeviceFailed,
+        Self::UseNotAllowed,
+        Self::NotAuthentic,
+        Self::NoSuchVersion,
+        Self::InUse,
+        Self::KeyUsedUp,
+        Self::TooLong,
+        Self::TooShort,
     ];
 
     /// The label of a reply; never 0.
@@ -107,6 +164,27 @@ impl fmt::Display for Refusal {
             Self::NotAsked => "the program's manifest does not ask for it",
             Self::NotHeld => "who asks does not hold it either",
             Self::AlreadyGranted => "the program may have it already",
+            Self::NoSuchKey => "no such key",
+            Self::NameExists => "there is something of this name already",
+            Self::Gone => "it was removed or closed",
+            Self::Locked => "locked: unlock the vault first",
+            Self::NotLocked => "the vault is open already",
+            Self::WrongPassphrase => "wrong passphrase",
+            Self::SamePassphrase => "that is the passphrase that opens the vault: take another",
+            Self::NoPassphrase => "no passphrase is set",
+            Self::TooSoon => "too soon after a wrong passphrase: wait",
+            Self::LockedOut => "the TPM allows no more tries for now",
+            Self::PolicyMismatch => {
+                "the TPM does not unseal: other software was booted than it was sealed to"
+            }
+            Self::DeviceFailed => "the device failed",
+            Self::UseNotAllowed => "the key is not for this use, or the handle does not allow it",
+            Self::NotAuthentic => "not authentic",
+            Self::NoSuchVersion => "the key has no such version",
+            Self::InUse => "it is in use",
+            Self::KeyUsedUp => "the key is used up: rotate it",
+            Self::TooLong => "too long",
+            Self::TooShort => "the memory for the answer is too short",
         })
     }
 }

@@ -55,6 +55,20 @@ impl Private {
         Ok(Self(mapping))
     }
 
+    /// The memory as values of a type, each this one to begin with; what is left at the end stays as it is.
+    pub fn filled<T: Copy>(&mut self, value: T) -> &mut [T] {
+        const { assert!(size_of::<T>() != 0 && align_of::<T>() <= PAGE_BYTES) };
+        let words = self.0.words();
+        let first: *mut T = words.as_ptr().cast_mut().cast();
+        let count = size_of_val(words) / size_of::<T>();
+        for index in 0..count {
+            // SAFETY: so many values lie within the memory, which is page-aligned, and nothing else refers to it: see below.
+            unsafe { first.add(index).write(value) };
+        }
+        // SAFETY: as in `as_mut_slice`, and all values were written just now.
+        unsafe { core::slice::from_raw_parts_mut(first, count) }
+    }
+
     /// The memory.
     pub fn as_mut_slice(&mut self) -> &mut [u32] {
         let words = self.0.words();

@@ -175,10 +175,10 @@ mod tests {
             state
         };
         for _ in 0..2000 {
-            let asked = draw() & 0x1FFF;
+            let asked = draw() & ((1 << COUNT) - 1);
             let mut grants = Grants::new(asked, draw());
             for now_ns in 0..20 {
-                let need = 1 << (draw() % 13);
+                let need = 1 << (draw() % COUNT as u64);
                 match draw() % 3 {
                     0 => drop(grants.allow(need, draw(), draw() % 40, now_ns)),
                     1 => drop(grants.revoke(need, now_ns)),

@@ -3,7 +3,7 @@
 use nonos_abi::info::needs;
 
 /// Names of services, with the need that lets a program connect to each.
-const SERVICES: &[(&str, u64)] = &[("console", needs::CONSOLE)];
+const SERVICES: &[(&str, u64)] = &[("console", needs::CONSOLE), ("vault", needs::VAULT)];
 
 /// The need that lets a program connect to a service. A service that no need stands for cannot be granted.
 pub fn need_for(service: &str) -> Option<u64> {
