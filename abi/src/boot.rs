@@ -18,10 +18,13 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI5");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI6");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
+
+/// Most CPUs that run the kernel.
+pub const CPUS: usize = 8;
 
 /// Most entries of each list in [`Acpi`].
 pub const ACPI_ENTRIES: usize = 16;
@@ -71,8 +74,9 @@ pub struct BootInfo {
     /// Seed for the kernel's random numbers; the kernel wipes nothing here (the page is read-only) but
     /// hashes it once and never hands it out.
     pub seed: [u8; 32],
-    /// Random value between the kernel's return addresses and what may overflow into them. Not derived from the seed.
-    pub stack_guard: u64,
+    /// Of each CPU, a random value between the kernel's return addresses and what may overflow into them. Not derived from the
+    /// seed.
+    pub stack_guards: [u64; CPUS],
     /// Sources that went into the seed: bits of [`entropy`].
     pub entropy_sources: u64,
     /// What all CPUs do against their known flaws: bits of [`remedy`].

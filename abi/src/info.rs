@@ -246,6 +246,8 @@ pub mod cpu_measures {
     pub const BARRIER_ON_ENTRY: u64 = 1 << 6;
     /// Each way into the kernel from user space overwrites the history of branches.
     pub const HISTORY_CLEARED: u64 = 1 << 7;
+    /// Every return of the kernel lies in the upper half of a cache line.
+    pub const RETURNS_ALIGNED: u64 = 1 << 9;
 }
 
 record! {

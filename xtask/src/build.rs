@@ -55,8 +55,9 @@ const ELF: [&str; 10] = [
 /// The kernel's reports name the place and what the stack says of callers; that says where without a source location for each check
 /// of a bound or a sum, which would take a seventh of the kernel, and without frame pointers, which would take a fiftieth.
 /// Blocks of a function lie so that the fewest jumps are needed (`-apply-ext-tsp-for-size`), also where the compiler goes for size.
-const KERNEL_ONLY: [&str; 3] = [
+const KERNEL_ONLY: [&str; 4] = [
     "-Zretpoline-external-thunk",
+    "-Zfunction-return=thunk-extern",
     "-Zlocation-detail=none",
     "-Cllvm-args=-apply-ext-tsp-for-size",
 ];
@@ -129,16 +130,19 @@ pub enum Protection {
     StackProtector,
     /// Calls through a pointer leave through a thunk.
     Retpolines,
+    /// Functions return by one `ret`, at a place where no other branch decides where it is predicted to go.
+    ReturnThunk,
     /// `endbr64` where calls through a pointer lead.
     LandingPads,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Kcfi,
         Self::StackProtector,
         Self::Retpolines,
+        Self::ReturnThunk,
         Self::LandingPads,
     ];
 
@@ -148,6 +152,7 @@ impl Protection {
             Self::Kcfi => "kCFI",
             Self::StackProtector => "stack protector",
             Self::Retpolines => "retpolines",
+            Self::ReturnThunk => "aligned returns (ITS)",
             Self::LandingPads => "landing pads (CET)",
         }
     }
@@ -158,6 +163,7 @@ impl Protection {
             Self::Kcfi => "-Zsanitizer=kcfi",
             Self::StackProtector => "-Zstack-protector=strong",
             Self::Retpolines => "-Zretpoline-external-thunk",
+            Self::ReturnThunk => "-Zfunction-return=thunk-extern",
             Self::LandingPads => "-Zcf-protection=full",
         }
     }

@@ -113,7 +113,7 @@ pub fn prepare(
     info.region_used_bytes = final_tables.used_bytes;
     info.payload_bytes = unpacked_bytes as u64;
     fill_in_facts(info, image, &facts);
-    info.stack_guard = random.number();
+    info.stack_guards.fill_with(|| random.number());
     let plan = cpu::remedies();
     (info.remedies, info.spec_control) = (plan.remedies, plan.spec_control);
     info.acpi = read_acpi()?;

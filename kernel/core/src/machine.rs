@@ -41,7 +41,7 @@ impl UserPage {
 pub struct AddressSpace(pub FrameNumber);
 
 /// Most CPUs that run.
-pub const CPUS_MAX: usize = 8;
+pub const CPUS_MAX: usize = nonos_abi::boot::CPUS;
 
 /// Most records of faults that a machine keeps for [`Machine::dma_fault`] in one place.
 pub const DMA_FAULTS_MAX: usize = 256;

@@ -1,7 +1,8 @@
 //! What the kernel keeps for each CPU, and how CPUs make one another leave user space and forget translations.
 //!
-//! A block is its CPU's: GS.base points to it in the kernel, and the CPU's descriptors lie in it, so `sgdt` finds it
-//! where GS cannot be trusted. Of the rest, `state` and `drop_space` are the protocol between CPUs; everything else is
+//! A block is its CPU's, and the CPU's descriptors lie in it, so `sgdt` finds it where GS cannot be trusted. Behind all blocks, at the
+//! distance [`BLOCK_TO_GS`] from its block, each CPU has a few words more, to which GS.base points in the kernel. The distance keeps them
+//! off the page of the blocks: isolated page tables show programs that page, and not the stack protector's value. Of the rest, `state` and `drop_space` are the protocol between CPUs; everything else is
 //! written by its own CPU, or by the holder of the kernel lock.
 //!
 //! # Why waiting for another CPU ends
@@ -23,7 +24,6 @@
 //! for that, which makes it load CR3 anew. Page tables themselves are freed only when no CPU has their root in CR3 (all of
 //! a space) or no CPU is in user space with it (a table that became empty).
 
-use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;
 use core::mem::{offset_of, size_of};
@@ -33,11 +33,12 @@ use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
 
 use crate::apic::LocalApic;
-use crate::cpu::{self, cr3};
+use crate::cpu::{self, Msr, cr3};
 use crate::interrupts::{TaskState, vector};
 use crate::lock::Lock;
 use crate::protection;
 use crate::region::Kind;
+use crate::stack_guard::Guarded;
 use crate::stop;
 
 /// [`CpuBlock::state`]: in the kernel, or on the way to the kernel lock.
@@ -113,13 +114,27 @@ const _: () = assert!(size_of::<CpuBlock>() == 512);
 unsafe impl Sync for CpuBlock {}
 
 /// All blocks, in pages of their own: with isolated page tables programs' tables have these pages, too. They hold addresses, counts
-/// and states, and no contents of anybody's memory.
+/// and states, and no contents of anybody's memory. What is behind them programs' tables have not.
 #[repr(C, align(4096))]
-struct Blocks([CpuBlock; CPUS_MAX]);
+pub struct Blocks {
+    shown: [CpuBlock; CPUS_MAX],
+    hidden: [Guarded; CPUS_MAX],
+}
 
-const _: () = assert!(size_of::<Blocks>() == size_of::<CpuBlock>() * CPUS_MAX);
+/// Bytes from a block to where GS.base points on its CPU.
+pub const BLOCK_TO_GS: usize = offset_of!(Blocks, hidden);
 
-static BLOCKS: Blocks = Blocks([const { CpuBlock::new() }; CPUS_MAX]);
+const _: () = assert!(
+    BLOCK_TO_GS.is_multiple_of(PAGE_BYTES)
+        && size_of::<Guarded>() == size_of::<CpuBlock>()
+        && size_of::<Blocks>().is_multiple_of(PAGE_BYTES)
+);
+
+/// The boot CPU's block comes first (`entry.s`).
+pub static BLOCKS: Blocks = Blocks {
+    shown: [const { CpuBlock::new() }; CPUS_MAX],
+    hidden: [const { Guarded::new() }; CPUS_MAX],
+};
 
 /// CPUs that run beside the boot CPU.
 static OTHERS: AtomicU32 = AtomicU32::new(0);
@@ -177,30 +192,26 @@ impl CpuBlock {
     /// # Panics
     /// When there can be no such CPU.
     pub fn of(cpu: usize) -> &'static Self {
-        &BLOCKS.0[cpu]
+        &BLOCKS.shown[cpu]
+    }
+
+    /// What the CPU has behind GS.base.
+    #[inline(always)]
+    pub fn guarded(&self) -> &'static Guarded {
+        &BLOCKS.hidden[usize::from(self.id().0)]
     }
 
     /// The pages that all blocks lie in.
     pub fn pages() -> impl Iterator<Item = u64> {
         let start = (&raw const BLOCKS) as u64;
-        (start..start + size_of::<Blocks>() as u64).step_by(PAGE_BYTES)
+        (start..start + BLOCK_TO_GS as u64).step_by(PAGE_BYTES)
     }
 
-    /// The block of this CPU, wherever it is; the boot CPU's before its descriptors are loaded.
+    /// The block of this CPU, wherever it is.
     pub fn of_this_cpu() -> &'static Self {
-        let mut pointer = [0_u16; 5];
-        // SAFETY: stores ten bytes.
-        unsafe {
-            asm!("sgdt [{}]", in(reg) &mut pointer, options(nostack, preserves_flags));
-        }
-        let [_, words @ ..] = pointer;
-        let base = words
-            .iter()
-            .rev()
-            .fold(0, |base, &word| base << 16 | u64::from(word));
-        let first = (&raw const BLOCKS) as u64 + offset_of!(CpuBlock, segments) as u64;
-        let index = base.wrapping_sub(first) / size_of::<Self>() as u64;
-        BLOCKS.0.get(index as usize).unwrap_or(&BLOCKS.0[0])
+        let first = (&raw const BLOCKS.hidden) as u64;
+        let index = cpu::read_msr(Msr::GsBase).wrapping_sub(first) / size_of::<Guarded>() as u64;
+        BLOCKS.shown.get(index as usize).unwrap_or(&BLOCKS.shown[0])
     }
 
     /// The CPU's number.
@@ -350,7 +361,7 @@ impl Cpus {
     /// All that run but this one.
     pub fn others(&self) -> impl Iterator<Item = &'static CpuBlock> + use<> {
         let this = self.this;
-        BLOCKS.0[..Self::count().min(CPUS_MAX)]
+        BLOCKS.shown[..Self::count().min(CPUS_MAX)]
             .iter()
             .filter(move |block| !core::ptr::eq(*block, this))
     }
@@ -390,7 +401,12 @@ impl Cpus {
                 stopped[usize::from(other.id().0)] = true;
             }
         }
-        for (block, _) in BLOCKS.0.iter().zip(stopped).filter(|(_, stopped)| *stopped) {
+        for (block, _) in BLOCKS
+            .shown
+            .iter()
+            .zip(stopped)
+            .filter(|(_, stopped)| *stopped)
+        {
             Self::wait_while_in_user(block);
         }
     }

@@ -13,7 +13,7 @@ use nonos_abi::{PAGE_BYTES, Syscall};
 use nonos_kernel_core::machine::{CPUS_MAX, UserContext};
 
 use crate::cpu::{Msr, rflags};
-use crate::cpus::CpuBlock;
+use crate::cpus::{self, BLOCK_TO_GS, CpuBlock};
 use crate::interrupts::ENTRY_STACK;
 use crate::{cet, gdt, report};
 
@@ -71,19 +71,28 @@ unsafe extern "C" {
     static etext: u8;
 }
 
+/// Where GS.base has a place in a CPU's block.
+const fn of_block(offset: usize) -> isize {
+    offset as isize - BLOCK_TO_GS as isize
+}
+
 // SAFETY: it holds the invariants at the top of `entry.s`; offsets of fields and addresses of functions are the compiler's.
 global_asm!(
     include_str!("entry.s"),
     start = sym crate::start::start,
     start_cpu = sym crate::smp::start_cpu,
     fatal = sym report::fatal,
-    kernel_rsp = const offset_of!(CpuBlock, kernel_rsp),
-    context = const offset_of!(CpuBlock, context),
-    user_rsp = const offset_of!(CpuBlock, user_rsp),
-    user_cr3 = const offset_of!(CpuBlock, user_cr3),
-    kernel_cr3 = const offset_of!(CpuBlock, kernel_cr3),
-    keep_cached = const offset_of!(CpuBlock, keep_cached),
-    entry_stack = const offset_of!(CpuBlock, task) + ENTRY_STACK,
+    kernel_rsp = const of_block(offset_of!(CpuBlock, kernel_rsp)),
+    context = const of_block(offset_of!(CpuBlock, context)),
+    user_rsp = const of_block(offset_of!(CpuBlock, user_rsp)),
+    user_cr3 = const of_block(offset_of!(CpuBlock, user_cr3)),
+    kernel_cr3 = const of_block(offset_of!(CpuBlock, kernel_cr3)),
+    keep_cached = const of_block(offset_of!(CpuBlock, keep_cached)),
+    entry_stack = const of_block(offset_of!(CpuBlock, task) + ENTRY_STACK),
+    boot_block = sym cpus::BLOCKS,
+    block_to_gs = const BLOCK_TO_GS,
+    descriptors_to_gs = const BLOCK_TO_GS - offset_of!(CpuBlock, segments),
+    gs_base = const Msr::GsBase as u32,
     rax = const offset_of!(UserContext, rax),
     rbx = const offset_of!(UserContext, rbx),
     rcx = const offset_of!(UserContext, rcx),
@@ -140,7 +149,7 @@ const _: () =
 /// loop that is there has little to keep.
 ///
 /// # Safety
-/// GS.base is this CPU's block, segments and entry points are set up, the thread's address space is loaded, and its FPU
+/// GS.base is this CPU's, segments and entry points are set up, the thread's address space is loaded, and its FPU
 /// state is in the registers. Nobody else touches the context, which stays where it is, until this returns.
 #[inline(always)]
 pub unsafe fn enter_user(

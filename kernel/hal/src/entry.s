@@ -1,12 +1,12 @@
 // Every way into the kernel and out of it.
 //
 // Invariants:
-// - In the kernel GS.base is the block of the CPU (cpus.rs), everything else here is on that CPU's stacks, so all CPUs
+// - In the kernel GS.base is the CPU's (cpus.rs), everything else here is on that CPU's stacks, so all CPUs
 //   may be in here at once: nothing here needs the kernel lock.
-// - In the kernel GS.base is the block; in user space it is the user's, and KERNEL_GS_BASE holds the
+// - In the kernel GS.base is the CPU's, from before the first Rust code on, which finds the stack protector's value by it; in user space it is the user's, and KERNEL_GS_BASE holds the
 //   kernel's. `swapgs` runs exactly once on each crossing of the privilege boundary, decided by the CPL in the
 //   interrupt frame, never by guessing.
-// - Double fault, NMI and machine check never return, never use GS and load the boot page tables, so they may hit anywhere,
+// - Double fault, NMI and machine check never return, set GS.base anew and load the boot page tables, so they may hit anywhere,
 //   also between `syscall` and `swapgs` or between `swapgs` and `sysretq`, and with either tables of a process.
 // - A debug exception in the kernel (the kernel sets no breakpoints and never TF) is cleared and dropped without GS.
 // - The kernel runs with interrupts off. Only `nonos_idle` turns them on, and an interrupt there returns to it with its vector.
@@ -20,6 +20,17 @@
 .balign 4096
 nonos_trampoline:
 
+// Sets GS.base, from a place of the CPU's block in rax at this distance. Changes rax, rcx, rdx.
+.macro set_gs distance
+    xor ecx, ecx
+    mov gs, ecx
+    add rax, \distance
+    mov rdx, rax
+    shr rdx, 32
+    mov ecx, {gs_base}
+    wrmsr
+.endm
+
 // From the boot loader: rdi BootInfo, rsi CR3, rdx stack (nonos_abi::boot). The first instruction drops the
 // firmware's identity map: the loader maps this page at the same address in both tables.
 .globl _start
@@ -28,6 +39,8 @@ _start:
     mov cr3, rsi
     mov rsp, rdx
     cld
+    lea rax, [rip + {boot_block}]
+    set_gs {block_to_gs}
     call {start}
     ud2
 .size _start, . - _start
@@ -39,6 +52,8 @@ nonos_cpu_start:
     endbr64
     mov cr3, rsi
     cld
+    mov rax, rdi
+    set_gs {block_to_gs}
     call {start_cpu}
     ud2
 .size nonos_cpu_start, . - nonos_cpu_start
@@ -107,8 +122,7 @@ nonos_idle:
     hlt                             // no interrupt comes before (SDM vol. 2, STI)
     test eax, eax
     jz 1b
-    ret
-    int3
+    jmp __x86_return_thunk
 .size nonos_idle, . - nonos_idle
 
 // `syscall` (LSTAR). rcx = rip and r11 = rflags of the user; the stack is still the user's.
@@ -285,6 +299,10 @@ nonos_fatal:
     push {clear_flags}
     popfq
     and rsp, -16
+    sub rsp, 16
+    sgdt [rsp + 6]                  // limit, base
+    mov rax, [rsp + 8]
+    set_gs {descriptors_to_gs}
     call {fatal}
     ud2
 .size nonos_fatal, . - nonos_fatal
@@ -438,24 +456,25 @@ nonos_forget_predictions:
     .byte 0xF3, 0x48, 0x0F, 0xAE, 0xE8      // incsspq rax
 3:
     lfence
-    ret
-    int3
+    jmp __x86_return_thunk
 .size nonos_forget_predictions, . - nonos_forget_predictions
 
 // Overwrites the history of branches with this loop's (Intel, "Branch History Injection": the sequence for CPUs with enhanced IBRS and without
-// BHI_DIS_S). Changes rax and rcx.
+// BHI_DIS_S), with its two returns in upper halves of cache lines (thunks.s). Changes rax and rcx.
 .type nonos_forget_history, @function
 nonos_forget_history:
     mov ecx, 5
     call 1f
     lfence
-    ret
-    int3
-.balign 64
+    jmp __x86_return_thunk
+.balign 64, 0xCC
+    .skip 27, 0xCC
 1:
     call 2f
     ret
     int3
+.balign 64, 0xCC
+    .skip 14, 0xCC
 2:
     mov eax, 5
 3:

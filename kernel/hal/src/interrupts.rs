@@ -137,7 +137,7 @@ pub unsafe fn fill_idt(window: &mut Window, frame: FrameNumber, root: u64) {
     unsafe { window.with(frame, fill) };
 }
 
-/// Loads the descriptors and the entry points of this CPU.
+/// Loads the descriptors and the entry points of this CPU. GS stays as `entry.s` has set it.
 ///
 /// # Safety
 /// The block is this CPU's, its stacks are made, the IDT is filled. Interrupts are off.
@@ -146,7 +146,6 @@ pub unsafe fn load(block: &'static CpuBlock) {
     unsafe {
         load_segments(block);
         load_idt();
-        cpu::write_msr(Msr::GsBase, core::ptr::from_ref(block) as u64);
         cpu::write_msr(Msr::KernelGsBase, 0);
         cpu::write_msr(Msr::Star, gdt::STAR);
         cpu::write_msr(Msr::LongStar, entry::syscall_entry());
@@ -179,7 +178,6 @@ unsafe fn load_segments(block: &'static CpuBlock) {
             "mov ds, {null:x}",
             "mov es, {null:x}",
             "mov fs, {null:x}",
-            "mov gs, {null:x}",
             "lldt {null:x}",
             "ltr {task:x}",
             pointer = in(reg) &pointer,

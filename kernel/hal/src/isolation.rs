@@ -28,7 +28,8 @@ use crate::{audit, entry, interrupts, protection};
 static WHY: AtomicU64 = AtomicU64::new(why::OFF);
 
 /// Decides whether user mode gets tables of its own: when the CPU has Meltdown, or the signed image says so. Nothing says that it does
-/// not on a CPU that needs it. Returns what else is to be done, and this ([`remedy`]).
+/// not on a CPU that needs it. Returns what else is to be done, and this ([`remedy`]). Not inlined: the bench replaces it.
+#[inline(never)]
 pub fn decide(info: &BootInfo, payload: &[u8]) -> u64 {
     // An archive that cannot be read stops the kernel later, before any program runs.
     let is_asked = || Archive::parse(payload).is_ok_and(|archive| archive.get(KPTI).is_some());

@@ -77,11 +77,11 @@ pub fn stop_because(reason: fmt::Arguments<'_>) -> ! {
     stop_with(|report| report.reason(reason))
 }
 
-/// Writes a report and stops the machine; a fault while doing so only stops it.
+/// Writes a report and stops the machine; after a fault while doing so there is no other report, but memory is wiped.
 fn stop_with(write: impl FnOnce(&mut Report) -> fmt::Result) -> ! {
     if stop::claim() == Claim::Again {
         let _ = Serial.write_str("\nnonos: another fault while stopping\n");
-        cpu::stop();
+        stop::finish(Ending::Halt);
     }
     let mut report = Report::new();
     // Writing to the port and the screen cannot fail.

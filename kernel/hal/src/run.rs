@@ -37,6 +37,7 @@ use crate::cpus::{self, CpuBlock};
 use crate::entry::{self, Exit};
 use crate::machine::Hal;
 use crate::smp::{self, Job};
+use crate::stop;
 
 /// The kernel's logic, as the loop needs it. All functions return what the CPU that `machine` names runs from now on. No other CPU is
 /// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
@@ -76,6 +77,7 @@ fn run_all<L: Logic>(mut system: System<L>) -> ! {
         function: run_cpu::<L>,
         system: pointer.cast(),
     };
+    stop::set_iommus(&raw const system.hal.iommus);
     // SAFETY: this never returns, so both values live as long as the kernel; this CPU has the lock, and the others get it by taking
     // it.
     unsafe {

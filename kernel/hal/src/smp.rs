@@ -233,6 +233,8 @@ impl Starter<'_> {
                 block.stack_top.store(top, Ordering::Relaxed);
             }
         }
+        let guard = self.info.stack_guards[usize::from(block.id().0)];
+        block.guarded().set_stack_guard(guard);
         block.apic_id.store(id, Ordering::Relaxed);
         block.nothing_set();
         block.start_step.store(0, Ordering::Relaxed);

@@ -21,9 +21,7 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{
-    audit, cet, cpu, entry, interrupts, isolation, mitigations, protection, stack_guard, stop,
-};
+use crate::{audit, cet, cpu, entry, interrupts, isolation, mitigations, protection, stop};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -40,7 +38,8 @@ pub extern "C" fn start(info: *const BootInfo) -> ! {
         Ok(info) => info,
         Err(error) => crate::stop!("{error}"),
     };
-    stack_guard::set(info.stack_guard);
+    let [first, ..] = info.stack_guards;
+    CpuBlock::of(0).guarded().set_stack_guard(first);
     stop::set_boot_info(info);
     // SAFETY: the record is checked, and this is the one start.
     let machine = unsafe { build(info, tsc_at_start, serial) };

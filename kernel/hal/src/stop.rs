@@ -1,8 +1,8 @@
 //! The end: memory wiped, then power off, restart, or halt.
 //!
 //! Everything that a program or the kernel wrote is overwritten: all memory given to programs, the kernel
-//! region but for the page tables in use, the kernel stack, and the boot loader's seed. This runs on a stack of
-//! its own, so that the kernel stack can go, too. What stays is the kernel's code and constants, the unpacked
+//! region but for the page tables in use, the kernel stack, and the boot loader's random numbers. This runs on a stack of
+//! its own, so that the kernel stack can go, too. Before, all memory is taken from devices. What stays is the kernel's code and constants, the unpacked
 //! payload and the event log, which the signed image and the firmware made.
 //!
 //! One CPU ends the machine: the first that wants to ([`claim`]). It halts the others before it wipes, by an
@@ -10,7 +10,8 @@
 
 use core::fmt::Write;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::{Acpi, BootInfo, memory_kind};
@@ -20,6 +21,7 @@ use crate::apic::LocalApic;
 use crate::cpu;
 use crate::cpus::{CpuBlock, Cpus};
 use crate::entry;
+use crate::iommu::Iommus;
 use crate::private::Window;
 use crate::screen::Screen;
 use crate::serial::Serial;
@@ -46,6 +48,12 @@ static ROOT: AtomicU64 = AtomicU64::new(0);
 static KEEP_BYTES: AtomicU64 = AtomicU64::new(0);
 static SEED_PHYSICAL: AtomicU64 = AtomicU64::new(0);
 
+/// The IOMMUs, from when there are programs on.
+static IOMMUS: AtomicPtr<Iommus> = AtomicPtr::new(core::ptr::null_mut());
+
+/// How often wiping began. A fault on the way begins it once more, without what comes before.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
 /// Number of the CPU that ends the machine, plus one; 0 while none does.
 static ENDED_BY: AtomicU32 = AtomicU32::new(0);
 /// CPUs that were halted for that.
@@ -53,6 +61,9 @@ static HALTED: AtomicU32 = AtomicU32::new(0);
 
 /// Most looks at the other CPUs before the end goes on without them; with a pause each, some tenths of a second.
 const HALT_LOOKS: u32 = 10_000_000;
+
+/// Bytes of the seed and what follows it, the values of the stack protector.
+const SECRET_BYTES: usize = offset_of!(BootInfo, entropy_sources) - offset_of!(BootInfo, seed);
 
 /// Makes the boot info known for reports.
 pub fn set_boot_info(info: &'static BootInfo) {
@@ -76,6 +87,11 @@ pub fn root() -> u64 {
 pub unsafe fn prepare(keep_bytes: u64, seed_physical: u64) {
     SEED_PHYSICAL.store(seed_physical, Ordering::Relaxed);
     KEEP_BYTES.store(keep_bytes, Ordering::Relaxed);
+}
+
+/// Makes the IOMMUs known. They stay where they are.
+pub fn set_iommus(iommus: *const Iommus) {
+    IOMMUS.store(iommus.cast_mut(), Ordering::Relaxed);
 }
 
 /// Who ends the machine.
@@ -144,8 +160,11 @@ pub fn payload() -> Option<&'static [u8]> {
     })
 }
 
-/// Wipes memory and ends. The caller has the [`claim`].
+/// Wipes memory and ends. The caller has the [`claim`]. After a second fault on the way it only halts.
 pub fn finish(ending: Ending) -> ! {
+    if BEGUN.fetch_add(1, Ordering::Relaxed) > 1 {
+        cpu::stop();
+    }
     let top = CpuBlock::of_this_cpu().stop_stack.load(Ordering::Relaxed);
     if top == 0 || KEEP_BYTES.load(Ordering::Relaxed) == 0 {
         end(ending);
@@ -176,6 +195,13 @@ extern "C" fn wipe_and_end(ending: u64) -> ! {
 unsafe fn wipe(info: &BootInfo) {
     // SAFETY: the boot tables map the whole kernel's half. Process page tables are about to go.
     unsafe { cpu::write_cr3(root()) };
+    if BEGUN.load(Ordering::Relaxed) == 1 {
+        // SAFETY: null, or the address of a value that stays; nobody else uses it again. What is read of it was written at boot.
+        if let Some(iommus) = unsafe { IOMMUS.load(Ordering::Relaxed).as_ref() } {
+            // SAFETY: nothing else runs. No device writes to what is wiped.
+            unsafe { iommus.close() };
+        }
+    }
     // SAFETY: nobody else runs.
     let mut window = unsafe { Window::first(CpuBlock::of_this_cpu()) };
     let usable = info
@@ -194,7 +220,7 @@ unsafe fn wipe(info: &BootInfo) {
     // SAFETY: the frame of the boot info, read-only elsewhere; the seed is not read again.
     unsafe {
         window.with(FrameNumber((seed / PAGE) as u32), |page| {
-            page[(seed % PAGE) as usize..][..info.seed.len()].fill(0)
+            page[(seed % PAGE) as usize..][..SECRET_BYTES].fill(0)
         });
     }
     let keep = KEEP_BYTES.load(Ordering::Relaxed);

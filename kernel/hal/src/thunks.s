@@ -1,10 +1,24 @@
-// Where every indirect call and jump of the kernel goes (-Zretpoline-external-thunk), with the target in r11.
+// Where every indirect call and jump of the kernel goes (-Zretpoline-external-thunk), with the target in r11, and every return
+// (-Zfunction-return=thunk-extern).
 //
-// A retpoline: what the CPU predicts for `ret` is the endless loop behind `call`, whatever somebody trained its predictors
-// for indirect branches with. Calls and jumps are those of the compiler, after the check of the function's type (kCFI).
+// On CPUs with ITS a return, as any indirect branch, is predicted by what direct branches taught the CPU if its last byte lies in the
+// lower half of a cache line. So all of them lie in the upper one, here and in entry.s.
 
 .section .text.nonos_thunks, "ax", @progbits
-.balign 32
+.balign 64
+.Lthunks:
+// With shadow stacks of the kernel, which refuse the `ret` of a retpoline, a jump to here stands at its start. Only near branches are
+// predicted like indirect ones (SDM vol. 3, IBRS), and branch tracking looks at far ones, too. Intel's CPUs alone jump far to 64 bits.
+__x86_indirect_thunk_r11_far:
+    mov [rsp - 16], r11
+    mov [rsp - 8], cs
+    .byte 0x48                      // REX.W: 64 bits
+    jmp fword ptr [rsp - 16]
+    int3
+
+// A retpoline: what the CPU predicts for `ret` is the endless loop behind `call`, whatever somebody trained its predictors
+// for indirect branches with. Calls and jumps are those of the compiler, after the check of the function's type (kCFI).
+.org .Lthunks + 32, 0xCC
 .globl __x86_indirect_thunk_r11
 .type __x86_indirect_thunk_r11, @function
 __x86_indirect_thunk_r11:
@@ -19,12 +33,12 @@ __x86_indirect_thunk_r11:
     int3
 .size __x86_indirect_thunk_r11, . - __x86_indirect_thunk_r11
 
-// With shadow stacks of the kernel, which refuse that `ret`, a jump to here stands at its start. Only near branches are predicted like
-// indirect ones (SDM vol. 3, IBRS), and branch tracking looks at far ones, too. Intel's CPUs alone jump far to 64 bits.
-__x86_indirect_thunk_r11_far:
-    mov [rsp - 16], r11
-    mov [rsp - 8], cs
-    .byte 0x48                      // REX.W: 64 bits
-    jmp fword ptr [rsp - 16]
+.globl __x86_return_thunk
+.type __x86_return_thunk, @function
+__x86_return_thunk:
+    ret
     int3
+.size __x86_return_thunk, . - __x86_return_thunk
+// An error when it reaches the next line.
+.org .Lthunks + 64, 0xCC
 .text

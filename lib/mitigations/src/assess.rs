@@ -52,6 +52,7 @@ fn affected(cpu: &CpuSecurity, issue: Issue) -> (State, &'static str) {
     let clears = kernel(does::BUFFERS_CLEARED);
     let cleared = (Mitigated, "buffers cleared at exits (VERW)");
     let not_cleared = (Vulnerable, "the microcode does not clear buffers");
+    let aligned = kernel(does::RETURNS_ALIGNED);
     let barrier_on_entry = (Mitigated, "IBPB at entries into the kernel");
     match issue {
         Issue::Meltdown if kernel(does::PAGE_TABLES_ISOLATED) => {
@@ -96,6 +97,13 @@ fn affected(cpu: &CpuSecurity, issue: Issue) -> (State, &'static str) {
         Issue::Bhi if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
         Issue::Bhi => (Vulnerable, "neither BHI_DIS_S nor retpolines"),
         Issue::Its if kernel(does::BARRIER_ON_ENTRY) => barrier_on_entry,
+        Issue::Its if aligned && kernel(does::FAR_JUMPS) => {
+            (Mitigated, "far jumps, aligned returns")
+        }
+        // As returns are aligned, so is that of the retpoline, which whatever predicts returns may predict.
+        Issue::Its if aligned && kernel(does::RETPOLINES) => {
+            (Mitigated, "retpolines, aligned returns")
+        }
         Issue::Its if kernel(does::FAR_JUMPS) => (InPart, "far jumps; returns can be trained"),
         Issue::Its if retpolines_hold(cpu) => (InPart, "retpolines; returns can be trained"),
         Issue::Its => (Vulnerable, "indirect branches can be trained"),

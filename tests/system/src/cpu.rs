@@ -13,6 +13,7 @@ pub struct Registers {
     pub efer: u64,
     pub gdt_base: u64,
     pub idt_base: u64,
+    pub gs_base: u64,
 }
 
 /// Protected mode.
@@ -112,13 +113,19 @@ impl Registers {
             efer: field(text, "EFER=")?,
             gdt_base: field(text, "GDT=")?,
             idt_base: field(text, "IDT=")?,
+            // Behind the selector.
+            gs_base: hexadecimal(text.split_once("GS =")?.1.split_whitespace().nth(1)?)?,
         })
     }
 }
 
 /// The hexadecimal number after `name`.
 fn field(text: &str, name: &str) -> Option<u64> {
-    let value = text[text.find(name)? + name.len()..].trim_start();
+    hexadecimal(text[text.find(name)? + name.len()..].trim_start())
+}
+
+/// The hexadecimal number that a text begins with.
+fn hexadecimal(value: &str) -> Option<u64> {
     let end = value
         .find(|c: char| !c.is_ascii_hexdigit())
         .unwrap_or(value.len());
@@ -137,6 +144,7 @@ RAX=0000000000000000 RBX=0000000000000001 RCX=0000000000000000 RDX=0000000000000
 RSI=0000000000000000 RDI=0000000000000000 RBP=0000000000000000 RSP=ffffffff8020ff00\r
 RIP=ffffffff80201234 RFL=00000246 [---Z-P-] CPL=3 II=0 A20=1 SMM=0 HLT=1\r
 ES =0030 0000000000000000 ffffffff 00cf9300 DPL=0 DS   [-WA]\r
+GS =0000 ffffffff80302200 00000000 00000000\r
 GDT=     ffffffff80300000 00000047\r
 IDT=     ffffffff80301000 00000fff\r
 CR0=80010033 CR2=0000000000000000 CR3=000000000fc01000 CR4=00300668\r
@@ -150,6 +158,7 @@ EFER=0000000000000d01\r
         assert_eq!(registers.cr4 & CR4_SMEP, CR4_SMEP);
         assert_eq!(registers.efer & EFER_NXE, EFER_NXE);
         assert_eq!(registers.gdt_base, 0xffff_ffff_8030_0000);
+        assert_eq!(registers.gs_base, 0xffff_ffff_8030_2200);
         assert_eq!(registers.idt_base, 0xffff_ffff_8030_1000);
         assert_eq!(Registers::parse("RIP=0"), None);
         let both = format!("\r\n{text}\r\n{}", text.replace("CPU#0", "CPU#1"));

@@ -9,6 +9,12 @@ use std::path::Path;
 /// Numbers of registers in QEMU's description of x86_64.
 #[derive(Clone, Copy, Debug)]
 pub enum Register {
+    /// RSP.
+    Rsp = 7,
+    /// RIP.
+    Rip = 16,
+    /// The base of GS.
+    GsBase = 25,
     /// CR0.
     Cr0 = 27,
     /// CR4.
@@ -38,7 +44,7 @@ impl Debugger {
         debugger
     }
 
-    /// What a register of the first CPU holds.
+    /// What a register of the CPU that stopped last holds, the first one's before.
     pub fn read(&mut self, register: Register) -> u64 {
         let answer = self.ask(&format!("p{:x}", register as u32));
         let digits = u64::from_str_radix(&answer, 16);
@@ -47,7 +53,7 @@ impl Debugger {
             .swap_bytes()
     }
 
-    /// Changes a register of the first CPU.
+    /// Changes a register of that CPU.
     pub fn write(&mut self, register: Register, value: u64) {
         let number = register as u32;
         let answer = self.ask(&format!("P{number:x}={:016x}", value.swap_bytes()));
@@ -62,6 +68,32 @@ impl Debugger {
         assert_eq!(answer, "OK", "memory at {address:#x}");
     }
 
+    /// This many bytes of memory, up to 1,024, at an address of that CPU; `None` when some are not mapped.
+    pub fn read_memory(&mut self, address: u64, bytes: usize) -> Option<Vec<u8>> {
+        let answer = self.ask(&format!("m{address:x},{bytes:x}"));
+        let digits = answer.as_bytes().chunks(2);
+        let read: Option<Vec<u8>> = digits
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        read.filter(|read| read.len() == bytes)
+    }
+
+    /// Lets the machine run until a CPU is about to execute what is at an address: that CPU is the one that stopped.
+    pub fn run_to(&mut self, address: u64) {
+        assert_eq!(self.ask(&format!("Z1,{address:x},1")), "OK");
+        while self.read(Register::Rip) != address {
+            self.send("c");
+            self.expect_stop();
+        }
+        assert_eq!(self.ask(&format!("z1,{address:x},1")), "OK");
+    }
+
+    /// Has the CPU that stopped execute one instruction.
+    pub fn step(&mut self) {
+        self.send("s");
+        self.expect_stop();
+    }
+
     /// Lets the machine go on.
     pub fn detach(mut self) {
         assert_eq!(self.ask("D"), "OK");
@@ -69,8 +101,7 @@ impl Debugger {
 
     /// Sends a packet and returns the answer.
     fn ask(&mut self, packet: &str) -> String {
-        let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
-        write!(self.output, "${packet}#{sum:02x}").expect("the stub listens");
+        self.send(packet);
         loop {
             let answer = self.answer();
             // That the machine stopped, when one attaches, it says unasked.
@@ -78,6 +109,19 @@ impl Debugger {
                 return answer;
             }
         }
+    }
+
+    fn send(&mut self, packet: &str) {
+        let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
+        write!(self.output, "${packet}#{sum:02x}").expect("the stub listens");
+    }
+
+    fn expect_stop(&mut self) {
+        let answer = self.answer();
+        assert!(
+            answer.starts_with('T'),
+            "the machine did not stop: {answer}"
+        );
     }
 
     fn answer(&mut self) -> String {

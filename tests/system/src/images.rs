@@ -4,6 +4,7 @@
 //! system for users knows none of them and runs no module that is only for tests. What is made is shared: by the
 //! tests of one program through a `OnceLock`, between programs through a lock file.
 
+use crate::cpu::Registers;
 use crate::scratch::Scratch;
 use nonos_abi::Name;
 use nonos_image::archive::{self, Archive};
@@ -12,6 +13,7 @@ use nonos_image::keys::SecretKeys;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use xtask::harden::code::Code;
 use xtask::image::{ImageFiles, ImageSpec};
 use xtask::keys::{Keys, Signer};
 use xtask::modules::ModuleSpec;
@@ -165,6 +167,18 @@ impl Image {
     pub fn kernel_symbol(&self, name: &str, bytes: usize) -> (u64, Vec<u8>) {
         let kernel = read(&self.files.kernel_debug);
         made(name, xtask::elf::at_symbol(&kernel, name, bytes))
+    }
+
+    /// Where the kernel of a running machine lies: what is added to addresses of symbols.
+    pub fn kernel_base(&self, registers: &Registers) -> u64 {
+        registers.idt_base - self.kernel_symbol("nonos_idt", 0).0
+    }
+
+    /// Address of a function of the kernel before it is placed, by its name without what it is generic over.
+    pub fn kernel_function(&self, name: &str) -> u64 {
+        let code = made("the kernel", Code::read(&read(&self.files.kernel_debug)));
+        let found = code.find(name);
+        found.unwrap_or_else(|| panic!("no function {name}"))
     }
 
     /// Names of the modules in it that start with `prefix`.

@@ -1,6 +1,9 @@
 //! What the compiler put into the binaries: that it is there, and that it stops what it is there for.
 
+use serde_json::json;
 use system_tests::altered;
+use system_tests::attack::{at_prompt, run_beside};
+use system_tests::gdb::{Debugger, Register};
 use system_tests::images;
 use system_tests::machine::{HALTED, Machine, STOPPED};
 use system_tests::scratch::Scratch;
@@ -85,4 +88,99 @@ fn a_check_that_fails_stops_the_kernel_and_the_report_says_where() {
         "{report}"
     );
     assert!(report.contains("  perhaps called from nonos_"), "{report}");
+}
+
+/// Where the compiler has the stack protector's value read, behind GS.
+const STACK_GUARD: u64 = 0x28;
+/// A processor's part of what GS points to.
+const PER_PROCESSOR: u64 = 512;
+
+/// Called by a protected function at each interrupt; and while a report is written.
+const HANDLE: &str = "<nonos_kernel_core::kernel::Kernel>::handle";
+const WRITE_REPORT: &str = "<nonos_hal::report::Report as core::fmt::Write>::write_str";
+
+/// Changes what a protected function keeps of its processor's value on the stack: of those that have called what is at this address, the
+/// last. Waits until it is called on this processor.
+fn overwrite_stack(debugger: &mut Debugger, called: u64, processor: u64) {
+    let gs = loop {
+        debugger.run_to(called);
+        let gs = debugger.read(Register::GsBase);
+        if gs % 4096 / PER_PROCESSOR == processor {
+            break gs;
+        }
+        debugger.step();
+    };
+    let value = debugger.read_memory(gs + STACK_GUARD, 8);
+    let top = debugger.read(Register::Rsp);
+    let kept = (top..)
+        .step_by(8)
+        .find(|&word| {
+            let found = debugger.read_memory(word, 8);
+            assert!(found.is_some(), "no protected function is on the stack");
+            found == value
+        })
+        .expect("the stack ends");
+    let changed = value
+        .unwrap_or_default()
+        .iter()
+        .map(|byte| !byte)
+        .collect::<Vec<_>>();
+    debugger.write_memory(kept, &changed);
+}
+
+/// The address of a function in the kernel of a machine that stands still.
+fn address_of(machine: &mut Machine, function: &str) -> u64 {
+    let image = images::with_adversaries();
+    image.kernel_base(&machine.registers()) + image.kernel_function(function)
+}
+
+#[test]
+fn the_kernel_stack_of_every_processor_is_protected() {
+    for processor in [0, 1] {
+        let mut machine = at_prompt(2);
+        // Threads take turns on each processor.
+        run_beside(&mut machine, "adv-all-cpus", "spinning on");
+        machine.stop();
+        let called = address_of(&mut machine, HANDLE);
+        machine.debug(|debugger| overwrite_stack(debugger, called, processor));
+        machine.expect(STOPPED);
+        let report = machine.expect(HALTED);
+        machine.check_contains(&report, "a function wrote past its part of the stack");
+        machine.check_contains(&report, &format!("  on CPU {processor}\n"));
+    }
+}
+
+#[test]
+fn the_stacks_for_faults_are_protected_and_memory_is_wiped_nevertheless() {
+    const DOUBLE_FAULT: &str = "double fault";
+    type Cause = fn(&mut Machine);
+    let causes: [(&str, Cause); 3] = [
+        ("non-maskable interrupt", Machine::inject_nmi),
+        ("machine check", |machine| {
+            // Valid, uncorrected, enabled, context corrupt (SDM vol. 3, 15.3.2.2).
+            let line = "mce 0 1 0xb200000000000000 5 0 0";
+            machine.monitor("human-monitor-command", json!({ "command-line": line }));
+        }),
+        (DOUBLE_FAULT, |_| ()),
+    ];
+    for (name, cause) in causes {
+        let mut machine = at_prompt(1);
+        run_beside(&mut machine, "adv-all-cpus", "spinning on");
+        machine.stop();
+        let often_called = address_of(&mut machine, HANDLE);
+        let called = address_of(&mut machine, WRITE_REPORT);
+        cause(&mut machine);
+        machine.debug(|debugger| {
+            if name == DOUBLE_FAULT {
+                // No stack: what the function pushes cannot be written, nor can the fault be delivered that this is.
+                debugger.run_to(often_called);
+                debugger.write(Register::Rsp, 16);
+            }
+            overwrite_stack(debugger, called, 0);
+        });
+        machine.expect(STOPPED);
+        let report = machine.expect(HALTED);
+        machine.check_contains(&report, name);
+        machine.check_contains(&report, "nonos: another fault while stopping");
+    }
 }

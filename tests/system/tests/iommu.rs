@@ -5,7 +5,7 @@ use std::fs;
 use system_tests::attack::{expect_unharmed, services};
 use system_tests::edu::{self, COPY_BYTES, Edu};
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{HALTED, Machine};
 use system_tests::paging::UPPER_HALF;
 use system_tests::shell::{is_marked, row};
 use xtask::qemu::MachineConfig;
@@ -154,6 +154,36 @@ fn a_device_raises_no_interrupt_in_the_name_of_another() {
     machine.check_contains(&said, "invalid IRTE SID");
     let help = machine.command("help");
     machine.check_contains(&help, "status");
+}
+
+#[test]
+fn no_device_writes_to_memory_that_was_wiped_at_the_end() {
+    /// What the referee has its device copy.
+    const PATTERN: [u8; 8] = 0xC0FF_EE00_5EED_F00D_u64.to_le_bytes();
+    let config = images::with_referee().machine_with_cpus(2);
+    let (mut machine, mut edu) = edu::start(config, &IOMMU);
+    machine.expect("ready: copy");
+    edu.find();
+    edu.read_memory(DEVICE_ADDRESS);
+    edu.write_memory(DEVICE_ADDRESS + PAGE_BYTES as u64);
+    // The device has its memory, and the unit has cached where that is.
+    machine.expect("ready: write beside");
+    machine.stop();
+    let dump = machine.dump_memory();
+    let pages = (0..dump.len()).step_by(PAGE_BYTES);
+    let copies: Vec<_> = pages
+        .filter(|&page| dump[page..].starts_with(&PATTERN))
+        .collect();
+    machine.check_equal(copies.len(), 2, "pages with what was copied");
+    machine.inject_nmi();
+    machine.go_on();
+    machine.expect(HALTED);
+    edu.write_memory(DEVICE_ADDRESS);
+    edu.write_memory(DEVICE_ADDRESS + PAGE_BYTES as u64);
+    for page in copies {
+        let found = machine.read_memory(page as u64, COPY_BYTES);
+        machine.check(found.iter().all(|&byte| byte == 0), "memory was written");
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ struct InRing3 {
     registers: Vec<Registers>,
     /// What the kernel's half held when the first processor was in the kernel.
     kernel: Vec<Mapping>,
+    /// GS.base then: the stack protector's value lies behind it.
+    kernel_gs: u64,
 }
 
 fn in_ring_3(mut machine: Machine) -> InRing3 {
@@ -53,6 +55,7 @@ fn in_ring_3(mut machine: Machine) -> InRing3 {
         dump,
         registers,
         kernel,
+        kernel_gs: in_kernel[0].gs_base,
     }
 }
 
@@ -69,6 +72,7 @@ fn in_ring_3_an_affected_processor_has_the_way_into_the_kernel_and_nothing_else_
             dump,
             registers,
             kernel,
+            kernel_gs,
         } = in_ring_3(machine(AFFECTED, cpus));
         let code = paging::kernel_code(&kernel);
         for (number, of_cpu) in registers.iter().enumerate() {
@@ -77,6 +81,9 @@ fn in_ring_3_an_affected_processor_has_the_way_into_the_kernel_and_nothing_else_
             machine.check(user > 0, &format!("processor {number} has no user space"));
             let mut seen = upper(mappings);
             let all = format!("what processor {number} of {cpus} has: {seen:#?}");
+            let guards = |page: &Mapping| page.holds(kernel_gs);
+            machine.check(kernel.iter().any(guards), "no page behind GS");
+            machine.check(!seen.iter().any(guards), &all);
             // At the same addresses as in the kernel, with the same rights, and not for programs to use.
             let same = |page: &Mapping| kernel.contains(page) && !page.user && page.bytes == 4096;
             machine.check(seen.iter().all(same), &all);
@@ -127,6 +134,7 @@ fn no_page_breaks_the_rules_in_either_table_of_an_address_space() {
         dump,
         registers,
         kernel,
+        ..
     } = in_ring_3(machine(AFFECTED, 1));
     // Tables of user mode share the kernel's entry with this one's; those of the kernel, with those that the kernel ran with.
     let for_user = machine.address_spaces_like(&dump, registers[0].cr3, &kernel);
@@ -155,6 +163,7 @@ fn a_processor_without_the_flaw_keeps_its_tables_and_status_says_why() {
             dump,
             registers,
             kernel,
+            ..
         } = in_ring_3(self::machine(model, 2));
         for of_cpu in registers {
             let seen = upper(machine.mappings(&dump, of_cpu.cr3));
@@ -190,6 +199,7 @@ fn a_signed_image_can_ask_for_it_on_a_processor_without_the_flaw() {
         dump,
         registers,
         kernel,
+        ..
     } = in_ring_3(machine);
     for of_cpu in registers {
         let seen = upper(machine.mappings(&dump, of_cpu.cr3)).len();

@@ -103,7 +103,7 @@ const CPUS: [Expected; 7] = [
             ("Retbleed", NO_ENTRY_BARRIER),
             ("Downfall", "mitigated: AVX off, no microcode"),
             BHI,
-            ("ITS", "IN PART: retpolines; returns can be trained"),
+            ("ITS", "mitigated: retpolines, aligned returns"),
         ],
     },
     Expected {
@@ -226,8 +226,7 @@ struct Detour {
 }
 
 fn detours(machine: &mut Machine, image: &Image) -> Vec<Detour> {
-    let offset = |name| image.kernel_symbol(name, 0).0;
-    let kernel = machine.registers().idt_base - offset("nonos_idt");
+    let kernel = image.kernel_base(&machine.registers());
     let (start, table) = image.kernel_symbol("nonos_detours", DETOURS * 12);
     let word = |at: usize| u32::from_le_bytes(table[at..][..4].try_into().expect("four bytes"));
     // Places are counted from the word that says them.

@@ -51,6 +51,28 @@ fn every_processor_has_a_stack_and_descriptor_table_of_its_own() {
     }
 }
 
+#[test]
+fn every_processor_has_a_stack_protector_value_of_its_own_and_another_at_each_boot() {
+    let mut values = Vec::new();
+    for cpus in CPUS {
+        let mut machine = saved::at_prompt(&images::system().machine_with_cpus(cpus));
+        let all = at_rest(&mut machine);
+        machine.debug(|debugger| {
+            for registers in all {
+                // Where the compiler has the value read.
+                let value = debugger.read_memory(registers.gs_base + 0x28, 8);
+                values.push(value.expect("the kernel has the value mapped"));
+            }
+        });
+    }
+    let random = |value: &Vec<u8>| value.iter().filter(|&&byte| byte != 0).count() > 4;
+    assert!(values.iter().all(random), "{values:x?}");
+    let found = values.len();
+    values.sort();
+    values.dedup();
+    assert_eq!((found, values.len()), (7, 7), "{values:x?}");
+}
+
 /// Registers of all processors at a moment when each is in the kernel: it idles there.
 fn at_rest(machine: &mut Machine) -> Vec<cpu::Registers> {
     let mut found = Vec::new();
@@ -58,7 +80,10 @@ fn at_rest(machine: &mut Machine) -> Vec<cpu::Registers> {
         machine.stop();
         found = machine.registers_of_all();
         machine.go_on();
-        found.iter().all(|registers| registers.cpl == 0)
+        // On the way in, GS is still the program's, which is 0.
+        found
+            .iter()
+            .all(|registers| registers.cpl == 0 && registers.gs_base != 0)
     });
     found
 }

@@ -2,7 +2,8 @@
 //!
 //! Code is decoded from symbol to symbol. A function's address is taken where a relocated word or a `lea` holds it: to those the
 //! program can jump, so they begin with `endbr64` (CET, SDM vol. 1, 17.3) and have the number of their type before them
-//! (kCFI). Every indirect branch compares that number first, and in the kernel leaves through a thunk.
+//! (kCFI). Every indirect branch compares that number first, and in the kernel leaves through a thunk. There the stack protector's
+//! value is the CPU's own, and returns lie in upper halves of cache lines (ITS).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ use super::{Finding, without};
 
 /// Prefix of the kernel's thunks for indirect branches; the register with the target follows.
 const THUNK: &str = "__x86_indirect_thunk_";
+/// Where the kernel has the stack protector's value, behind GS.base.
+const STACK_GUARD: u64 = 0x28;
 /// Called when the stack protector finds something.
 const STACK_OVERWRITTEN: &str = "__stack_chk_fail";
 /// Entered by the CPU, the kernel or the boot loader, never by a call of this program: no call compares their type.
@@ -158,9 +161,11 @@ struct Seen {
     unchecked: Vec<String>,
     checked: usize,
     untracked: Vec<String>,
+    trainable: Vec<String>,
     unstopped: Vec<String>,
     returns: usize,
     protected: BTreeSet<u64>,
+    guarded: BTreeSet<u64>,
     taken: BTreeSet<u64>,
 }
 
@@ -186,6 +191,9 @@ impl Seen {
         if target_name == STACK_OVERWRITTEN {
             self.protected.insert(start);
         }
+        if reads_stack_guard(instruction) {
+            self.guarded.insert(start);
+        }
         let in_thunk = name.starts_with(THUNK);
         let by_itself = matches!(
             instruction.flow_control(),
@@ -210,6 +218,9 @@ impl Seen {
         }
         if instruction.mnemonic() == Mnemonic::Ret {
             self.returns += 1;
+            if (instruction.next_ip() - 1) & UPPER_HALF == 0 {
+                self.trainable.push(code.place(at));
+            }
             if code.at(instruction.next_ip()).first() != Some(&INT3) {
                 self.unstopped.push(code.place(at));
             }
@@ -286,16 +297,41 @@ impl Seen {
                 String::new(),
                 &bare,
             ));
+            findings.push(without(
+                "every return in the upper half of a cache line",
+                format!("{} returns", self.returns),
+                &self.trainable,
+            ));
+            let shared = self.protected.difference(&self.guarded);
+            let shared: Vec<_> = shared.map(|start| code.place(*start)).collect();
+            findings.push(without(
+                "stack protector: a value of each CPU's",
+                format!("in {} functions", self.guarded.len()),
+                &shared,
+            ));
         }
         findings
     }
 }
 
 const INT3: u8 = 0xCC;
+/// The bit of an address that says which half of a cache line it lies in.
+const UPPER_HALF: u64 = 32;
 const ENDBR64: [u8; 4] = [0xF3, 0x0F, 0x1E, 0xFA];
 /// The number of a type stands in a `mov eax, number`, right before the function.
 const MOV_EAX: u8 = 0xB8;
 const TYPE_BYTES: u64 = 5;
+
+/// Whether it reads the stack protector's value of the CPU that runs it.
+fn reads_stack_guard(instruction: &Instruction) -> bool {
+    let memory =
+        (0..instruction.op_count()).any(|operand| instruction.op_kind(operand) == OpKind::Memory);
+    memory
+        && instruction.segment_prefix() == Register::GS
+        && instruction.memory_base() == Register::None
+        && instruction.memory_index() == Register::None
+        && instruction.memory_displacement64() == STACK_GUARD
+}
 
 /// Whether these four instructions, right before an indirect branch, compare the type of what `register` points to:
 /// `mov r10d, -type; add r10d, [register - 4]; je over; ud2`, `over` being `at`.
@@ -423,6 +459,52 @@ mod tests {
         assert_eq!(failing(&code, Indirect::Direct), ["stack protector"]);
     }
 
+    const UD2: &[u8] = &[0x0F, 0x0B];
+    /// `mov rax, gs:[0x28]`
+    const OWN_GUARD: &[u8] = &[0x65, 0x48, 0x8B, 0x04, 0x25, 0x28, 0, 0, 0];
+    /// A call to `__stack_chk_fail`, which begins behind this.
+    const PROTECTED_BY_ITS_END: &[u8] = &[0xE8, 0, 0, 0, 0];
+
+    /// What fails of a kernel with this function.
+    fn of_kernel_with(function: &[&[u8]]) -> Vec<&'static str> {
+        let functions: [(&str, &[&[u8]]); 4] = [
+            ("f", function),
+            ("g", &[OWN_GUARD, PROTECTED_BY_ITS_END]),
+            (STACK_OVERWRITTEN, &[UD2]),
+            ("__x86_indirect_thunk_r11", &[UD2]),
+        ];
+        failing(&program(&functions, &[]), Indirect::ThroughThunks)
+    }
+
+    #[test]
+    fn a_kernel_with_a_return_in_the_lower_half_of_a_cache_line_fails() {
+        for (before, expected) in [
+            (0, &["every return in the upper half of a cache line"][..]),
+            (31, &["every return in the upper half of a cache line"]),
+            (32, &[]),
+            (63, &[]),
+            (64, &["every return in the upper half of a cache line"]),
+        ] {
+            let found = of_kernel_with(&[&vec![0x90; before], RETURN]);
+            assert_eq!(found, expected, "behind {before} bytes");
+        }
+    }
+
+    #[test]
+    fn a_kernel_whose_processors_share_the_stack_protectors_value_fails() {
+        // `f` calls `__stack_chk_fail`, behind `g`.
+        let failing_with = |read: &[u8]| of_kernel_with(&[read, &[0xE8, 14, 0, 0, 0]]);
+        assert_eq!(failing_with(OWN_GUARD), [""; 0]);
+        let shared = ["stack protector: a value of each CPU's"];
+        assert_eq!(failing_with(&[]), shared);
+        // Of FS; of another place; of a place behind a register.
+        for (at, value) in [(0, 0x64), (5, 0x30), (4, 0x20)] {
+            let mut changed = OWN_GUARD.to_vec();
+            changed[at] = value;
+            assert_eq!(failing_with(&changed), shared, "byte {at}");
+        }
+    }
+
     #[test]
     fn functions_whose_address_is_taken_need_a_pad_and_a_type() {
         const PAD: &str = "endbr64 where an address is taken";
@@ -467,10 +549,10 @@ mod tests {
         const THUNK_R11: &str = "__x86_indirect_thunk_r11";
         let failing = |thunk: &str, branch: &[u8]| {
             let functions: [(&str, &[&[u8]]); 4] = [
-                ("f", &[CHECK_R11, branch, RETURN]),
-                (thunk, &[&[0x41, 0xFF, 0xE3], RETURN]),
-                ("g", &[PROTECTED]),
-                (STACK_OVERWRITTEN, &[RETURN]),
+                ("f", &[CHECK_R11, branch, UD2]),
+                (thunk, &[&[0x41, 0xFF, 0xE3], UD2]),
+                ("g", &[OWN_GUARD, PROTECTED_BY_ITS_END]),
+                (STACK_OVERWRITTEN, &[UD2]),
             ];
             failing(&program(&functions, &[]), Indirect::ThroughThunks)
         };

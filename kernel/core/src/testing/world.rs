@@ -520,7 +520,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         remedies: 0,
         spec_control: 0,
         seed: options.seed,
-        stack_guard: 0,
+        stack_guards: [0; machine::CPUS_MAX],
         entropy_sources: 5,
         flags: 0x3F,
         image_security_version: 4,
