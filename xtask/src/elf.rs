@@ -131,6 +131,34 @@ pub fn at_symbol(file: &[u8], name: &str, bytes: usize) -> Result<(u64, Vec<u8>)
     Ok((address, found))
 }
 
+/// Address of a function or static of an ELF file, by its name demangled and without its hash.
+///
+/// # Errors
+/// When the file has none of this name.
+pub fn address_of(file: &[u8], name: &str) -> Result<u64> {
+    let parsed = ElfFile64::<LittleEndian>::parse(file).context("not an ELF file")?;
+    let named = |symbol: &_| {
+        let mangled = ObjectSymbol::name(symbol).unwrap_or_default();
+        format!("{:#}", rustc_demangle::demangle(mangled)) == name
+    };
+    let symbol = parsed.symbols().find(named);
+    Ok(symbol.with_context(|| format!("no {name}"))?.address())
+}
+
+/// Where in an executable stands what lies at an address.
+///
+/// # Errors
+/// When it is no executable, or has nothing there.
+pub fn place(executable: &[u8], address: u64) -> Result<usize> {
+    let executable = nonos_image::elf::Executable::parse(executable)?;
+    let mut segments = executable.segments().iter();
+    let inside = segments.find_map(|segment| {
+        let from = usize::try_from(address.checked_sub(segment.virtual_offset)?).ok()?;
+        (from < segment.file_bytes).then_some(segment.file_offset + from)
+    });
+    inside.with_context(|| format!("nothing at {address:#x}"))
+}
+
 /// Checks what the format asks of an executable, so that a mistake in linking shows in the build and not at boot.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use nonos_image::archive::Archive;
 use nonos_image::{anchors, archive, image};
 
 use crate::build::{Builder, Protection, Tree};
@@ -90,14 +91,53 @@ pub fn build_image(spec: &ImageSpec) -> Result<ImageFiles> {
 /// When a tool is missing or a step fails.
 pub fn build_weak_image(spec: &ImageSpec, without: &[Protection]) -> Result<ImageFiles> {
     let toolchain = packages::ensure(false)?;
-    let folder = paths::target().join("weak");
-    let keys = Keys::at(&folder.join("keys"))?;
     let tree = Tree {
-        target: folder.join("system"),
+        target: weak_folder().join("system"),
         ..Tree::here()
     };
+    let keys = weak_keys()?;
     let weak = Builder::new(toolchain.clone(), tree)?.without(without);
     build(spec, &keys, &weak, &Builder::new(toolchain, Tree::here())?)
+}
+
+/// A weak image with another kernel, in a folder of this name.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn with_kernel(weak: &ImageFiles, kernel: &[u8], name: &str) -> Result<ImageFiles> {
+    let out = weak_folder().join(name);
+    fs::create_dir_all(&out).with_context(|| format!("make {}", out.display()))?;
+    let old = paths::read(&weak.archive)?;
+    let old = Archive::parse(&old).map_err(|error| anyhow!("{error}"))?;
+    let entries: Vec<_> = old
+        .iter()
+        .map(|entry| match entry.name.as_str() {
+            archive::KERNEL => (entry.name, kernel),
+            _ => (entry.name, entry.contents),
+        })
+        .collect();
+    let archive = archive::build(&entries).map_err(|error| anyhow!("{error}"))?;
+    let files = ImageFiles {
+        disk: out.join("disk.img"),
+        system_image: out.join("system.img"),
+        ..weak.clone()
+    };
+    sign_image(
+        &archive,
+        SECURITY_VERSION,
+        &weak_keys()?,
+        &files.system_image,
+    )?;
+    disk::write(&files.disk, &files.boot_loader, Some(&files.system_image))?;
+    Ok(files)
+}
+
+fn weak_folder() -> PathBuf {
+    paths::target().join("weak")
+}
+
+fn weak_keys() -> Result<Keys> {
+    Keys::at(&weak_folder().join("keys"))
 }
 
 /// Builds an image: boot loader and kernel with one builder, modules with the other.

@@ -3,8 +3,8 @@
 
 use crate::images::Image;
 use nonos_image::archive;
-use nonos_image::elf::Executable;
 use std::fs;
+use xtask::elf;
 use xtask::harden::code::Code;
 
 /// A system image whose kernel has some of its bytes changed. Who changes them is told where in the file functions are.
@@ -16,17 +16,11 @@ pub fn system_image(
     let code = Code::read(&linked).expect("the kernel can be read");
     let mut kernel = image.entry(archive::KERNEL);
     let original = kernel.clone();
-    let executable = Executable::parse(&original).expect("the kernel can be loaded");
     let place = |name: &str| {
         let address = code
             .find(name)
             .unwrap_or_else(|| panic!("no function {name}"));
-        let mut segments = executable.segments().iter();
-        let inside = segments.find_map(|segment| {
-            let from = address.checked_sub(segment.virtual_offset)? as usize;
-            (from < segment.file_bytes).then_some(segment.file_offset + from)
-        });
-        inside.expect("the function is loaded")
+        elf::place(&original, address).expect("the function is loaded")
     };
     alter(&mut kernel, &place);
     image.with_entries(&[(archive::KERNEL, kernel)])
