@@ -415,7 +415,7 @@ impl Cpus {
     pub fn drop_space(&self, space: AddressSpace) {
         let holds = |block: &CpuBlock| block.held.load(Ordering::Relaxed) == space.0.0;
         BLOCKS
-            .0
+            .shown
             .iter()
             .for_each(|block| block.forget_previous(space));
         for other in self.others().filter(|other| holds(other)) {
