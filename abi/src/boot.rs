@@ -155,6 +155,8 @@ pub mod remedy {
     pub const BARRIER_ON_ENTRY: u64 = 1 << 7;
     /// Each entry from user space overwrites the history of branches.
     pub const CLEAR_HISTORY: u64 = 1 << 8;
+    /// Programs have no AVX.
+    pub const AVX_OFF: u64 = 1 << 9;
 }
 
 /// Physical memory.

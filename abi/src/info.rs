@@ -117,6 +117,8 @@ record! {
         pub isolation: u64,
         /// IA32_S_CET; 0 where the kernel does not enforce its own control flow.
         pub supervisor_cet: u64,
+        /// XCR0: what programs have of the extended state that XSAVE stores (SDM vol. 1, 13.3); 0 where they have x87 and SSE by FXSAVE.
+        pub xcr0: u64,
     }
 }
 

@@ -93,7 +93,7 @@ pub enum MapError {
 /// It takes from `rflags` only the arithmetic flags (and DF) and refuses to return to an instruction pointer
 /// outside user space (that return is a fault of the thread).
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
+#[repr(C)]
 #[allow(missing_docs)]
 pub struct UserContext {
     pub rax: u64,
@@ -114,8 +114,6 @@ pub struct UserContext {
     pub rip: u64,
     pub rsp: u64,
     pub rflags: u64,
-    /// FXSAVE image (SDM vol. 1, 10.5.1).
-    pub fpu: [u8; 512],
     /// The machine's: which load of the FPU registers this image belongs to, 0 for none. Whoever changes `fpu` sets it to 0.
     pub fpu_state: u64,
     /// The machine's: not 0 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
@@ -123,6 +121,35 @@ pub struct UserContext {
     pub by_syscall: u64,
     /// Where the thread's shadow stack is, when it has one: the address of its top at first, then the machine's.
     pub control_flow: u64,
+    /// x87, SSE and AVX registers.
+    pub fpu: FpuState,
+}
+
+/// The registers of x87, SSE and AVX as XSAVE stores them in standard form (SDM vol. 1, 13.4), or of x87 and SSE as FXSAVE does, which is how
+/// that begins.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct FpuState([u8; Self::BYTES]);
+
+impl FpuState {
+    /// What FXSAVE stores (SDM vol. 1, 10.5.1), XSAVE's header, and the upper halves of sixteen AVX registers.
+    pub const BYTES: usize = 512 + 64 + 16 * 16;
+
+    /// The initial state: FCW 0x37F, MXCSR 0x1F80, all registers zero, and nothing in use by XSAVE's header.
+    pub fn new() -> Self {
+        let mut bytes = [0; Self::BYTES];
+        bytes[0] = 0x7F;
+        bytes[1] = 0x03;
+        bytes[24] = 0x80;
+        bytes[25] = 0x1F;
+        Self(bytes)
+    }
+}
+
+impl Default for FpuState {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl UserContext {
@@ -161,13 +188,8 @@ impl UserContext {
 }
 
 impl UserContext {
-    /// All registers zero, x87 and SSE in their initial state (FCW 0x37F, MXCSR 0x1F80), RFLAGS with IF.
+    /// All registers zero, those of [`FpuState`] in their initial state, RFLAGS with IF.
     pub fn new() -> Self {
-        let mut fpu = [0; 512];
-        fpu[0] = 0x7F;
-        fpu[1] = 0x03;
-        fpu[24] = 0x80;
-        fpu[25] = 0x1F;
         Self {
             rax: 0,
             rbx: 0,
@@ -187,10 +209,10 @@ impl UserContext {
             rip: 0,
             rsp: 0,
             rflags: 0x202,
-            fpu,
             fpu_state: 0,
             by_syscall: 0,
             control_flow: 0,
+            fpu: FpuState::new(),
         }
     }
 }

@@ -215,7 +215,10 @@ impl Kernel {
         let now_ns = machine.now_ns();
         self.scheduler
             .forget(&mut self.threads, &mut self.processes, id, now_ns);
-        self.threads[id].state = ThreadState::Ended;
+        let thread = &mut self.threads[id];
+        thread.state = ThreadState::Ended;
+        // The record may stay for long; what was in the registers does not.
+        thread.context = UserContext::new();
         self.unbind_notification(id, machine);
         if let Some(process) = self.threads[id].process {
             self.free_shadow_stack(process, id, machine);

@@ -9,6 +9,8 @@ use core::mem::offset_of;
 
 use nonos_kernel_core::machine::UserContext;
 
+use crate::extended;
+
 pub mod pinned;
 
 /// Bits of CR0 (SDM vol. 3, 2.5).
@@ -40,6 +42,7 @@ pub mod cr4 {
     pub const UMIP: u64 = 1 << 11;
     pub const LA57: u64 = 1 << 12;
     pub const PCIDE: u64 = 1 << 17;
+    pub const OSXSAVE: u64 = 1 << 18;
     pub const SMEP: u64 = 1 << 20;
     pub const SMAP: u64 = 1 << 21;
     pub const CET: u64 = 1 << 23;
@@ -85,6 +88,7 @@ pub enum Msr {
     UserShadowStack = 0x6A7,
     InterruptShadowStacks = 0x6A8,
     TscDeadline = 0x6E0,
+    ExtendedSupervisorState = 0xDA0,
     Star = 0xC000_0081,
     LongStar = 0xC000_0082,
     SyscallMask = 0xC000_0084,
@@ -169,6 +173,27 @@ control_register!(pub read_cr3, write_cr3, "cr3");
 // Written by `pinned` alone.
 control_register!(read_cr0, write_cr0, "cr0");
 control_register!(read_cr4, write_cr4, "cr4");
+
+/// Reads XCR0.
+fn read_xcr0() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reading changes nothing; with CR4.OSXSAVE clear it faults, which stops the kernel.
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags))
+    };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Writes XCR0.
+///
+/// # Safety
+/// The CPU has these components, and CR4.OSXSAVE is set.
+unsafe fn write_xcr0(value: u64) {
+    // SAFETY: the caller answers for the value.
+    unsafe {
+        asm!("xsetbv", in("ecx") 0, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack, preserves_flags));
+    }
+}
 
 /// Turns all breakpoints off (DR7).
 pub fn clear_breakpoints() {
@@ -336,19 +361,24 @@ pub unsafe fn triple_fault() -> ! {
     unsafe { asm!("lidt [{}]", "int3", "2: hlt", "jmp 2b", in(reg) &empty, options(noreturn)) }
 }
 
-/// Loads x87 and SSE state, and clears the x87 pointers that FXRSTOR leaves alone on some CPUs.
+/// Loads extended state, and clears the x87 pointers that FXRSTOR and XRSTOR leave alone on some CPUs. Called in one place
+/// (`extended.rs`).
 ///
 /// # Safety
-/// `fpu` of the context is 16-byte aligned, and its MXCSR has no reserved bits set.
+/// `fpu` of the context was stored on a way in, or is the initial state.
 #[inline(always)]
 pub unsafe fn restore_fpu(context: &UserContext) {
-    // SAFETY: the kernel does not use these registers; the caller answers for the image.
+    // SAFETY: the kernel does not use these registers; the caller answers for the state.
+    #[allow(named_asm_labels, reason = "its instruction is another on some CPUs")]
     unsafe {
         asm!(
             "fninit",
+            ".globl nonos_load_extended",
+            "nonos_load_extended:",
             "fxrstor64 [{context} + {fpu}]",
             context = in(reg) context,
             fpu = const offset_of!(UserContext, fpu),
+            in("eax") extended::COMPONENTS as u32,
             options(readonly, nostack, preserves_flags),
         );
     };

@@ -15,7 +15,7 @@ use nonos_kernel_core::machine::{CPUS_MAX, UserContext};
 use crate::cpu::{Msr, rflags};
 use crate::cpus::{self, BLOCK_TO_GS, CpuBlock};
 use crate::interrupts::ENTRY_STACK;
-use crate::{cet, gdt, report};
+use crate::{cet, extended, gdt, report};
 
 /// Vectors with a stub.
 pub const VECTORS: usize = 112;
@@ -26,8 +26,8 @@ pub const GATE_BYTES: usize = 16;
 /// First vector that is no exception.
 pub const FIRST_INTERRUPT: u64 = 32;
 
-/// [`Exit::vector`] of a system call.
-pub const SYSCALL: u64 = 256;
+/// [`Exit::vector`] of a system call: no vector. The way in hands it to XSAVE, too, for which it means all components that are on.
+pub const SYSCALL: u64 = 256 | extended::COMPONENTS;
 
 /// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
 const REFUSED: u64 = 13;
@@ -54,7 +54,7 @@ pub struct Exit {
     pub error: u64,
 }
 
-// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, and tables of this size.
+// SAFETY: `entry.s` defines them (the last is in `cpu.rs`): functions that are called with these arguments or jumped to by the CPU only, and tables of this size.
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
@@ -67,6 +67,9 @@ unsafe extern "C" {
     static nonos_detours: [[i32; 3]; DETOURS];
     static nonos_shadow_stacks: [u8; 0];
     fn nonos_forget_predictions();
+    static nonos_save_syscall: [u8; 0];
+    static nonos_save_interrupted: [u8; 0];
+    static nonos_load_extended: [u8; 0];
     /// The linker's name for the end of all code.
     static etext: u8;
 }
@@ -122,6 +125,7 @@ global_asm!(
     user_code = const gdt::USER_CODE,
     user_data = const gdt::USER_DATA,
     syscall = const SYSCALL,
+    components = const extended::COMPONENTS,
     null = const NULL,
     first_interrupt = const FIRST_INTERRUPT,
     clear_flags = const rflags::FIXED,
@@ -137,9 +141,9 @@ global_asm!(
     shadow_stacks_bytes = const SHADOW_STACKS_STEP * CPUS_MAX - PAGE_BYTES,
 );
 
-// FXSAVE wants 16 bytes (SDM vol. 1, 10.5.1).
+// XSAVE wants 64 bytes (SDM vol. 1, 13.4).
 const _: () =
-    assert!(offset_of!(UserContext, fpu).is_multiple_of(16) && align_of::<UserContext>() >= 16);
+    assert!(offset_of!(UserContext, fpu).is_multiple_of(64) && align_of::<UserContext>() >= 64);
 
 /// Runs a thread until user space enters the kernel. The registers for the words of a message have `words`, whatever the context
 /// says; all others have what it says, but for flags that user space must not set. Returns also, after a system call, the
@@ -176,8 +180,8 @@ pub unsafe fn enter_user(
             inlateout("r13") w5 => _,
             inlateout("r14") w6 => _,
             inlateout("r15") w7 => _,
-            out("rax") rax,
-            out("rcx") vector,
+            out("rax") vector,
+            out("rcx") rax,
             out("rsi") rsi,
             out("r11") _,
         );
@@ -239,6 +243,15 @@ pub fn syscall_entry() -> u64 {
 /// Address where another CPU enters the kernel's half.
 pub fn cpu_start() -> u64 {
     nonos_cpu_start as *const () as u64
+}
+
+/// Addresses of the instructions that store a thread's extended state, after a system call and after all else, and of the one that loads it.
+pub fn extended_state() -> [u64; 3] {
+    [
+        (&raw const nonos_save_syscall) as u64,
+        (&raw const nonos_save_interrupted) as u64,
+        (&raw const nonos_load_extended) as u64,
+    ]
 }
 
 /// Address of the stub of a vector.

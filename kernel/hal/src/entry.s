@@ -58,8 +58,8 @@ nonos_cpu_start:
     ud2
 .size nonos_cpu_start, . - nonos_cpu_start
 
-// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rcx: vector or SYSCALL, rdx: error code; after a
-// system call rax, rdi, rsi: themselves)
+// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rax: vector or SYSCALL, rdx: error code; after a
+// system call rcx: rax; rdi, rsi: themselves)
 // Jumped to directly and only by entry.rs, goes on at its `nonos_left_user`. Of the registers it keeps rbx, rbp and rsp.
 // This is the one way to user space. Until the registers are loaded, all but rdi, rsp and those given may be used.
 .globl nonos_enter_user
@@ -105,7 +105,7 @@ nonos_iret:
     iretq
     int3
 3:
-    mov ecx, {refused}
+    mov eax, {refused}
     xor edx, edx
     pop rbp
     pop rbx
@@ -154,11 +154,14 @@ nonos_syscall_switched:
     mov [rsp + {rsp}], rbx
     cmp rax, {null}
     je 5f
-    fxsave64 [rsp + {fpu}]
+    mov rcx, rax
+    mov eax, {syscall}              // says also what XSAVE stores; of edx, nothing is in XCR0
+.globl nonos_save_syscall
+nonos_save_syscall:
+    fxsave64 [rsp + {fpu}]          // or XSAVE (extended.rs)
 nonos_syscall_stored:
-    mov ecx, {syscall}
-nonos_syscall_entered:
     mov rsp, gs:[{kernel_rsp}]
+nonos_syscall_entered:
     pop rbp
     pop rbx
     jmp nonos_left_user
@@ -222,17 +225,22 @@ nonos_interrupted_switched:
     mov [rax + {r13}], r13
     mov [rax + {r14}], r14
     mov [rax + {r15}], r15
-    pop rcx
+    pop r8
     pop rdx
     pop qword ptr [rax + {rip}]
     pop rsi
     pop qword ptr [rax + {rflags}]
     pop qword ptr [rax + {rsp}]
     mov qword ptr [rax + {by_syscall}], 0
+    mov rdi, rax
+    mov eax, {components}
+.globl nonos_save_interrupted
+nonos_save_interrupted:
+    fxsave64 [rdi + {fpu}]
 nonos_interrupted_stored:
-    fxsave64 [rax + {fpu}]
-nonos_interrupted_entered:
     mov rsp, gs:[{kernel_rsp}]
+nonos_interrupted_entered:
+    mov eax, r8d
     push {clear_flags}
     popfq
     pop rbp
@@ -410,21 +418,19 @@ nonos_iret_cleared:
 .type nonos_syscall_\name, @function
 nonos_syscall_\name:
     mov rsp, gs:[{kernel_rsp}]
-    mov r11, rax
+    mov r11, rcx
     call \function
-    mov rax, r11
-    mov ecx, {syscall}
+    mov rcx, r11
+    mov eax, {syscall}
     jmp nonos_syscall_entered
 .size nonos_syscall_\name, . - nonos_syscall_\name
 
 .type nonos_interrupted_\name, @function
 nonos_interrupted_\name:
-    fxsave64 [rax + {fpu}]
-    mov r8d, ecx
+    mov rsp, gs:[{kernel_rsp}]
     mov r11, rdx
     call \function
     mov rdx, r11
-    mov ecx, r8d
     jmp nonos_interrupted_entered
 .size nonos_interrupted_\name, . - nonos_interrupted_\name
 .endm

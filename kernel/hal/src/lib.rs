@@ -50,6 +50,8 @@ mod cpus;
 #[cfg(target_os = "none")]
 mod entry;
 #[cfg(target_os = "none")]
+mod extended;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod io_apic;

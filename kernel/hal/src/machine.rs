@@ -184,8 +184,7 @@ impl Hal {
     /// thread that ran elsewhere has one that this CPU's registers do not have.
     #[inline(always)]
     fn restore_fpu(this: &CpuBlock, context: &mut UserContext, last: u64) {
-        // SAFETY: `fpu` is an aligned FXSAVE image whose MXCSR user space could load itself: it was saved by
-        // FXSAVE, or is the initial one. FNINIT clears what FXRSTOR leaves alone on some CPUs (x87 pointers).
+        // SAFETY: `fpu` was stored on a way in, or is the initial state.
         unsafe { cpu::restore_fpu(context) };
         context.fpu_state = this.number_fpu_load(last);
         cet::load(context);

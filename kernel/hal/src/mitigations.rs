@@ -37,7 +37,8 @@ static SPEC_CONTROL: AtomicU64 = AtomicU64::new(0);
 /// What the boot CPU is.
 static FIRST: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-fn wants(remedy: u64) -> bool {
+/// Whether the plan wants this.
+pub fn wants(remedy: u64) -> bool {
     REMEDIES.load(Ordering::Relaxed) & remedy != 0
 }
 

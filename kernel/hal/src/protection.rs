@@ -4,7 +4,7 @@ use nonos_abi::info::{CpuStatus, cpu_features};
 
 use crate::cpu::pinned::{self, Register};
 use crate::cpu::{self, Msr, cr0, cr4, efer};
-use crate::{cet, isolation, mitigations, table};
+use crate::{cet, extended, isolation, mitigations, table};
 
 /// A CPUID feature bit: leaf, register (0 to 3: EAX to EDX), bit.
 struct Feature(u32, u8, u8);
@@ -12,6 +12,7 @@ struct Feature(u32, u8, u8);
 mod feature {
     use super::Feature;
 
+    pub const AVX: Feature = Feature(1, 2, 28);
     pub const FXSR: Feature = Feature(1, 3, 24);
     pub const X2APIC: Feature = Feature(1, 2, 21);
     pub const TSC_DEADLINE: Feature = Feature(1, 2, 24);
@@ -39,6 +40,11 @@ impl Feature {
 /// Whether cached translations can have identifiers.
 pub fn has_pcid() -> bool {
     feature::PCID.present()
+}
+
+/// Whether the CPU has AVX.
+pub fn has_avx() -> bool {
+    feature::AVX.present()
 }
 
 /// Whether the local APIC has x2APIC mode.
@@ -116,6 +122,10 @@ pub unsafe fn enable() {
     if isolation::has_identifiers() {
         cr4 |= cr4::PCIDE;
     }
+    let avx = extended::is_wanted();
+    if avx {
+        cr4 |= cr4::OSXSAVE;
+    }
     let efer = efer::SCE | efer::LME | efer::LMA | efer::NXE;
     // SAFETY: at boot; CR4 is written below.
     if unsafe { cet::enable() } {
@@ -129,6 +139,10 @@ pub unsafe fn enable() {
         // SAFETY: paging, long mode and write protection are on already and stay on.
         let held = unsafe { register.pin(bits) };
         assert!(held, "a register does not hold what was written");
+    }
+    if avx {
+        // SAFETY: as it asks for.
+        unsafe { extended::enable() };
     }
     // SAFETY: the PAT keeps what the boot tables use (index 0).
     unsafe { cpu::write_msr(Msr::Pat, table::PAT) };
@@ -198,6 +212,7 @@ pub fn status() -> CpuStatus {
         cr4: Register::Cr4.read(),
         efer: Register::Efer.read(),
         supervisor_cet: Register::SupervisorCet.pinned(),
+        xcr0: Register::Xcr0.pinned(),
         features: features(),
         brand,
         ..CpuStatus::default()

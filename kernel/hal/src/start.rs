@@ -21,7 +21,9 @@ use crate::region::Region;
 use crate::serial::Serial;
 use crate::smp::Starter;
 use crate::space::KERNEL_ENTRY;
-use crate::{audit, cet, cpu, entry, interrupts, isolation, mitigations, protection, stop};
+use crate::{
+    audit, cet, cpu, entry, extended, interrupts, isolation, mitigations, protection, stop,
+};
 
 // SAFETY: `entry!` defines it with these types.
 unsafe extern "Rust" {
@@ -79,8 +81,8 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
     // SAFETY: all once, in an order in which each finds what it needs; interrupts are off.
     unsafe {
         let remedies = isolation::decide(info, stop::payload().unwrap_or_default());
-        protection::enable();
         mitigations::plan(info, remedies);
+        protection::enable();
         mitigations::enable();
         stop::set_root(root);
         let mut region = Region::new(info);
@@ -99,6 +101,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         interrupts::load(this);
         cet::make_stacks(&mut region, root, &mut window);
         mitigations::divert(&mut window, |address| physical_of(&region, address));
+        extended::choose_instructions(&mut window, |address| physical_of(&region, address));
         let seed = physical_of(&region, (&raw const info.seed) as u64);
 
         let apic = LocalApic::enable(&mut area);

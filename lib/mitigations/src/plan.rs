@@ -74,6 +74,10 @@ pub fn plan(cpu: &CpuSecurity) -> Plan {
             affected(Issue::Bhi) && IBRS_ALL.of(cpu) && !BHI_CTRL.of(cpu) && !barrier_on_entry,
             remedy::CLEAR_HISTORY,
         ),
+        (
+            affected(Issue::Downfall) && !GDS_CTRL.of(cpu),
+            remedy::AVX_OFF,
+        ),
     ];
     Plan {
         spec_control: when(exists, value),

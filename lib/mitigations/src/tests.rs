@@ -313,6 +313,8 @@ fn with_old_microcode_a_cpu_is_vulnerable_and_the_reason_says_so() {
         ..skylake()
     };
     assert_eq!(assess(&complete(skylake))[10].why, "AVX off, no microcode");
+    let no_avx = |cpu| plan(&cpu).remedies & remedy::AVX_OFF != 0;
+    assert!(no_avx(skylake) && !no_avx(self::skylake()) && !no_avx(haswell()));
     let avx_on = CpuSecurity {
         cr4: skylake.cr4 | 1 << 18,
         ..complete(skylake)

@@ -253,11 +253,17 @@ impl Machine {
         self.monitor("inject-nmi", json!({}));
     }
 
+    /// What the monitor says to a command for people.
+    #[track_caller]
+    pub fn monitor_text(&mut self, command: &str) -> String {
+        let result = self.qmp.human(command);
+        self.answered(result)
+    }
+
     /// Registers of the first CPU, now.
     #[track_caller]
     pub fn registers(&mut self) -> Registers {
-        let result = self.qmp.human("info registers");
-        let text = self.answered(result);
+        let text = self.monitor_text("info registers");
         Registers::parse(&text)
             .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
     }
@@ -265,8 +271,7 @@ impl Machine {
     /// Registers of every CPU, now.
     #[track_caller]
     pub fn registers_of_all(&mut self) -> Vec<Registers> {
-        let result = self.qmp.human("info registers -a");
-        let text = self.answered(result);
+        let text = self.monitor_text("info registers -a");
         Registers::parse_all(&text)
             .unwrap_or_else(|| self.fail(&format!("cannot read the registers: {text}")))
     }

@@ -31,6 +31,8 @@ attackers! {
     so_does_the_other_instruction_that_reads_it: "adv-rdtscp" => ["ended by fault: general protection"];
     reading_a_performance_counter_ends_the_process: "adv-rdpmc" => ["ended by fault: general protection"];
     using_protection_keys_ends_the_process: "adv-wrpkru" => ["ended by fault: invalid opcode"];
+    writing_xcr0_ends_the_process: "adv-xsetbv" => ["ended by fault: general protection"];
+    using_avx_512_ends_the_process: "adv-avx512" => ["ended by fault: invalid opcode"];
     calling_an_interrupt_vector_ends_the_process: "adv-interrupt" => ["ended by fault: general protection"];
     reading_the_descriptor_table_register_ends_the_process: "adv-sgdt" => ["ended by fault: general protection"];
     a_breakpoint_ends_the_process: "adv-breakpoint" => ["ended by fault: breakpoint"];
@@ -68,6 +70,8 @@ attackers! {
         ["denied: power", "denied: running a module", "ended: exit code 0"];
     nothing_of_others_is_found_in_registers_messages_and_memory: "adv-leak" =>
         ["denied: all registers but the process's own number were zero", "ended: exit code 0"];
+    what_a_program_leaves_in_extended_registers_no_other_finds: "adv-extended" =>
+        ["denied: the upper halves of all AVX registers were zero at the start", "kept their registers", "ended: exit code 0"];
     random_system_calls_do_no_harm: "adv-random-calls" => ["survived:", "ended: exit code 0"];
 }
 

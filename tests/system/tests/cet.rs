@@ -63,6 +63,11 @@ fn programs_that_stray_end(cpus: u32) {
         let output = machine.command("run adv-single-step");
         machine.check_contains(&output, "survived: the kernel was not stepped");
     }
+    // This processor has AVX-512, which is off, and keeps programs' registers as XSAVEOPT does that leaves out what has not changed.
+    let output = machine.command("run adv-avx512");
+    machine.check_contains(&output, "adv-avx512 ended by fault: invalid opcode");
+    let output = machine.command("run adv-extended");
+    machine.check_contains(&output, &format!("denied: {} threads kept", 2 * cpus));
     let output = machine.command("echo still here");
     machine.check_contains(&output, "still here");
 }

@@ -70,6 +70,9 @@ const EFER: [&str; 15] = [
     "SCE", "", "", "", "", "", "", "", "LME", "", "LMA", "NXE", "SVME", "LMSLE", "FFXSR",
 ];
 
+/// XCR0 (SDM vol. 1, 13.3).
+const XCR0: [&str; 3] = ["x87", "SSE", "AVX"];
+
 /// CR0.WP.
 const WP: u64 = 1 << 16;
 /// CR4.PCE.
@@ -403,6 +406,7 @@ fn registers(out: &mut impl Write, status: &CpuStatus) -> fmt::Result {
     words(out, "CR0 bits on", named(status.cr0, &CR0))?;
     words(out, "CR4 bits on", named(status.cr4, &CR4))?;
     words(out, "EFER bits on", named(status.efer, &EFER))?;
+    words(out, "XCR0 bits on", named(status.xcr0, &XCR0))?;
     let others = |detected| {
         OTHERS
             .iter()
@@ -430,6 +434,7 @@ mod tests {
                 cr0: 0x8001_0033,
                 cr4: 0x0030_0EF0,
                 efer: 0xD01,
+                xcr0: 7,
                 features: u64::MAX,
                 w_xor_x: 1,
                 ..CpuStatus::default()
@@ -472,6 +477,7 @@ mod tests {
         assert!(line(&text, "KASLR").ends_with("hidden: not granted"));
         assert!(line(&text, "CR0").ends_with("PE MP ET NE WP PG"));
         assert!(line(&text, "EFER").ends_with("SCE LME LMA NXE"));
+        assert!(line(&text, "XCR0").ends_with("x87 SSE AVX"));
         assert!(line(&text, "  not from").ends_with("RDSEED"));
         assert!(
             line(&text, "PCR 11").ends_with("0100000000000000"),

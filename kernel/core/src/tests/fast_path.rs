@@ -8,7 +8,7 @@ use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
 use crate::fast_path::{KINDS, Kind};
-use crate::machine::{CpuId, Event};
+use crate::machine::{CpuId, Event, FpuState};
 use crate::scheduler::PRIORITIES;
 use crate::testing::player::Dice;
 use crate::testing::{World, WorldOptions};
@@ -68,7 +68,7 @@ impl Game {
             for thread in kernel.threads_of(process) {
                 let thread = &kernel.threads[thread];
                 let context = crate::machine::UserContext {
-                    fpu: [0; 512],
+                    fpu: FpuState::new(),
                     ..thread.context
                 };
                 let (state, through) = (thread.state, thread.through);

@@ -1,4 +1,4 @@
-//! The registers that hold protections: CR0, CR4, EFER, IA32_SPEC_CTRL, IA32_U_CET and IA32_S_CET.
+//! The registers that hold protections, and XCR0: CR0, CR4, EFER, IA32_SPEC_CTRL, IA32_U_CET and IA32_S_CET.
 //!
 //! What was set in one stays set: there is no function that clears a bit, and nothing else writes these registers but the first
 //! instructions of another CPU (`startup.s`), which load what is set here, and `cet.rs`, which does not return from setting the last. [`check`] looks whether the hardware still holds
@@ -7,7 +7,8 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    Msr, cr4, read_cr0, read_cr4, read_msr_number, write_cr0, write_cr4, write_msr_number,
+    Msr, cr4, read_cr0, read_cr4, read_msr_number, read_xcr0, write_cr0, write_cr4,
+    write_msr_number, write_xcr0,
 };
 
 /// Numbers of those that are model-specific registers (SDM vol. 4, table 2-2).
@@ -24,6 +25,7 @@ pub enum Register {
     SpecControl,
     UserCet,
     SupervisorCet,
+    Xcr0,
 }
 
 /// What each holds on all CPUs; 0 while nothing was set.
@@ -34,13 +36,14 @@ static PINNED: [AtomicU64; Register::ALL.len()] =
 const TRACKER: u64 = 0b11 << 10;
 
 impl Register {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Cr0,
         Self::Cr4,
         Self::Efer,
         Self::SpecControl,
         Self::UserCet,
         Self::SupervisorCet,
+        Self::Xcr0,
     ];
 
     /// Its number, when it is a model-specific register.
@@ -58,6 +61,7 @@ impl Register {
         match self {
             Self::Cr0 => read_cr0(),
             Self::Cr4 => read_cr4(),
+            Self::Xcr0 => read_xcr0(),
             _ => read_msr_number(self.number()),
         }
     }
@@ -97,6 +101,7 @@ impl Register {
             match self {
                 Self::Cr0 => write_cr0(value),
                 Self::Cr4 => write_cr4(value),
+                Self::Xcr0 => write_xcr0(value),
                 _ => write_msr_number(self.number(), value),
             }
         }
@@ -139,6 +144,6 @@ pub fn check() {
 #[inline(never)]
 fn changed(register: Register) -> ! {
     let found = register.read();
-    let name = ["CR0", "CR4", "EFER", "SPEC_CTRL", "U_CET", "S_CET"][register as usize];
+    let name = ["CR0", "CR4", "EFER", "SPEC_CTRL", "U_CET", "S_CET", "XCR0"][register as usize];
     crate::stop!("{name} was changed to {found:#x}")
 }
