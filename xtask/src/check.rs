@@ -118,6 +118,7 @@ fn packages_of(target: Target) -> Result<Vec<String>> {
                 "nonos-crypto",
                 "adversaries",
                 "bench-calls",
+                "bench-crypto-target",
                 "crypto-vectors",
             ]);
             packages.extend(

@@ -61,11 +61,24 @@ pub fn image(folder: &str) -> Result<ImageSpec> {
         needs: 0,
         ..ModuleSpec::of_package("bench-calls", "bench-partner")?
     };
-    Ok(ImageSpec {
+    Ok(only(folder, vec![measure, partner]))
+}
+
+/// An image in which nothing runs but a program in place of `init`.
+pub fn image_of(folder: &str, program: ModuleSpec) -> ImageSpec {
+    let init = ModuleSpec {
+        name: "init".to_owned(),
+        ..program
+    };
+    only(folder, vec![init])
+}
+
+fn only(folder: &str, modules: Vec<ModuleSpec>) -> ImageSpec {
+    ImageSpec {
         system_modules: false,
-        extra_modules: vec![measure, partner],
+        extra_modules: modules,
         ..ImageSpec::new(paths::target().join(folder))
-    })
+    }
 }
 
 /// Boots the image with so many CPUs, of QEMU's usual model or another, and reads its figures.
@@ -74,6 +87,19 @@ pub fn image(folder: &str) -> Result<ImageSpec> {
 /// When the program does not come to its end, or the machine does not count instructions.
 pub fn measure(image: &ImageFiles, cpus: u32, cpu_model: Option<&str>) -> Result<Calls> {
     progress(format!("measuring system calls, CPUs: {cpus}"));
+    measure_with(image, cpus, cpu_model, OVERHEAD)
+}
+
+/// As [`measure`], of a program that reads the counter with this between two readings.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_with(
+    image: &ImageFiles,
+    cpus: u32,
+    cpu_model: Option<&str>,
+    overhead: u64,
+) -> Result<Calls> {
     let usual = MachineConfig::new(&image.disk, &image.vars);
     let mut machine = Running::boot_from_firmware(MachineConfig {
         tpm: TpmKind::None,
@@ -81,7 +107,7 @@ pub fn measure(image: &ImageFiles, cpus: u32, cpu_model: Option<&str>) -> Result
         cpu_model: cpu_model.map_or(usual.cpu_model.clone(), str::to_owned),
         ..usual
     })?;
-    parse(&machine.wait_for("bench: end")?, OVERHEAD)
+    parse(&machine.wait_for("bench: end")?, overhead)
 }
 
 /// Lines read `… bench: NAME LEAST MEDIAN MOST`, `… bench: NAME VALUE` or `… bench: NAME failed: WHY`.

@@ -1,18 +1,24 @@
-//! `cargo xtask bench --crypto` and `cargo xtask dudect`: `lib/crypto` on this computer, by the programs of `bench/crypto`, which are compiled as
-//! the system's programs are.
+//! `cargo xtask bench --crypto` and `cargo xtask dudect`: `lib/crypto` by the programs of `bench/crypto`, which are compiled as the system's
+//! programs are.
 //!
-//! Speed is given as a ratio to OpenSSL, measured in turns with it: first one, then the other, for one algorithm after the other, both in CPU
-//! time. The figures are of this computer at this moment, and no test looks at them.
+//! Two ratios to OpenSSL come out of one run. In instructions: ours in ring 3, alone on the machine, to OpenSSL on a Linux in which nothing else
+//! runs, both on the same emulated CPU. In time: the same code on this computer, in turns with OpenSSL, one algorithm after the other, both in CPU
+//! time; these figures are of this computer at this moment. No test looks at either.
 
+use std::collections::BTreeSet;
 use std::env;
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::calls::{self, Calls};
+use super::{linux, report};
 use crate::build::VERIFIED_ARITHMETIC;
+use crate::image;
+use crate::modules::ModuleSpec;
+use crate::packages;
 use crate::paths;
 use crate::process::{capture, program, progress, run};
 
@@ -53,50 +59,95 @@ const ALGORITHMS: [(&str, OpenSsl); 15] = [
 ];
 
 /// Bytes of a message, as `crypto-speed` has it.
-const MESSAGE_BYTES: &str = "16384";
+const MESSAGE_BYTES: usize = 16384;
 
-/// How fast an algorithm is.
+/// What an algorithm costs.
 #[derive(Serialize, Debug)]
 struct Rate {
     name: &'static str,
-    /// `bytes` or `operations` in a second.
+    /// `byte` or `operation`.
     unit: &'static str,
-    /// By `lib/crypto`.
+    /// Instructions for one of these by `lib/crypto` in ring 3, with AVX and without.
+    ring_3: [Option<f64>; 2],
+    /// The same by OpenSSL on Linux, in the same emulator.
+    linux: Option<f64>,
+    /// How many of these in a second by `lib/crypto` on this computer.
     own: f64,
     /// By OpenSSL.
     openssl: Option<f64>,
-    /// The first as a part of the second.
-    ratio: Option<f64>,
 }
 
-/// Measures how fast `lib/crypto` is and prints that.
+/// CPUs for ring 3: the usual one, and the same without AVX.
+const CPUS: [&str; 2] = ["max", "max,-xsave"];
+
+/// Counts of the program's loop (`bench/crypto-target`): two for each turn, and the first reading and two moves.
+const LOOP: u64 = 2 * 1000 + 3;
+
+/// Measures what `lib/crypto` costs here and in ring 3, prints that, and keeps it in `docs/performance.md` when told to.
 ///
 /// # Errors
-/// When a program is missing or says what is not understood.
-pub fn speed(json: bool) -> Result<()> {
+/// When a program is missing, says what is not understood, or does not come to its end.
+pub fn speed(json: bool, write: bool) -> Result<()> {
     let own = built("crypto-speed")?;
     let version = capture(program("openssl")?.arg("version"))?;
+    let ring_3 = in_ring_3()?;
+    let lines: BTreeSet<String> = ALGORITHMS
+        .iter()
+        .filter_map(|(_, openssl)| openssl.line())
+        .collect();
+    let lines: Vec<_> = lines.into_iter().collect();
+    let said = linux::openssl(&lines)?;
     let mut rates = Vec::new();
     for (name, openssl) in ALGORITHMS {
         progress(format!("measuring {name}"));
         let own = capture(Command::new(&own).arg(name))?;
         let own: f64 = own.trim().parse().with_context(|| own.clone())?;
-        let openssl_rate = openssl.measure()?;
         let is_bytes = matches!(openssl, OpenSsl::Bytes(_)) || name == "blake3";
+        let each = if is_bytes { MESSAGE_BYTES } else { 1 };
+        let on_linux = openssl.line().map(|line| {
+            let mut parts = said.split("bench: openssl ");
+            let output = parts.find(|part| part.starts_with(&line));
+            openssl.rate(output.unwrap_or_default())
+        });
         rates.push(Rate {
             name,
-            unit: if is_bytes { "bytes" } else { "operations" },
+            unit: if is_bytes { "byte" } else { "operation" },
+            ring_3: ring_3.each_ref().map(|calls| {
+                let figure = calls.figures.get(name)?;
+                Some(figure.least as f64 / each as f64)
+            }),
+            linux: on_linux.transpose()?.map(|rate| INSTRUCTIONS / rate),
             own,
-            openssl: openssl_rate,
-            ratio: openssl_rate.map(|openssl| own / openssl),
+            openssl: openssl.measure()?,
         });
     }
+    let table = table(&rates, version.trim());
     if json {
         println!("{}", serde_json::to_string_pretty(&rates)?);
     } else {
-        print!("{}", table(&rates, version.trim()));
+        print!("{table}");
+    }
+    if write {
+        report::write_crypto(&table)?;
     }
     Ok(())
+}
+
+/// Instructions in a second of a Linux whose instructions are counted.
+const INSTRUCTIONS: f64 = 1e9;
+
+/// Boots an image in which nothing but the program runs, on each of [`CPUS`].
+fn in_ring_3() -> Result<[Calls; 2]> {
+    packages::ensure(false)?;
+    let image = image::build_image(&calls::image_of(
+        "bench-crypto-image",
+        ModuleSpec::of_package("bench-crypto-target", "crypto-bench")?,
+    ))?;
+    let measure = |cpu_model| {
+        progress(format!("measuring cryptography in ring 3 on {cpu_model}"));
+        calls::measure_with(&image, 1, Some(cpu_model), LOOP)
+    };
+    Ok([measure(CPUS[0])?, measure(CPUS[1])?])
 }
 
 /// Looks for secrets in the time that `lib/crypto` takes.
@@ -128,27 +179,43 @@ fn built(program: &str) -> Result<PathBuf> {
 }
 
 impl OpenSsl {
+    /// Arguments of `openssl`; `None` for nothing.
+    fn arguments(self) -> Option<Vec<String>> {
+        let message = MESSAGE_BYTES.to_string();
+        let usual = ["speed", "-mr", "-seconds", "1", "-bytes", &message];
+        let own: &[&str] = match &self {
+            Self::Nothing => return None,
+            Self::Bytes(arguments) => arguments,
+            Self::Operations(argument, ..) => &[argument],
+        };
+        Some(usual.iter().chain(own).map(ToString::to_string).collect())
+    }
+
+    /// The same as a line for a Linux in which nothing else runs: its clock is better than its count of CPU time.
+    fn line(self) -> Option<String> {
+        Some(
+            self.arguments()?
+                .join(" ")
+                .replacen("speed", "speed -elapsed", 1),
+        )
+    }
+
     fn measure(self) -> Result<Option<f64>> {
-        let speed = |arguments: &[&str]| {
-            let mut openssl = program("openssl")?;
-            openssl.args(["speed", "-mr", "-seconds", "1"]);
-            capture(openssl.args(arguments))
+        let Some(arguments) = self.arguments() else {
+            return Ok(None);
         };
-        let (output, rate) = match self {
-            Self::Nothing => return Ok(None),
-            Self::Bytes(arguments) => {
-                let output = speed(&[&["-bytes", MESSAGE_BYTES], arguments].concat())?;
-                let rate = field(&output, "+F:", 3);
-                (output, rate)
-            }
-            Self::Operations(argument, start, number) => {
-                let output = speed(&[argument])?;
-                let rate = field(&output, start, number);
-                (output, rate)
-            }
+        let output = capture(program("openssl")?.args(arguments))?;
+        self.rate(&output).map(Some)
+    }
+
+    /// Bytes or operations in a second, from what it printed.
+    fn rate(self, output: &str) -> Result<f64> {
+        let rate = match self {
+            Self::Nothing => None,
+            Self::Bytes(_) => field(output, "+F:", 3),
+            Self::Operations(_, start, number) => field(output, start, number),
         };
-        rate.map(Some)
-            .with_context(|| format!("openssl speed: not understood: {output}"))
+        rate.with_context(|| format!("openssl speed: not understood: {output}"))
     }
 }
 
@@ -158,29 +225,46 @@ fn field(output: &str, start: &str, number: usize) -> Option<f64> {
     line.split(':').nth(number)?.trim().parse().ok()
 }
 
+/// In Markdown: what the ratios say is the same everywhere, how much faster OpenSSL is.
 fn table(rates: &[Rate], version: &str) -> String {
-    let mut text = format!(
-        "{:<24} {:>16} {:>16} {:>6}\n",
-        "per second of CPU time", "lib/crypto", "OpenSSL", "ratio"
-    );
+    let mut rows = vec![report::row(&[
+        "cryptography",
+        "instructions in ring 3",
+        "without AVX",
+        "OpenSSL on Linux",
+        "ratio",
+        "a second here",
+        "OpenSSL",
+        "ratio",
+    ])];
+    let shown = |value: Option<f64>| match value {
+        None => "–".to_owned(),
+        Some(value) if value < 100.0 => format!("{value:.2}"),
+        Some(value) => report::grouped(value as u64),
+    };
+    let ratio = |of: Option<f64>, to: Option<f64>| {
+        of.zip(to)
+            .map_or("–".to_owned(), |(of, to)| format!("{:.2}", of / to))
+    };
     for rate in rates {
-        let shown = |value: f64| match rate.unit {
-            "bytes" => format!("{:.0} MB", value / 1e6),
-            _ => format!("{value:.0}"),
+        let per_second = |value: f64| match rate.unit {
+            "byte" => format!("{} MB", report::grouped((value / 1e6) as u64)),
+            _ => report::grouped(value as u64),
         };
-        let openssl = rate.openssl.map_or("–".to_owned(), shown);
-        let ratio = rate
-            .ratio
-            .map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
-        let _ = writeln!(
-            text,
-            "{:<24} {:>16} {openssl:>16} {ratio:>6}",
-            rate.name,
-            shown(rate.own)
-        );
+        let [with_avx, without] = rate.ring_3;
+        rows.push(vec![
+            format!("{}, {}", rate.name, rate.unit),
+            shown(with_avx),
+            shown(without),
+            shown(rate.linux),
+            ratio(rate.linux, with_avx),
+            per_second(rate.own),
+            rate.openssl.map_or("–".to_owned(), per_second),
+            ratio(Some(rate.own), rate.openssl),
+        ]);
     }
-    let _ = writeln!(text, "messages of {MESSAGE_BYTES} bytes; {version}");
-    text
+    let table = report::table(&rows);
+    format!("{table}\nMessages of {MESSAGE_BYTES} bytes; {version}.\n")
 }
 
 #[cfg(test)]
@@ -197,5 +281,48 @@ mod tests {
         assert_eq!(field(curves, "+F6:", 4), Some(27_379.120_879));
         assert_eq!(field(curves, "+F6:", 5), Some(9_791.578_947));
         assert_eq!(field("speed: Unknown algorithm", "+F:", 3), None);
+    }
+
+    #[test]
+    fn on_linux_the_clock_counts_and_the_rest_is_the_same() {
+        let aead = OpenSsl::Bytes(&["-aead", "-evp", "aes-256-gcm"]);
+        assert_eq!(
+            aead.line().unwrap(),
+            "speed -elapsed -mr -seconds 1 -bytes 16384 -aead -evp aes-256-gcm"
+        );
+        assert_eq!(OpenSsl::Nothing.line(), None);
+    }
+
+    #[test]
+    fn ratios_say_how_ours_compares() {
+        let rate = Rate {
+            name: "sha256",
+            unit: "byte",
+            ring_3: [Some(20.0), None],
+            linux: Some(10.0),
+            own: 1.5e9,
+            openssl: Some(2e9),
+        };
+        let table = table(&[rate], "OpenSSL 3");
+        let cells: Vec<_> = table
+            .lines()
+            .nth(2)
+            .unwrap()
+            .split('|')
+            .map(str::trim)
+            .collect();
+        assert_eq!(
+            cells[1..9],
+            [
+                "sha256, byte",
+                "20.00",
+                "–",
+                "10.00",
+                "0.50",
+                "1,500 MB",
+                "2,000 MB",
+                "0.75"
+            ]
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! The kernel is the newest of `linux-image-cloud-amd64`, fetched with the computer's own `apt-get` and unpacked, not
 //! installed. It boots without firmware of ours, from QEMU's `-kernel`: only what runs after that is counted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use super::figures::Linux;
 use super::machine::{self, Running};
 use crate::packages;
 use crate::paths;
-use crate::process::{capture, program, progress, run};
+use crate::process::{capture, find_program, program, progress, run};
 use crate::qemu::{self, MachineConfig};
 
 /// Depends on the newest kernel image for virtual machines.
@@ -28,20 +29,67 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// # Errors
 /// When the package cannot be had, a build fails or the machine does not come to its end.
 pub fn measure() -> Result<Linux> {
-    let folder = paths::target().join("linux");
-    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    let folder = folder()?;
     let (version, kernel) = kernel(&folder)?;
     let initramfs = folder.join("initramfs.cpio");
-    fs::write(&initramfs, archive(&programs()?)?).context("write the initramfs")?;
+    let [measure, small] = programs(["linux-measure", "linux-small"])?;
+    let files = [
+        entry("init", EXECUTABLE, &measure)?,
+        entry("small", EXECUTABLE, &small)?,
+    ];
+    fs::write(&initramfs, archive(&files)?).context("write the initramfs")?;
     let figures = |options| -> Result<_> {
         progress(format!("measuring Linux {version} {options}"));
-        Ok(boot(&kernel, &initramfs, options)?.least())
+        let said = boot(&kernel, &initramfs, options)?;
+        Ok(calls::parse(&said, OVERHEAD)?.least())
     };
     Ok(Linux {
         default: figures("")?,
         mitigations_off: figures("mitigations=off")?,
         version,
     })
+}
+
+/// What OpenSSL says, by the lines of its arguments, in a Linux in which nothing else runs. A second is 10⁹ instructions there.
+///
+/// # Errors
+/// As [`measure`], or when OpenSSL is not installed.
+pub fn openssl(arguments: &[String]) -> Result<String> {
+    let folder = folder()?;
+    let (version, kernel) = kernel(&folder)?;
+    let [init] = programs(["linux-openssl"])?;
+    let program = find_program("openssl").context("openssl is not installed")?;
+    let mut files = vec![
+        entry("init", EXECUTABLE, &init)?,
+        entry("openssl", EXECUTABLE, &paths::read(&program)?)?,
+        entry("arguments", EXECUTABLE, arguments.join("\n").as_bytes())?,
+    ];
+    let libraries = capture(Command::new("ldd").arg(&program))?;
+    let places = libraries
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
+    let mut folders = BTreeSet::new();
+    for place in places {
+        for folder in Path::new(place).ancestors().skip(1) {
+            let name = folder.to_string_lossy();
+            folders.insert(name.trim_start_matches('/').to_owned());
+        }
+        let contents = paths::read(Path::new(place))?;
+        files.push(entry(place.trim_start_matches('/'), EXECUTABLE, &contents)?);
+    }
+    folders.remove("");
+    let folders = folders.iter().map(|name| entry(name, FOLDER, &[]));
+    let all = [folders.collect::<Result<Vec<_>>>()?, files].concat();
+    let initramfs = paths::target().join("linux/openssl.cpio");
+    fs::write(&initramfs, archive(&all)?).context("write the initramfs")?;
+    progress(format!("measuring OpenSSL on Linux {version}"));
+    boot(&kernel, &initramfs, "")
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = paths::target().join("linux");
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// The newest kernel: its version and file.
@@ -75,8 +123,8 @@ fn kernel(folder: &Path) -> Result<(String, PathBuf)> {
     Ok((version, kernel))
 }
 
-/// Builds the programs: that of init and the one it starts.
-fn programs() -> Result<[Vec<u8>; 2]> {
+/// Builds programs for Linux.
+fn programs<const N: usize>(names: [&str; N]) -> Result<[Vec<u8>; N]> {
     progress("building the programs for Linux");
     let mut cargo = packages::ensure(false)?.cargo("build");
     let target = paths::target().join("linux/build");
@@ -89,16 +137,18 @@ fn programs() -> Result<[Vec<u8>; 2]> {
         )
         .args(["--release", "--package", "bench-linux", "--target", TARGET]))?;
     let built = target.join(TARGET).join("release");
-    Ok([
-        paths::read(&built.join("linux-measure"))?,
-        paths::read(&built.join("linux-small"))?,
-    ])
+    let mut programs = [const { Vec::new() }; N];
+    for (program, name) in programs.iter_mut().zip(names) {
+        *program = paths::read(&built.join(name))?;
+    }
+    Ok(programs)
 }
 
 /// Instructions between two readings of the counter in `bench/linux`.
 const OVERHEAD: u64 = 7;
 
-fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<calls::Calls> {
+/// What the machine says until the end.
+fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<String> {
     let folder = machine::fresh_folder()?;
     let like = MachineConfig::new("", "");
     let mut qemu = Command::new(qemu::QEMU);
@@ -123,8 +173,12 @@ fn boot(kernel: &Path, initramfs: &Path, options: &str) -> Result<calls::Calls> 
     qemu.args(qemu::PIPED_SERIAL.split(' '));
     qemu.args(["-serial", "chardev:serial"]);
     let mut running = Running::start(&qemu, &folder)?;
-    calls::parse(&running.wait_for("bench: end")?, OVERHEAD)
+    running.wait_for("bench: end")
 }
+
+/// Modes: a file that everyone may execute, and a folder.
+const EXECUTABLE: u32 = 0o100_755;
+const FOLDER: u32 = 0o040_755;
 
 /// A file in a "new ASCII" archive of cpio (linux/Documentation/driver-api/early-userspace/buffer-format.rst).
 fn entry(name: &str, mode: u32, contents: &[u8]) -> Result<Vec<u8>> {
@@ -143,16 +197,9 @@ fn entry(name: &str, mode: u32, contents: &[u8]) -> Result<Vec<u8>> {
     Ok(entry)
 }
 
-/// An initramfs.
-fn archive([measure, small]: &[Vec<u8>; 2]) -> Result<Vec<u8>> {
-    /// A file that everyone may execute.
-    const EXECUTABLE: u32 = 0o100_755;
-    let entries = [
-        entry("init", EXECUTABLE, measure)?,
-        entry("small", EXECUTABLE, small)?,
-        entry("TRAILER!!!", 0, &[])?,
-    ];
-    Ok(entries.concat())
+/// An initramfs of these entries.
+fn archive(entries: &[Vec<u8>]) -> Result<Vec<u8>> {
+    Ok([entries.concat(), entry("TRAILER!!!", 0, &[])?].concat())
 }
 
 #[cfg(test)]
@@ -161,7 +208,8 @@ mod tests {
 
     #[test]
     fn entries_of_the_archive_are_aligned_and_end_with_the_trailer() {
-        let archive = archive(&[vec![1; 5], vec![2; 4]]).unwrap();
+        let file = |name, contents: &[u8]| entry(name, EXECUTABLE, contents).unwrap();
+        let archive = archive(&[file("init", &[1; 5]), file("small", &[2; 4])]).unwrap();
         assert!(archive.len().is_multiple_of(4) && archive.starts_with(b"070701"));
         let text: String = archive.iter().map(|&byte| byte as char).collect();
         assert!(text.contains("init\0") && text.trim_end_matches('\0').ends_with("TRAILER!!!"));

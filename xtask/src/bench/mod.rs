@@ -4,8 +4,8 @@
 //! not depend on how fast or busy this computer is. Three machines are measured: one that boots to the shell ([`boot`]), one
 //! that runs a program of system calls and nothing else ([`calls`]), and with `--linux` one that boots a Linux of Debian with
 //! the like of that program ([`linux`]). [`figures`] keeps what was measured last in `bench/`: a call that got
-//! worse than that is an error, so that nobody makes one slower without saying so in the same change. Cryptography on this computer, in time, is
-//! another matter ([`crypto`]).
+//! worse than that is an error, so that nobody makes one slower without saying so in the same change. Cryptography is another
+//! matter ([`crypto`]).
 
 pub mod boot;
 pub mod calls;
@@ -63,8 +63,8 @@ pub struct Options {
     /// Measure a Linux of Debian too, for the ratios
     #[arg(long)]
     linux: bool,
-    /// Measure `lib/crypto` against OpenSSL on this computer, and nothing else
-    #[arg(long, conflicts_with_all = ["calls", "write", "linux", "mitigations", "one_cpu"])]
+    /// Measure `lib/crypto` against OpenSSL, in ring 3 and on this computer, and nothing else
+    #[arg(long, conflicts_with_all = ["calls", "linux", "mitigations", "one_cpu"])]
     crypto: bool,
     /// Keep the figures: as ceilings for later changes, and in docs/performance.md
     #[arg(long)]
@@ -94,7 +94,7 @@ pub struct Results {
 /// did.
 pub fn run(options: &Options) -> Result<()> {
     if options.crypto {
-        return crypto::speed(options.json);
+        return crypto::speed(options.json, options.write);
     }
     let toolchain = packages::ensure(false)?;
     progress(format!("compiler: {toolchain}"));

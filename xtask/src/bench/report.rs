@@ -15,6 +15,8 @@ use crate::size::{BOOT_LOADER_LIMIT, KERNEL_LIMIT, Sizes};
 
 const BEGIN: &str = "<!-- cargo xtask bench --write: begin -->\n";
 const END: &str = "<!-- cargo xtask bench --write: end -->\n";
+const CRYPTO_BEGIN: &str = "<!-- cargo xtask bench --crypto --write: begin -->\n";
+const CRYPTO_END: &str = "<!-- cargo xtask bench --crypto --write: end -->\n";
 
 /// All tables, in Markdown.
 pub fn text(results: &Results, kept: &Kept) -> String {
@@ -44,23 +46,35 @@ pub fn text(results: &Results, kept: &Kept) -> String {
 /// # Errors
 /// When the file cannot be written or has no marks.
 pub fn write(results: &Results, kept: &Kept) -> Result<()> {
+    put(&text(results, kept), BEGIN, END)
+}
+
+/// Puts the table of cryptography there, too.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_crypto(table: &str) -> Result<()> {
+    put(table, CRYPTO_BEGIN, CRYPTO_END)
+}
+
+fn put(tables: &str, begin: &str, end: &str) -> Result<()> {
     let path = paths::root().join("docs/performance.md");
     let page = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let page = replaced(&page, &text(results, kept))?;
+    let page = replaced(&page, tables, begin, end)?;
     fs::write(&path, page).with_context(|| format!("write {}", path.display()))
 }
 
-fn replaced(page: &str, tables: &str) -> Result<String> {
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
+fn replaced(page: &str, tables: &str, begin: &str, end: &str) -> Result<String> {
+    let parts = page.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
         Some((before, after))
     });
     let (before, after) = parts.context("docs/performance.md has no marks for the tables")?;
-    Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n{tables}\n{end}{after}"))
 }
 
 /// A table: rows of cells, the first one the heading; all columns but the first are numbers.
-fn table(rows: &[Vec<String>]) -> String {
+pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let lengths = rows.iter().map(|row| row[column].chars().count());
@@ -89,7 +103,8 @@ fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn row(cells: &[&str]) -> Vec<String> {
+/// A row of cells.
+pub fn row(cells: &[&str]) -> Vec<String> {
     cells.iter().map(ToString::to_string).collect()
 }
 
@@ -260,7 +275,7 @@ fn parts(sizes: &Sizes) -> String {
 }
 
 /// 12,345.
-fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -333,15 +348,16 @@ mod tests {
     #[test]
     fn tables_are_replaced_between_the_marks_and_nowhere_else() {
         let page = format!("# Title\n{BEGIN}old\n{END}after\n");
-        let page = replaced(&page, "new\n").unwrap();
+        let page = replaced(&page, "new\n", BEGIN, END).unwrap();
         assert_eq!(page, format!("# Title\n{BEGIN}\nnew\n\n{END}after\n"));
-        assert!(replaced("no marks", "").is_err());
+        assert!(replaced("no marks", "", BEGIN, END).is_err());
     }
 
     #[test]
     fn the_page_has_the_marks() {
         let page = fs::read_to_string(paths::root().join("docs/performance.md")).unwrap();
-        assert!(replaced(&page, "").is_ok());
+        assert!(replaced(&page, "", BEGIN, END).is_ok());
+        assert!(replaced(&page, "", CRYPTO_BEGIN, CRYPTO_END).is_ok());
     }
 
     #[test]
