@@ -4,9 +4,8 @@
 //! decided without hardware is here, without `unsafe`, and is tested on the host:
 //!
 //! - [`rollback`]: whether an image is recent enough, over a [`tpm`] counter or any other store;
-//! - [`tpm`]: the few TPM 2.0 commands that the loader sends, encoded and decoded by hand;
+//! - [`tpm`]: the few TPM 2.0 commands that the loader sends, and where the firmware's measurement log ends;
 //! - [`measure`]: what goes into the TPM's PCR 11;
-//! - [`event_log`]: where the firmware's measurement log ends;
 //! - [`random`]: entropy from several sources, hashed to one seed, and numbers drawn from it;
 //! - [`placement`]: where things go, physically and virtually (KASLR);
 //! - [`kernel_image`]: the relocated kernel and the access each of its pages gets;
@@ -25,7 +24,6 @@
 
 pub mod acpi;
 mod dmar;
-pub mod event_log;
 pub mod kernel_image;
 pub mod measure;
 pub mod memory_map;

@@ -218,11 +218,11 @@ mod tests {
                 expected: [2; 32],
             }),
             Refusal::Tpm(tpm::Error {
-                command: tpm::Command::NvRead,
+                command: tpm::Command::NV_READ,
                 problem: tpm::Problem::Code(1),
             }),
             Refusal::Tpm(tpm::Error {
-                command: tpm::Command::NvRead,
+                command: tpm::Command::NV_READ,
                 problem: tpm::Problem::Length,
             }),
             Refusal::EventLog,

@@ -1,7 +1,8 @@
 //! Bytes as the firmware's event log and as its final events; also as AML with a sleep type.
 #![no_main]
 
-use nonos_boot::{event_log, sleep_state};
+use nonos_boot::sleep_state;
+use nonos_boot::tpm::event_log;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((last, log)) = bytes.split_first_chunk() else {

@@ -21,7 +21,7 @@ enum Shown {
 }
 
 /// What every build and run needs.
-const ALWAYS: [(&str, Shown); 11] = [
+const ALWAYS: [(&str, Shown); 12] = [
     ("qemu-system-x86", Shown::Program(qemu::QEMU)),
     ("ovmf", Shown::File(qemu::FIRMWARE_CODE)),
     ("bochs", Shown::Program("bochs")),
@@ -31,6 +31,7 @@ const ALWAYS: [(&str, Shown); 11] = [
     ),
     ("vgabios", Shown::File("/usr/share/vgabios/vgabios.bin")),
     ("swtpm", Shown::Program("swtpm")),
+    ("tpm2-tools", Shown::Program("tpm2_checkquote")),
     ("sbsigntool", Shown::Program("sbsign")),
     ("mtools", Shown::Program("mcopy")),
     ("gdisk", Shown::Program("sgdisk")),

@@ -1,10 +1,10 @@
 //! The TPM through EFI_TCG2_PROTOCOL (TCG EFI Protocol Specification 1.00): commands, measurements, event log.
 
 use nonos_boot::acpi::PhysicalMemory;
-use nonos_boot::event_log::{self, Format};
 use nonos_boot::measure::{Measurer, PCR};
 use nonos_boot::random::Random;
 use nonos_boot::tpm::Transport;
+use nonos_boot::tpm::event_log::{self, Format};
 use nonos_boot::{Refusal, pages_for};
 use uefi::boot::{self, OpenProtocolAttributes, OpenProtocolParams, ScopedProtocol};
 use uefi::proto::tcg::v2::{HashLogExtendEventFlags, PcrEventInputs, Tcg};

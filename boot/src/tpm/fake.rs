@@ -1,7 +1,9 @@
 //! A TPM for tests: understands exactly the commands that the loader sends, byte by byte as a real one
 //! answers them (checked against swtpm).
 
-use super::{ROLLBACK_INDEX, Transport, constant};
+use nonos_tpm::constant::nv as constant;
+
+use super::{ROLLBACK_INDEX, Transport};
 
 /// Changes the response to a command, given by code.
 type Tamper = Box<dyn FnMut(u32, &mut Vec<u8>)>;

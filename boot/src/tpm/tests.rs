@@ -2,7 +2,7 @@ use super::fake::FakeTpm;
 use super::*;
 use proptest::prelude::*;
 
-const WRITTEN_COUNTER: u32 = constant::COUNTER | constant::WRITTEN;
+const WRITTEN_COUNTER: u32 = COUNTER | constant::WRITTEN;
 
 /// Sends every command once; the first error.
 fn use_all(tpm: &mut FakeTpm) -> Result<(), Error> {
@@ -43,7 +43,7 @@ fn commands_are_encoded_as_the_specification_says() {
     );
     let error = define_counter(&mut recorder).unwrap_err();
     assert_eq!(recorder.0.len(), 45);
-    assert_eq!(error.problem, Problem::Firmware(1));
+    assert_eq!(error.problem, Problem::Transport(1));
 }
 
 #[test]

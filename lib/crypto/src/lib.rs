@@ -10,6 +10,7 @@
 //! | encryption | [`aead`]: AES-256-GCM, ChaCha20-Poly1305 | `aes-gcm`, `chacha20poly1305` |
 //! | signatures | [`ed25519`], [`ml_dsa`] (ML-DSA-65) | `ed25519-dalek`, `fips204` |
 //! | key agreement | [`hybrid`] (X-Wing); [`x25519`], [`ml_kem`] (ML-KEM-768) for protocols that name them | `ml-kem` and `x25519-dalek` |
+//! | sessions with a TPM | [`p256`] (ECDH), [`cfb`] (AES-128-CFB) | `p256`, `aes` and `cfb-mode` |
 //!
 //! Invariants:
 //!
@@ -23,12 +24,13 @@
 //! What is wiped is the place where a secret lay last. Moving a value may leave a copy on the stack, and the libraries
 //! below wipe their intermediate values as far as each says; so a process that holds keys does nothing else.
 //!
-//! Features: none for what boot loader and kernel verify with; `sign` adds signing keys; `full`, which is the default, the rest.
+//! Features: none for what boot loader and kernel verify with; `sign` adds signing keys; `full`, which is the default, the rest but for `tpm`: what only the driver of a
+//! TPM needs.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 // Links name everything; with fewer features some of it is not there.
-#![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(not(feature = "tpm"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod ed25519;
 pub mod error;
@@ -37,6 +39,8 @@ pub mod ml_dsa;
 
 #[cfg(feature = "full")]
 pub mod aead;
+#[cfg(feature = "tpm")]
+pub mod cfb;
 #[cfg(feature = "full")]
 pub mod hybrid;
 #[cfg(feature = "full")]
@@ -45,6 +49,8 @@ pub mod kdf;
 pub mod mac;
 #[cfg(feature = "full")]
 pub mod ml_kem;
+#[cfg(feature = "tpm")]
+pub mod p256;
 #[cfg(feature = "full")]
 pub mod passphrase;
 #[cfg(feature = "sign")]

@@ -1,108 +1,142 @@
 //! The encoding of TPM commands and responses: big-endian numbers, byte strings led by a 16-bit length
-//! (TPM2B). A [`Writer`] fills a fixed buffer that is long enough for every command here; a [`Reader`] never
-//! reads past the end and every failure names the command.
+//! (TPM2B). A [`Writer`] says when something did not fit; a [`Reader`] never reads past the end and every failure
+//! names the command.
 
-use super::{Command, Error, Problem, constant};
+use zeroize::Zeroize;
+
+use crate::command::{Command, Error, Problem};
 
 /// Tag, size, code (part 1, 18.2).
 pub const HEADER_BYTES: usize = 10;
 
-/// Long enough for the longest command, TPM2_NV_DefineSpace.
-const COMMAND_BYTES: usize = 64;
+/// Longest command that is sent, and longest response that is taken.
+pub const MESSAGE_BYTES: usize = 1024;
 
-/// A command under construction.
+/// Bytes under construction. They are wiped when dropped.
 pub struct Writer {
-    bytes: [u8; COMMAND_BYTES],
+    bytes: [u8; MESSAGE_BYTES],
     used: usize,
-    session: bool,
+    fits: bool,
 }
 
 impl Writer {
-    pub fn new(command: u32) -> Self {
-        let mut new = Self {
-            bytes: [0; COMMAND_BYTES],
-            used: 6,
-            session: false,
-        };
-        new.u32(command);
-        new
+    /// No bytes yet.
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; MESSAGE_BYTES],
+            used: 0,
+            fits: true,
+        }
     }
 
+    /// Appends a byte.
     pub fn u8(&mut self, value: u8) {
         self.bytes(&[value]);
     }
 
+    /// Appends a number of 16 bits.
     pub fn u16(&mut self, value: u16) {
         self.bytes(&value.to_be_bytes());
     }
 
+    /// Appends a number of 32 bits.
     pub fn u32(&mut self, value: u32) {
         self.bytes(&value.to_be_bytes());
     }
 
-    /// Commands are fixed, so that one too long is a mistake in this module, found by its tests.
+    /// Appends bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes[self.used..self.used + bytes.len()].copy_from_slice(bytes);
-        self.used += bytes.len();
+        let end = self.used.saturating_add(bytes.len());
+        match self.bytes.get_mut(self.used..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.used = end;
+            }
+            None => self.fits = false,
+        }
     }
 
-    /// The authorisation area with one session: an empty password (part 1, 19.4).
-    pub fn empty_password(&mut self) {
-        self.session = true;
-        self.u32(9); // bytes of the area
-        self.u32(constant::PASSWORD_SESSION);
-        self.u16(0); // nonce
-        self.u8(0); // attributes
-        self.u16(0); // password
+    /// Appends bytes, led by their length (TPM2B).
+    pub fn sized(&mut self, bytes: &[u8]) {
+        match u16::try_from(bytes.len()) {
+            Ok(length) => self.u16(length),
+            Err(_) => self.fits = false,
+        }
+        self.bytes(bytes);
     }
 
-    pub fn has_session(&self) -> bool {
-        self.session
+    /// A selection of PCRs of the SHA-256 bank (TPML_PCR_SELECTION, part 2, 10.9.7), lowest PCR first.
+    pub fn pcr_selection(&mut self, selection: u32) {
+        self.u32(1); // banks
+        self.u16(crate::constant::SHA256);
+        self.u8(3); // bytes of the selection
+        self.bytes(&selection.to_le_bytes()[..3]);
     }
 
-    /// The whole command, with tag and size.
-    pub fn finish(&mut self) -> &[u8] {
-        let tag = if self.session {
-            constant::SESSIONS
-        } else {
-            constant::NO_SESSIONS
-        };
-        self.bytes[..2].copy_from_slice(&tag.to_be_bytes());
-        self.bytes[2..6].copy_from_slice(&(self.used as u32).to_be_bytes());
+    /// What was appended so far.
+    pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.used]
+    }
+
+    /// The same, to be changed in place.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.used]
+    }
+
+    /// Everything that was appended is there.
+    pub fn fits(&self) -> bool {
+        self.fits
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 
 /// Bytes of a response, read from the front.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     command: Command,
     bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
+    /// Bytes that answer a command.
     pub fn new(command: Command, bytes: &'a [u8]) -> Self {
         Self { command, bytes }
     }
 
+    /// The next bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let (array, rest) = self.bytes.split_first_chunk().ok_or(self.length())?;
         self.bytes = rest;
         Ok(*array)
     }
 
+    /// The next byte.
     pub fn u8(&mut self) -> Result<u8, Error> {
         self.array().map(u8::from_be_bytes)
     }
 
+    /// The next number of 16 bits.
     pub fn u16(&mut self) -> Result<u16, Error> {
         self.array().map(u16::from_be_bytes)
     }
 
+    /// The next number of 32 bits.
     pub fn u32(&mut self) -> Result<u32, Error> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// The next number of 64 bits.
     pub fn u64(&mut self) -> Result<u64, Error> {
         self.array().map(u64::from_be_bytes)
     }
@@ -123,38 +157,32 @@ impl<'a> Reader<'a> {
         self.part(bytes.into())
     }
 
+    /// The next byte is this one.
     pub fn expect_u8(&mut self, name: &'static str, expected: u8) -> Result<(), Error> {
         let found = self.u8()?;
         self.check(name, found.into(), expected.into())
     }
 
+    /// The next number is this one.
     pub fn expect_u16(&mut self, name: &'static str, expected: u16) -> Result<(), Error> {
         let found = self.u16()?;
         self.check(name, found.into(), expected.into())
     }
 
+    /// The next number is this one.
     pub fn expect_u32(&mut self, name: &'static str, expected: u32) -> Result<(), Error> {
         let found = self.u32()?;
         self.check(name, found.into(), expected.into())
     }
 
+    /// A field has the value that it must have.
     pub fn check(&self, name: &'static str, found: u64, expected: u64) -> Result<(), Error> {
-        if found == expected {
-            Ok(())
-        } else {
-            Err(self.field(name, found, expected))
-        }
+        self.command.check(name, found, expected)
     }
 
-    pub fn field(&self, name: &'static str, found: u64, expected: u64) -> Error {
-        Error {
-            command: self.command,
-            problem: Problem::Field {
-                name,
-                found,
-                expected,
-            },
-        }
+    /// The command that this answers.
+    pub fn command(&self) -> Command {
+        self.command
     }
 
     /// All that is left.
@@ -171,10 +199,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn length(&self) -> Error {
-        Error {
-            command: self.command,
-            problem: Problem::Length,
-        }
+    /// The response is shorter or longer than its contents.
+    pub fn length(&self) -> Error {
+        self.command.error(Problem::Length)
     }
 }
