@@ -251,8 +251,21 @@ pub struct Acpi {
     pub pm_timer_port: u64,
     /// 1 when that timer has 32 bits, 0 for 24.
     pub pm_timer_32bit: u64,
+    /// How commands reach the TPM (start method of the TPM2 table, TCG ACPI Specification 1.4, 8): [`tpm_start`]; 0 when there is
+    /// no such table.
+    pub tpm_start_method: u64,
+    /// Physical address of the TPM's control area, or of its registers where it has none; 0 for the usual place.
+    pub tpm_physical: u64,
     /// A page of RAM below 1 MiB, kept back for starting the other CPUs, or 0 when there is none.
     pub startup_page_physical: u64,
+}
+
+/// Values of [`Acpi::tpm_start_method`] that there is a driver for.
+pub mod tpm_start {
+    /// FIFO interface.
+    pub const FIFO: u64 = 6;
+    /// Command response buffer.
+    pub const CRB: u64 = 7;
 }
 
 /// An I/O APIC (MADT type 1).

@@ -30,6 +30,8 @@ pub enum Topic {
     CpuSecurity = 9,
     /// [`DmaStatus`]. SystemInfo handle.
     Dma = 10,
+    /// [`EventLogPart`] number `index` of the TCG event log; `NotFound` past the last. SystemInfo handle.
+    EventLog = 11,
 }
 
 impl Topic {
@@ -47,6 +49,7 @@ impl Topic {
             8 => Self::Layout,
             9 => Self::CpuSecurity,
             10 => Self::Dma,
+            11 => Self::EventLog,
             _ => return None,
         })
     }
@@ -73,6 +76,10 @@ record! {
         pub entropy_sources: u64,
         /// TSC ticks from boot loader entry to kernel entry.
         pub loader_ticks: u64,
+        /// How commands reach the TPM: [`crate::boot::Acpi::tpm_start_method`].
+        pub tpm_start_method: u64,
+        /// Where it is: [`crate::boot::Acpi::tpm_physical`].
+        pub tpm_physical: u64,
     }
 }
 
@@ -408,8 +415,16 @@ pub mod needs {
     pub const SUPERVISE: u64 = 1 << 12;
     /// Call the vault.
     pub const VAULT: u64 = 1 << 13;
+    /// The registers of the TPM.
+    pub const TPM_DEVICE: u64 = 1 << 14;
+    /// Ask the TPM for its state, PCRs and random bytes.
+    pub const TPM: u64 = 1 << 15;
+    /// Have the TPM sign its PCRs.
+    pub const TPM_QUOTE: u64 = 1 << 16;
+    /// Have the TPM seal, unseal and store, and extend PCRs.
+    pub const TPM_SEAL: u64 = 1 << 17;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 18] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -424,6 +439,10 @@ pub mod needs {
         "audit",
         "supervise",
         "vault",
+        "tpm-device",
+        "tpm",
+        "tpm-quote",
+        "tpm-seal",
     ];
 }
 
@@ -496,6 +515,17 @@ record! {
         pub object: u64,
     }
 }
+
+record! {
+    /// A part of the TCG event log, of [`EVENT_LOG_PART_BYTES`]; zeros follow its end.
+    pub struct EventLogPart {
+        /// Its bytes, little-endian words.
+        pub words: [u64; EVENT_LOG_PART_BYTES / 8],
+    }
+}
+
+/// Bytes of an [`EventLogPart`].
+pub const EVENT_LOG_PART_BYTES: usize = 256;
 
 record! {
     /// A platform configuration register.

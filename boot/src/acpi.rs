@@ -42,6 +42,9 @@ pub fn read(memory: &dyn PhysicalMemory, rsdp: u64, boot_cpu: u32) -> Result<Acp
         dmar::read(dmar, &mut acpi).ok_or("DMAR")?;
     }
 
+    if let Some(tpm) = tables.with_signature(b"TPM2").next() {
+        read_tpm(tpm, &mut acpi);
+    }
     let dsdt = extended_or(fadt, 140, 40).and_then(|address| table(memory, address));
     let definitions = dsdt.into_iter().chain(tables.with_signature(b"SSDT"));
     let types = definitions
@@ -148,6 +151,16 @@ fn read_fadt(fadt: &[u8], acpi: &mut Acpi) {
     if flags & RESET_SUPPORTED != 0 {
         acpi.reset_port = io_port(fadt, 116).unwrap_or(0);
         acpi.reset_value = fadt.get(128).copied().unwrap_or(0).into();
+    }
+}
+
+/// TPM2 table (TCG ACPI Specification 1.4, 8). One that is too short names no TPM that there is a driver for.
+fn read_tpm(tpm: &[u8], acpi: &mut Acpi) {
+    const CONTROL_AREA: usize = 40;
+    const START_METHOD: usize = 48;
+    if let Some(method) = number::<4>(tpm, START_METHOD) {
+        acpi.tpm_start_method = method;
+        acpi.tpm_physical = number::<8>(tpm, CONTROL_AREA).unwrap_or(0);
     }
 }
 
@@ -338,7 +351,11 @@ mod tests {
         let fadt = memory.add_table(b"FACP", &fadt_of(dsdt));
         let madt = memory.add_table(b"APIC", madt);
         let dmar = memory.add_table(b"DMAR", &crate::dmar::tests::body());
-        let list: Vec<u8> = [fadt, ssdt, madt, dmar]
+        let mut tpm = vec![0; 4];
+        tpm.extend(0xFED4_0040u64.to_le_bytes());
+        tpm.extend(7u32.to_le_bytes());
+        let tpm = memory.add_table(b"TPM2", &tpm);
+        let list: Vec<u8> = [fadt, ssdt, madt, dmar, tpm]
             .iter()
             .flat_map(|a| a.to_le_bytes())
             .collect();
@@ -383,6 +400,7 @@ mod tests {
         assert_eq!((acpi.pm1a_control_port, acpi.pm1b_control_port), (0x604, 0));
         assert_eq!((acpi.pm_timer_port, acpi.pm_timer_32bit), (0xB008, 1));
         assert_eq!((acpi.reset_port, acpi.reset_value), (0xCF9, 0x0F));
+        assert_eq!((acpi.tpm_start_method, acpi.tpm_physical), (7, 0xFED4_0040));
         // The DSDT's value is computed (0x05 is no constant), so the SSDT's counts.
         assert_eq!((acpi.s5_sleep_type_a, acpi.s5_sleep_type_b), (1, 1));
     }

@@ -45,6 +45,7 @@ fn start(machine: &mut Hal) -> Result<Kernel, StartError> {
     let boot = BootRecord {
         info: machine.boot_info(),
         payload: machine.payload(),
+        event_log: machine.event_log(),
         tsc_at_kernel_entry: machine.tsc_at_start(),
     };
     let (free_frames, _) = machine.table_frames();

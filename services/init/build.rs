@@ -8,6 +8,7 @@ use std::{env, fs};
 #[path = "src/compile.rs"]
 mod compile;
 #[path = "src/services.rs"]
+#[allow(dead_code, reason = "the build asks for less than the program")]
 mod services;
 
 fn main() {

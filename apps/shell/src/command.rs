@@ -30,6 +30,7 @@ commands! {
     "revoke" "PID NEED" "take back what a process was given for a need";
     "audit" "" "system calls that were denied, the newest last";
     "log" "" "the kernel's log";
+    "tpm" "[quote [NONCE]]" "the TPM, and whether its log fits; a quote in hex";
     "run" "MODULE [&]" "start a program; Ctrl-C ends it, & runs it beside";
     "kill" "PID" "end a process; a service starts again";
     "vault" "[WHAT ...]" "keys that programs use and do not see; vault help";
@@ -83,6 +84,10 @@ pub enum Command<'a> {
     Audit,
     /// `log`
     Log,
+    /// `tpm`
+    Tpm,
+    /// `tpm quote`, with the nonce as typed
+    TpmQuote(&'a str),
     /// `run`
     Run {
         /// Name of the module, as typed.
@@ -159,6 +164,8 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         },
         ("audit", (None, ..)) => Command::Audit,
         ("log", (None, ..)) => Command::Log,
+        ("tpm", (None, ..)) => Command::Tpm,
+        ("tpm", (Some("quote"), nonce, None, _)) => Command::TpmQuote(nonce.unwrap_or("")),
         ("run", (Some(module), None, ..)) if module != "&" => match module.strip_suffix('&') {
             Some(module) => Command::Run {
                 module,
@@ -278,6 +285,8 @@ mod tests {
             "revoke 7",
             "revoke 7 power now",
             "audit 5",
+            "tpm status",
+            "tpm quote aa bb",
             "services console",
         ] {
             let name = wrong.split(' ').next().unwrap();

@@ -12,6 +12,7 @@ mod programs;
 mod secrets;
 mod session;
 mod supervise;
+mod tpm;
 mod typed;
 
 nonos_rt::entry!(main);

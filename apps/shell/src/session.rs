@@ -137,6 +137,8 @@ impl Session {
             Ok(Command::Revoke { process, need }) => self.revoke(process, need),
             Ok(Command::Audit) => self.audit(),
             Ok(Command::Log) => self.log(),
+            Ok(Command::Tpm) => self.tpm(),
+            Ok(Command::TpmQuote(nonce)) => self.tpm_quote(nonce),
             Ok(Command::Run { module, beside }) => self.run_module(module, beside),
             Ok(Command::Kill(process)) => self.kill(process),
             Ok(Command::Vault(what)) => self.vault(what),
@@ -234,6 +236,7 @@ impl Candidates for Words<'_> {
         match (words.next().unwrap_or(""), words.next(), words.next()) {
             ("", ..) => COMMANDS.iter().for_each(|entry| visit(entry.name)),
             ("status", None, _) => visit("--boot"),
+            ("tpm", None, _) => visit("quote"),
             ("vault", None, _) => WORDS.iter().for_each(|word| visit(word.name)),
             ("caps" | "kill" | "grant" | "revoke", None, _) => self.visit_processes(visit),
             ("grant" | "revoke", Some(_), None) => NAMES.iter().for_each(|need| visit(need)),

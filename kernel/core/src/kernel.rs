@@ -45,6 +45,8 @@ pub struct BootRecord {
     pub info: &'static BootInfo,
     /// The unpacked payload: a `nonos_image::archive`.
     pub payload: &'static [u8],
+    /// The TCG event log; empty without one.
+    pub event_log: &'static [u8],
     /// TSC when the kernel was entered.
     pub tsc_at_kernel_entry: u64,
 }

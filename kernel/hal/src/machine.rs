@@ -53,6 +53,11 @@ impl Hal {
         stop::payload().unwrap_or_default()
     }
 
+    /// The TCG event log; empty without one.
+    pub fn event_log(&self) -> &'static [u8] {
+        stop::event_log()
+    }
+
     /// TSC when the kernel was entered.
     pub fn tsc_at_start(&self) -> u64 {
         self.tsc_at_start

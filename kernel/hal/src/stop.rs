@@ -160,6 +160,20 @@ pub fn payload() -> Option<&'static [u8]> {
     })
 }
 
+/// The TCG event log; empty without one.
+pub fn event_log() -> &'static [u8] {
+    match boot_info() {
+        // SAFETY: mapped read-only for good, as the checked boot info says.
+        Some(info) if info.event_log_bytes > 0 => unsafe {
+            core::slice::from_raw_parts(
+                info.event_log_base as *const u8,
+                info.event_log_bytes as usize,
+            )
+        },
+        _ => &[],
+    }
+}
+
 /// Wipes memory and ends. The caller has the [`claim`]. After a second fault on the way it only halts.
 pub fn finish(ending: Ending) -> ! {
     if BEGUN.fetch_add(1, Ordering::Relaxed) > 1 {

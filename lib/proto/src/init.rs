@@ -59,6 +59,18 @@ parts! {
 }
 
 parts! {
+    /// The TPM.
+    pub struct Tpm {
+        /// Its registers, one page. READ and WRITE.
+        pub registers: Handle,
+        /// Their physical address.
+        pub physical: u64,
+        /// One of [`nonos_abi::boot::tpm_start`].
+        pub start_method: u64,
+    }
+}
+
+parts! {
     /// A program that the system runs itself.
     pub struct ServiceState {
         /// Name of its module.
@@ -108,7 +120,7 @@ parts! {
 
 interface! {
     /// `init`.
-    pub trait Init, version 3;
+    pub trait Init, version 4;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -165,4 +177,7 @@ interface! {
 
     /// The process that `init` gave a badge for the services it connects to. For those who serve one.
     18 => answered client(badge: u64) -> ClientOf;
+
+    /// The TPM.
+    19 => answered tpm() -> Tpm;
 }

@@ -21,6 +21,7 @@ mod value;
 
 pub mod console;
 pub mod init;
+pub mod tpm;
 pub mod vault;
 
 pub use interface::{Caller, Ticket, Transport, transact, transact_lending};

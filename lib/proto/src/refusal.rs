@@ -75,13 +75,19 @@ pub enum Refusal {
     TooLong,
     /// The memory that was lent is too short.
     TooShort,
+    /// The authorisation value is wrong; this was counted.
+    WrongAuth,
+    /// Nothing was stored yet.
+    NotStored,
+    /// What should be read is damaged.
+    Damaged,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 33] = [
+    const OWN: [Self; 36] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -115,6 +121,9 @@ impl Refusal {
         Self::KeyUsedUp,
         Self::TooLong,
         Self::TooShort,
+        Self::WrongAuth,
+        Self::NotStored,
+        Self::Damaged,
     ];
 
     /// The label of a reply; never 0.
@@ -177,7 +186,7 @@ impl fmt::Display for Refusal {
             Self::PolicyMismatch => {
                 "the TPM does not unseal: other software was booted than it was sealed to"
             }
-            Self::DeviceFailed => "the device failed",
+            Self::DeviceFailed => "the device failed or did not answer",
             Self::UseNotAllowed => "the key is not for this use, or the handle does not allow it",
             Self::NotAuthentic => "not authentic",
             Self::NoSuchVersion => "the key has no such version",
@@ -185,6 +194,9 @@ impl fmt::Display for Refusal {
             Self::KeyUsedUp => "the key is used up: rotate it",
             Self::TooLong => "too long",
             Self::TooShort => "the memory for the answer is too short",
+            Self::WrongAuth => "wrong authorisation value, which was counted",
+            Self::NotStored => "nothing was stored yet",
+            Self::Damaged => "what should be read is damaged",
         })
     }
 }

@@ -9,7 +9,7 @@ use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name};
 
 use crate::console::{self, Console, Size};
-use crate::init::{self, ClientOf, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned};
+use crate::init::{self, ClientOf, Init, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm};
 use crate::{Bytes, CallError, Caller, Lease, Lent, Passable, Refusal, Ticket, Transport};
 
 /// A console that remembers.
@@ -509,6 +509,9 @@ impl Init for Refuser {
         Err(Refusal::NotGranted)
     }
     fn screen(&mut self, _: Caller) -> Result<Screen, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn tpm(&mut self, _: Caller) -> Result<Tpm, Refusal> {
         Err(Refusal::NotGranted)
     }
     fn audit(&mut self, _: Caller) -> Result<Handle, Refusal> {

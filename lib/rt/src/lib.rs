@@ -1,6 +1,6 @@
 //! The runtime of every user-space program: entry and panic, system calls, objects, IPC.
 //!
-//! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`],
+//! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`], [`mmio`],
 //! [`thread`], [`stack_guard`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
 //! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
@@ -13,6 +13,7 @@
 pub mod handle;
 pub mod log;
 pub mod mapping;
+pub mod mmio;
 pub mod object;
 pub mod parent;
 pub mod random;

@@ -3,7 +3,7 @@
 //! What `init` hands out has only the rights that its operation documents, and no GRANT: it is for this process alone.
 
 use nonos_abi::{Handle, Message, Name, start};
-use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState};
+use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState, Tpm};
 use nonos_proto::{CallError, Refusal, Transport};
 
 use crate::object::{
@@ -101,6 +101,12 @@ pub fn ps2() -> Result<(Ports, Ports, Interrupt), CallError> {
 pub fn screen() -> Result<(Memory, Screen), CallError> {
     let screen = INIT.screen()?;
     Ok((Memory::from_handle(screen.memory), screen))
+}
+
+/// The TPM: its registers, and how it is reached.
+pub fn tpm() -> Result<(Memory, Tpm), CallError> {
+    let tpm = INIT.tpm()?;
+    Ok((Memory::from_handle(tpm.registers), tpm))
 }
 
 /// The record of denied system calls.

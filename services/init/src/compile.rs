@@ -266,9 +266,8 @@ fn first_needed(module: &Module, modules: &[Module]) -> Result<Vec<String>, Stri
         }
     }
     let needed = modules.iter().filter(|other| {
-        let service = other.serves.as_deref();
-        let need = service.and_then(services::need_for).unwrap_or(0);
-        module.needs & need != 0 && other.name != module.name
+        let needs = other.serves.as_deref().map_or(0, services::needs_for);
+        module.needs & needs != 0 && other.name != module.name
     });
     names.extend(needed.map(|other| other.name.clone()));
     Ok(names)

@@ -2,7 +2,8 @@
 //! driver gets is derived from it.
 
 use nonos_proto::Refusal;
-use nonos_rt::abi::info::{Framebuffer, Topic};
+use nonos_rt::abi::boot::tpm_start;
+use nonos_rt::abi::info::{BootStatus, Framebuffer, Topic};
 use nonos_rt::abi::{Error, PAGE_BYTES};
 use nonos_rt::object::{Hardware, Interrupt, Memory, Ports, SystemInfo};
 
@@ -17,12 +18,26 @@ const PS2_CONTROL_PORT: u16 = 0x64;
 /// ISA interrupt of the keyboard.
 const KEYBOARD_LINE: u32 = 1;
 
+/// Where the registers of a TPM are when the firmware says nothing else (PC Client Platform TPM Profile 1.05, 6.5.1).
+const TPM_REGISTERS: u64 = 0xFED4_0000;
+
+/// The TPM.
+pub struct Tpm {
+    /// Its registers.
+    pub registers: Memory,
+    /// Their physical address.
+    pub physical: u64,
+    /// One of [`tpm_start`].
+    pub start_method: u64,
+}
+
 /// Handles to devices, made when first asked for.
 pub struct Devices {
     hardware: Hardware,
     serial: Option<(Ports, Interrupt)>,
     ps2: Option<(Ports, Ports, Interrupt)>,
     screen: Option<(Memory, Framebuffer)>,
+    tpm: Option<Tpm>,
 }
 
 impl Devices {
@@ -33,6 +48,7 @@ impl Devices {
             serial: None,
             ps2: None,
             screen: None,
+            tpm: None,
         }
     }
 
@@ -71,6 +87,28 @@ impl Devices {
             let first = frame.address & !(PAGE_BYTES as u64 - 1);
             let pages = (frame.address - first + frame.bytes).div_ceil(PAGE_BYTES as u64);
             Ok((hardware.memory(first, pages)?, frame))
+        })
+    }
+
+    /// The TPM, when it is of a kind that there is a driver for.
+    pub fn tpm(&mut self, system: &SystemInfo) -> Result<&Tpm, Refusal> {
+        let hardware = &self.hardware;
+        made(&mut self.tpm, || {
+            let boot: BootStatus = system.read(Topic::Boot, 0)?;
+            let start_method = boot.tpm_start_method;
+            if ![tpm_start::FIFO, tpm_start::CRB].contains(&start_method) {
+                return Err(Error::NotFound);
+            }
+            // A control area lies in the page of its registers.
+            let physical = match boot.tpm_physical & !(PAGE_BYTES as u64 - 1) {
+                0 => TPM_REGISTERS,
+                page => page,
+            };
+            Ok(Tpm {
+                registers: hardware.memory(physical, 1)?,
+                physical,
+                start_method,
+            })
         })
     }
 }

@@ -39,6 +39,8 @@ pub enum Thing {
     Ps2Interrupt,
     /// The frame buffer.
     Screen,
+    /// Registers of the TPM.
+    Tpm,
 }
 
 /// Most things of one process.

@@ -3,7 +3,7 @@
 use init::services;
 use nonos_proto::console::BADGE_INPUT;
 use nonos_proto::init::{
-    self as interface, ClientOf, Needs, Ps2, Screen, Serial, ServiceState, Spawned,
+    self as interface, ClientOf, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm,
 };
 use nonos_proto::{Caller, Passable, Refusal};
 use nonos_rt::abi::info::needs;
@@ -105,11 +105,13 @@ impl Init {
 
 impl interface::Init for Init {
     fn connect(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        let need = services::need_for(service.as_str()).ok_or(Refusal::NoSuchService)?;
+        let known = services::find(service.as_str()).ok_or(Refusal::NoSuchService)?;
+        let need = known.need;
+        let server = Name::new(known.server).ok_or(Refusal::NoSuchService)?;
         let child = self.children.caller(caller.badge)?;
         child.grants.check(need, syscall::clock_ns())?;
-        let endpoint = self.directory.endpoint(service)?;
-        let badge = child.service_badge();
+        let endpoint = self.directory.endpoint(server)?;
+        let badge = child.service_badge() | known.badge;
         let make = |rights, until_ns| {
             let badged = endpoint.badge_until(badge, rights, until_ns)?;
             Ok(OwnedHandle::new(badged.into_handle()))
@@ -208,6 +210,17 @@ impl interface::Init for Init {
             height: frame.height,
             stride_bytes: frame.stride_bytes,
             format: frame.format,
+        })
+    }
+
+    fn tpm(&mut self, caller: Caller) -> Result<Tpm, Refusal> {
+        let registers = self.give(caller, Thing::Tpm, needs::TPM_DEVICE, READ_WRITE)?;
+        let registers = OwnedHandle::new(registers);
+        let found = self.devices.tpm(&self.system)?;
+        Ok(Tpm {
+            registers: registers.into_raw(),
+            physical: found.physical,
+            start_method: found.start_method,
         })
     }
 
@@ -350,6 +363,7 @@ impl Init {
             Thing::Ps2Data => between!(devices.ps2()?.0)(rights, until_ns),
             Thing::Ps2Control => between!(devices.ps2()?.1)(rights, until_ns),
             Thing::Ps2Interrupt => between!(devices.ps2()?.2)(rights, until_ns),
+            Thing::Tpm => between!(devices.tpm(system)?.registers)(rights, until_ns),
             Thing::Screen => between!(devices.screen(system)?.0)(rights, until_ns),
             Thing::Service(_) | Thing::Server | Thing::Issuer => Err(Refusal::NoSuchService),
         };

@@ -1,14 +1,45 @@
-//! Which need stands for which service. Part of the build script, too.
+//! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
+use nonos_proto::tpm;
 
-/// Names of services, with the need that lets a program connect to each.
-const SERVICES: &[(&str, u64)] = &[("console", needs::CONSOLE), ("vault", needs::VAULT)];
+/// A name to connect to.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    /// The need that lets a program connect to it.
+    pub need: u64,
+    /// Name that its server serves: several names can lead to one, for clients that may do different things.
+    pub server: &'static str,
+    /// What the client's badge tells the server of that.
+    pub badge: u64,
+}
 
-/// The need that lets a program connect to a service. A service that no need stands for cannot be granted.
-pub fn need_for(service: &str) -> Option<u64> {
-    SERVICES
-        .iter()
-        .find(|(name, _)| *name == service)
-        .map(|&(_, need)| need)
+/// All names. What is not here cannot be granted.
+const SERVICES: &[Service] = &[
+    service("console", needs::CONSOLE, "console", 0),
+    service("vault", needs::VAULT, "vault", 0),
+    service("tpm", needs::TPM, "tpm", 0),
+    service("tpm-quote", needs::TPM_QUOTE, "tpm", tpm::BADGE_QUOTE),
+    service("tpm-seal", needs::TPM_SEAL, "tpm", tpm::BADGE_SEAL),
+];
+
+const fn service(name: &'static str, need: u64, server: &'static str, badge: u64) -> Service {
+    Service {
+        name,
+        need,
+        server,
+        badge,
+    }
+}
+
+/// The service that a name stands for.
+pub fn find(name: &str) -> Option<&'static Service> {
+    SERVICES.iter().find(|service| service.name == name)
+}
+
+/// The needs that let a program connect to a server, by the name that it serves.
+pub fn needs_for(server: &str) -> u64 {
+    let of_server = SERVICES.iter().filter(|service| service.server == server);
+    of_server.fold(0, |needs, service| needs | service.need)
 }

@@ -12,6 +12,7 @@ mod process;
 mod services;
 mod status;
 mod storage;
+mod tpm;
 mod vault;
 
 pub use audit::{denial, denials_heading};
@@ -21,6 +22,7 @@ pub use process::{all_needs, capabilities_heading, capability, needs, process, p
 pub use services::{service, services_heading};
 pub use status::{Facts, status};
 pub use storage::{memory, module};
+pub use tpm::{Hex, event_log, pcr, tpm};
 pub use vault::{event, events_heading, key, keys_heading, vault};
 
 const RESET: &str = "\x1B[0m";

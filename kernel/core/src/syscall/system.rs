@@ -1,8 +1,8 @@
 //! `SystemRead`, `LogRead`, `LogWrite`, `PowerOff`: the state of the system, as it is at the time of the call.
 
 use nonos_abi::info::{
-    AuditRecord, BootStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr, Topic,
-    handle_state,
+    AuditRecord, BootStatus, EVENT_LOG_PART_BYTES, EventLogPart, Framebuffer, HandleRecord, Layout,
+    MemoryStatus, Pcr, Topic, handle_state,
 };
 use nonos_abi::words::Words;
 use nonos_abi::{Error, ObjectKind, PAGE_BYTES, Rights};
@@ -60,6 +60,7 @@ impl Kernel {
                 let digest = hash_words(&pcrs[masked]);
                 write(&Pcr { digest }, put)
             }
+            Topic::EventLog => write(&self.event_log_part(index)?, put),
             Topic::Framebuffer => write(&self.framebuffer(), put),
             Topic::Layout => write(&self.layout(), put),
         };
@@ -104,6 +105,8 @@ impl Kernel {
                 .boot
                 .tsc_at_kernel_entry
                 .saturating_sub(info.tsc_at_entry),
+            tpm_start_method: info.acpi.tpm_start_method,
+            tpm_physical: info.acpi.tpm_physical,
         }
     }
 
@@ -176,6 +179,24 @@ impl Kernel {
         let slot = self.slots_of(process).get(usize::from(index))?;
         let handle = slot.handle.raw();
         Some((self.processes[process].number, handle.into()))
+    }
+
+    fn event_log_part(&self, index: u64) -> Result<EventLogPart, Error> {
+        let log = self.boot.event_log;
+        let parts = log.len().div_ceil(EVENT_LOG_PART_BYTES);
+        let masked = index_opaque(narrow(index), parts);
+        if parts == 0 || masked as u64 != index {
+            return Err(Error::NotFound);
+        }
+        let rest = log.get(masked * EVENT_LOG_PART_BYTES..).unwrap_or_default();
+        let part = &rest[..rest.len().min(EVENT_LOG_PART_BYTES)];
+        let mut bytes = [0; EVENT_LOG_PART_BYTES];
+        bytes[..part.len()].copy_from_slice(part);
+        let mut words = [0; EVENT_LOG_PART_BYTES / 8];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Ok(EventLogPart { words })
     }
 
     fn framebuffer(&self) -> Framebuffer {

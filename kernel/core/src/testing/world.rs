@@ -120,6 +120,7 @@ impl World {
         let boot = BootRecord {
             info,
             payload: payload(),
+            event_log: &EVENT_LOG,
             tsc_at_kernel_entry: 1500,
         };
         let ram = RAM_START..RAM_START + options.frames + 16;
@@ -515,7 +516,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         payload_physical: 0,
         payload_bytes: payload().len() as u64,
         event_log_base: 0,
-        event_log_bytes: 321,
+        event_log_bytes: EVENT_LOG.len() as u64,
         tsc_at_entry: 1000,
         remedies: 0,
         spec_control: 0,
@@ -553,6 +554,9 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         info
     })
 }
+
+/// The event log of every world.
+static EVENT_LOG: [u8; 321] = [0x5A; 321];
 
 std::thread_local! {
     /// Memory of kernels that are not used any more. It cannot be freed, and millions of games are played.

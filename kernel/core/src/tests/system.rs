@@ -1,8 +1,8 @@
 //! `SystemRead`, the log, and power: what the system says about itself.
 
 use nonos_abi::info::{
-    BootStatus, CpuSecurity, CpuStatus, Framebuffer, HandleRecord, Layout, MemoryStatus, Pcr,
-    ProcessInfo, Topic,
+    BootStatus, CpuSecurity, CpuStatus, EventLogPart, Framebuffer, HandleRecord, Layout,
+    MemoryStatus, Pcr, ProcessInfo, Topic,
 };
 use nonos_abi::words::Words;
 use nonos_abi::{Error, ObjectKind, Rights, Syscall, start};
@@ -38,6 +38,10 @@ fn records_say_what_the_boot_loader_and_the_machine_said() {
     assert_eq!(security.microcode, 7);
     let pcr: Pcr = read(&mut world, INFO, Topic::Pcr, 7).unwrap();
     assert_eq!(pcr.digest, [0x0707_0707_0707_0707; 4]);
+    let part: EventLogPart = read(&mut world, INFO, Topic::EventLog, 1).unwrap();
+    assert_eq!(part.words[7..10], [0x5A5A_5A5A_5A5A_5A5A, 0x5A, 0]);
+    let past = read::<EventLogPart>(&mut world, INFO, Topic::EventLog, 2);
+    assert_eq!(past.map(drop), Err(Error::NotFound));
     let past = read::<Pcr>(&mut world, INFO, Topic::Pcr, 24);
     assert_eq!(past.map(drop), Err(Error::InvalidArgument));
     let screen: Framebuffer = read(&mut world, INFO, Topic::Framebuffer, 0).unwrap();
@@ -102,7 +106,7 @@ fn topics_that_do_not_exist_are_refused_and_short_buffers_get_the_first_words() 
     let mut world = World::default();
     let init = world.init();
     let buffer = world.buffer(init);
-    for topic in [11, 1000, u64::MAX] {
+    for topic in [12, 1000, u64::MAX] {
         let refused = world.call(init, Syscall::SystemRead, &[INFO, topic, 0, buffer, 100]);
         assert_eq!(refused, Err(Error::InvalidArgument));
     }
