@@ -1,14 +1,14 @@
 //! The driver of the TPM 2.0, see `nonos_proto::tpm`.
 //!
-//! `main` asks `init` for the registers, finds out which interface they are, and serves; [`hardware`] is the registers, [`log`] the event
+//! `main` asks `init` for the registers, finds out which interface they are, and serves; [`hardware`] is the registers, [`event_log`] the event
 //! log, [`service`] what clients may have done. Nothing is sent to the TPM before somebody asks. Without a TPM every request is
 //! refused, and the log says why.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
+mod event_log;
 mod hardware;
-mod log;
 mod service;
 
 use nonos_proto::{CallError, Refusal};

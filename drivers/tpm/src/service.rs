@@ -17,8 +17,8 @@ use nonos_tpm::seal::{self, Conditions};
 use tpm::interface::{Interface, Kind};
 use zeroize::Zeroizing;
 
+use crate::event_log::EventLog;
 use crate::hardware::Hardware;
-use crate::log::EventLog;
 
 /// Most bytes of a credential.
 const CREDENTIAL_BYTES_MAX: usize = 512;
