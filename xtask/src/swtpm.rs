@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// A running TPM emulator, or none for a machine without a TPM.
 #[derive(Debug)]
@@ -80,6 +80,20 @@ impl Swtpm {
             sleep(Duration::from_millis(5));
         }
         Ok(Self(Some(Running { child, socket })))
+    }
+}
+
+impl Swtpm {
+    /// Sends a signal to the emulator, by its name without `SIG`: `STOP` has it answer no more, `CONT` again.
+    ///
+    /// # Errors
+    /// When there is none, or the signal cannot be sent.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let running = self.0.as_ref().context("there is no TPM")?;
+        let pid = running.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status()?;
+        ensure!(sent.success(), "kill ended with {sent}");
+        Ok(())
     }
 }
 

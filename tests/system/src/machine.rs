@@ -44,7 +44,7 @@ const BOOT_FAILURES: [&str; 5] = [
 pub struct Machine {
     // Fields are dropped in this order: QEMU before its TPM, its files last.
     qemu: Running,
-    _tpm: Swtpm,
+    tpm: Swtpm,
     terminal: Terminal,
     qmp: Qmp,
     config: MachineConfig,
@@ -96,7 +96,7 @@ impl Machine {
     pub fn start_again(self, disk: &Path) -> Self {
         let Self {
             qemu,
-            _tpm: tpm,
+            tpm,
             mut config,
             scratch,
             ..
@@ -156,7 +156,7 @@ impl Machine {
         };
         let mut machine = Self {
             qemu,
-            _tpm: tpm,
+            tpm,
             terminal,
             qmp,
             config,
@@ -182,6 +182,14 @@ impl Machine {
     /// The folder with its files.
     pub fn scratch(&self) -> &Scratch {
         &self.scratch
+    }
+
+    /// Sends a signal to the TPM's emulator ([`Swtpm::signal`]).
+    #[track_caller]
+    pub fn signal_tpm(&self, name: &str) {
+        if let Err(error) = self.tpm.signal(name) {
+            self.fail(&format!("the TPM: {error:#}"));
+        }
     }
 
     /// Waits for the shell's first prompt; returns what was said before it. A refusal or panic ends the test at once.
