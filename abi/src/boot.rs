@@ -18,7 +18,7 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI6");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI7");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
@@ -77,8 +77,10 @@ pub struct BootInfo {
     /// Of each CPU, a random value between the kernel's return addresses and what may overflow into them. Not derived from the
     /// seed.
     pub stack_guards: [u64; CPUS],
-    /// Sources that went into the seed: bits of [`entropy`].
+    /// Sources of the seed that passed their health tests: bits of [`entropy`]. No such boot reaches the kernel without one.
     pub entropy_sources: u64,
+    /// Sources that are there and failed their health tests. They count for nothing.
+    pub entropy_failed: u64,
     /// What all CPUs do against their known flaws: bits of [`remedy`].
     pub remedies: u64,
     /// With [`remedy::SPEC_CONTROL`]: the value of IA32_SPEC_CTRL.
@@ -256,6 +258,9 @@ pub struct Acpi {
     pub tpm_start_method: u64,
     /// Physical address of the TPM's control area, or of its registers where it has none; 0 for the usual place.
     pub tpm_physical: u64,
+    /// The 16 bytes of the VM generation id, in memory of the firmware, aligned to 8 and in one page, or 0 when there is none. They change when the
+    /// machine was restored from a snapshot.
+    pub vm_generation_physical: u64,
     /// A page of RAM below 1 MiB, kept back for starting the other CPUs, or 0 when there is none.
     pub startup_page_physical: u64,
 }

@@ -1,6 +1,7 @@
 //! Records that `SystemRead` and `ProcessRead` return. Every value is read from the hardware, from the
 //! boot loader's record or from the kernel's own tables at the time of the call.
 
+use crate::words::Words as _;
 use crate::{Name, record};
 
 /// What to read with `SystemRead`, and the handle it needs (with READ).
@@ -32,6 +33,8 @@ pub enum Topic {
     Dma = 10,
     /// [`EventLogPart`] number `index` of the TCG event log; `NotFound` past the last. SystemInfo handle.
     EventLog = 11,
+    /// [`RandomStatus`]. SystemInfo handle.
+    Random = 12,
 }
 
 impl Topic {
@@ -50,6 +53,7 @@ impl Topic {
             9 => Self::CpuSecurity,
             10 => Self::Dma,
             11 => Self::EventLog,
+            12 => Self::Random,
             _ => return None,
         })
     }
@@ -74,6 +78,8 @@ record! {
         pub event_log_bytes: u64,
         /// Sources that gave entropy for the seed: bits of [`crate::boot::entropy`].
         pub entropy_sources: u64,
+        /// Sources that failed their health tests in the boot loader.
+        pub entropy_failed: u64,
         /// TSC ticks from boot loader entry to kernel entry.
         pub loader_ticks: u64,
         /// How commands reach the TPM: [`crate::boot::Acpi::tpm_start_method`].
@@ -126,6 +132,22 @@ record! {
         pub supervisor_cet: u64,
         /// XCR0: what programs have of the extended state that XSAVE stores (SDM vol. 1, 13.3); 0 where they have x87 and SSE by FXSAVE.
         pub xcr0: u64,
+    }
+}
+
+record! {
+    /// The kernel's generator of random numbers, now.
+    pub struct RandomStatus {
+        /// Sources of the kernel that pass their health tests: bits of [`crate::boot::entropy`].
+        pub sources: u64,
+        /// Sources of the kernel that failed them, at any time since it started.
+        pub failed: u64,
+        /// How often new entropy went in.
+        pub reseeds: u64,
+        /// What `Random` says.
+        pub epoch: u64,
+        /// 1 when there is a VM generation id, by which the kernel knows that the machine was restored from a snapshot.
+        pub knows_generation: u64,
     }
 }
 
@@ -520,12 +542,12 @@ record! {
     /// A part of the TCG event log, of [`EVENT_LOG_PART_BYTES`]; zeros follow its end.
     pub struct EventLogPart {
         /// Its bytes, little-endian words.
-        pub words: [u64; EVENT_LOG_PART_BYTES / 8],
+        pub words: [u64; 32],
     }
 }
 
 /// Bytes of an [`EventLogPart`].
-pub const EVENT_LOG_PART_BYTES: usize = 256;
+pub const EVENT_LOG_PART_BYTES: usize = EventLogPart::COUNT * 8;
 
 record! {
     /// A platform configuration register.

@@ -1,4 +1,4 @@
-//! What the kernel needs from the ACPI tables: interrupt controllers, CPUs, power registers, PM timer, IOMMUs.
+//! What the kernel needs from the ACPI tables: interrupt controllers, CPUs, power registers, PM timer, IOMMUs, VM generation id.
 //!
 //! The kernel never parses ACPI; this does, once, into the fixed record of the hand-over. Tables are read as
 //! bytes through [`PhysicalMemory`] with a bound on every length and every step. Checksums of the tables used are
@@ -6,7 +6,7 @@
 
 use nonos_abi::boot::{Acpi, InterruptOverride, IoApic, NO_REQUESTER};
 
-use crate::{dmar, sleep_state};
+use crate::{dmar, sleep_state, vm_generation};
 
 /// Longest table that is read.
 const TABLE_BYTES_MAX: usize = 4 << 20;
@@ -53,6 +53,10 @@ pub fn read(memory: &dyn PhysicalMemory, rsdp: u64, boot_cpu: u32) -> Result<Acp
     if let Some((a, b)) = types {
         (acpi.s5_sleep_type_a, acpi.s5_sleep_type_b) = (a, b);
     }
+    acpi.vm_generation_physical = tables
+        .with_signature(b"SSDT")
+        .find_map(vm_generation::physical)
+        .unwrap_or(0);
     Ok(acpi)
 }
 
@@ -355,7 +359,8 @@ mod tests {
         tpm.extend(0xFED4_0040u64.to_le_bytes());
         tpm.extend(7u32.to_le_bytes());
         let tpm = memory.add_table(b"TPM2", &tpm);
-        let list: Vec<u8> = [fadt, ssdt, madt, dmar, tpm]
+        let generation = memory.add(crate::vm_generation::tests::table(0x7F_F000), 8);
+        let list: Vec<u8> = [fadt, ssdt, generation, madt, dmar, tpm]
             .iter()
             .flat_map(|a| a.to_le_bytes())
             .collect();
@@ -403,6 +408,7 @@ mod tests {
         assert_eq!((acpi.tpm_start_method, acpi.tpm_physical), (7, 0xFED4_0040));
         // The DSDT's value is computed (0x05 is no constant), so the SSDT's counts.
         assert_eq!((acpi.s5_sleep_type_a, acpi.s5_sleep_type_b), (1, 1));
+        assert_eq!(acpi.vm_generation_physical, 0x7F_F028);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! - [`kernel_image`]: the relocated kernel and the access each of its pages gets;
 //! - [`page_tables`]: the final, W^X page tables, and [`transition`], those of the moments before;
 //! - [`memory_map`]: the firmware's memory map as the kernel sees it;
-//! - [`acpi`]: interrupt controllers, CPUs and power registers, and [`sleep_state`], the one value from AML;
+//! - [`acpi`]: interrupt controllers, CPUs and power registers, and [`sleep_state`] and [`vm_generation`], the two values from AML;
 //! - [`screen`]: what the user sees;
 //! - [`refusal`]: every reason not to boot, in words.
 //!
@@ -39,6 +39,7 @@ pub mod sleep_state;
 pub mod text;
 pub mod tpm;
 pub mod transition;
+pub mod vm_generation;
 
 pub use refusal::Refusal;
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use nonos_abi::boot::entropy;
 use nonos_image::Hex;
 use nonos_image::archive::ArchiveError;
 use nonos_image::image::{self, UnpackError};
@@ -68,6 +69,11 @@ pub enum Refusal {
     MemoryRanges,
     /// An ACPI table is missing or damaged.
     Acpi(&'static str),
+    /// No source of entropy passed its health tests.
+    Entropy {
+        /// Those that are there and failed: bits of [`entropy`].
+        failed: u64,
+    },
     /// The firmware failed; its status.
     Firmware {
         /// At what.
@@ -134,11 +140,23 @@ impl fmt::Display for Refusal {
                 nonos_abi::boot::MEMORY_RANGES
             ),
             Self::Acpi(table) => write!(f, "ACPI: found no valid {table}, expected one"),
+            Self::Entropy { failed } => entropy_text(*failed, f),
             Self::Firmware { check, status } => {
                 write!(f, "{check}: found firmware status {status:#x}, expected success")
             }
         }
     }
+}
+
+/// That there is no entropy, and which sources failed.
+fn entropy_text(failed: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("entropy: found no source that passes its health tests")?;
+    for (bit, name) in entropy::NAMES.iter().enumerate() {
+        if failed & 1 << bit != 0 {
+            write!(f, " ({name} failed)")?;
+        }
+    }
+    f.write_str(", expected one at least")
 }
 
 /// What is wrong with the system image.
@@ -240,6 +258,7 @@ mod tests {
             Refusal::PageTables(page_tables::Error::Mapped),
             Refusal::MemoryRanges,
             Refusal::Acpi("MADT"),
+            Refusal::Entropy { failed: 0b10101 },
             Refusal::Firmware {
                 check: "measured boot",
                 status: 7,

@@ -49,6 +49,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         &mut info.acpi.override_count,
         &mut info.acpi.iommu_count,
         &mut info.acpi.startup_page_physical,
+        &mut info.acpi.vm_generation_physical,
         &mut info.memory_count,
     ] {
         *field = next(bytes);

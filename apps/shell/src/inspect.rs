@@ -29,6 +29,7 @@ impl Session {
             cpu: system.read(Topic::Cpu, 0)?,
             memory: system.read(Topic::Memory, 0)?,
             dma: system.read(Topic::Dma, 0)?,
+            random: system.read(Topic::Random, 0)?,
             pcrs: &pcrs,
             layout,
         };

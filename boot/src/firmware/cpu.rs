@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdtsc, CpuidResult};
+use core::hint::spin_loop;
 
 use nonos_boot::Refusal;
 use nonos_mitigations::{CpuSecurity, Plan, enumerated, has_arch_capabilities, plan};
@@ -65,18 +66,24 @@ pub fn apic_id() -> u32 {
 /// A number from RDSEED, when the CPU has it and a number ready.
 pub fn rdseed() -> Option<u64> {
     let has = cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & 1 << 18 != 0;
-    has.then(|| retry(rdseed_once)).flatten()
+    has.then(|| retry(1000, rdseed_once)).flatten()
 }
 
 /// A number from RDRAND, when the CPU has it and a number ready.
 pub fn rdrand() -> Option<u64> {
     let has = cpuid(1, 0).ecx & 1 << 30 != 0;
-    has.then(|| retry(rdrand_once)).flatten()
+    has.then(|| retry(10, rdrand_once)).flatten()
 }
 
-/// Both may have no number ready for a moment (SDM vol. 1, 7.3.17).
-fn retry(once: fn() -> Option<u64>) -> Option<u64> {
-    (0..32).find_map(|_| once())
+/// Both may have no number ready for a moment (SDM vol. 1, 7.3.17): RDRAND in ten tries is broken, RDSEED is just slower.
+fn retry(tries: u32, once: fn() -> Option<u64>) -> Option<u64> {
+    (0..tries).find_map(|_| {
+        let number = once();
+        if number.is_none() {
+            spin_loop();
+        }
+        number
+    })
 }
 
 fn rdseed_once() -> Option<u64> {

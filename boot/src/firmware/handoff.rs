@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use nonos_abi::boot::{BootInfo, MemoryRange};
 use nonos_boot::kernel_image::LoadedKernel;
 use nonos_boot::memory_map::{self, TooManyRanges};
-use nonos_boot::{PAGE, Refusal};
+use nonos_boot::{PAGE, Refusal, vm_generation};
 use uefi::boot;
 
 use super::pages::Pages;
@@ -80,6 +80,9 @@ pub fn start(mut jump: Jump) -> ! {
         Ok(count) => jump.info.memory_count = count as u64,
         Err(TooManyRanges) => refuse_late(&Refusal::MemoryRanges),
     }
+    let generation = &mut jump.info.acpi.vm_generation_physical;
+    let memory = &jump.info.memory[..jump.info.memory_count as usize];
+    *generation = vm_generation::confirmed(*generation, memory);
     let startup_page = memory_map::startup_page(memory::ranges(&map));
     jump.info.acpi.startup_page_physical = startup_page.unwrap_or(0);
     let region = jump.region.range();

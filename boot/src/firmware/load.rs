@@ -6,7 +6,7 @@ use nonos_abi::info::boot_flags;
 use nonos_boot::kernel_image::KernelImage;
 use nonos_boot::measure::MeasuredImage;
 use nonos_boot::placement::{self, Area};
-use nonos_boot::random::Random;
+use nonos_boot::random::{Random, Sources};
 use nonos_boot::report::Report;
 use nonos_boot::{PAGE, Refusal, acpi, memory_map, pages_for, payload, tpm};
 use nonos_image::signature;
@@ -40,7 +40,7 @@ pub struct Facts {
     pub framebuffer: Framebuffer,
     pub key_hash: [u8; 32],
     pub seed: Zeroizing<[u8; 32]>,
-    pub entropy_sources: u64,
+    pub sources: Sources,
     pub pcrs: [[u8; 32]; tpm::PCRS],
 }
 
@@ -215,7 +215,8 @@ fn fill_in_facts(info: &mut BootInfo, image: &MeasuredImage<'_>, facts: &Facts) 
     let accepted = image.accepted();
     info.tsc_at_entry = facts.tsc_at_entry;
     info.seed = *facts.seed;
-    info.entropy_sources = facts.entropy_sources;
+    info.entropy_sources = facts.sources.passed;
+    info.entropy_failed = facts.sources.failed;
     info.flags = facts.flags
         | if image.measured() {
             boot_flags::MEASURED

@@ -101,8 +101,8 @@ fn boot(
     let measurer = tpm.as_mut().map(|tpm| tpm as &mut dyn Measurer);
     let measured = measure::measure(accepted, &keys, measurer)?;
 
-    let (entropy_sources, seed, random) = entropy::gather(tpm.as_mut());
-    entropy::report(report, entropy_sources);
+    let (sources, seed, random) = entropy::gather(tpm.as_mut())?;
+    entropy::report(report, sources);
     let pcrs = match &mut tpm {
         Some(tpm) => tpm::read_pcrs(tpm)?,
         None => [[0; 32]; tpm::PCRS],
@@ -114,7 +114,7 @@ fn boot(
         framebuffer,
         key_hash: keys.hash(),
         seed,
-        entropy_sources,
+        sources,
         pcrs,
     };
     load::prepare(report, &measured, facts, random, tpm)

@@ -60,6 +60,8 @@ pub enum StartError {
     NoAnchors,
     /// The list of trusted publishers is malformed.
     Anchors(nonos_image::anchors::AnchorsError),
+    /// No source of entropy went into the seed.
+    NoEntropy,
     /// The module `init` is missing, was refused or could not be loaded.
     Init(Error),
 }
@@ -70,6 +72,7 @@ impl core::fmt::Display for StartError {
             Self::Archive(error) => write!(f, "system image: {error}"),
             Self::NoAnchors => f.write_str("system image: no list of trusted publishers"),
             Self::Anchors(error) => write!(f, "system image: {error}"),
+            Self::NoEntropy => f.write_str("no source of entropy"),
             Self::Init(error) => write!(f, "init cannot be started: {error}"),
         }
     }
@@ -141,12 +144,15 @@ impl Kernel {
     /// [`crate::Empty::unused`]. All memory marked usable in the record belongs to the kernel from here on.
     ///
     /// # Errors
-    /// When the payload is malformed.
+    /// When the seed has no entropy or the payload is malformed.
     pub fn new(
         boot: BootRecord,
         arenas: Arenas,
         machine: &mut impl Machine,
     ) -> Result<Self, StartError> {
+        if boot.info.entropy_sources == 0 {
+            return Err(StartError::NoEntropy);
+        }
         let archive = Archive::parse(boot.payload).map_err(StartError::Archive)?;
         let anchors = archive.get(archive::ANCHORS).ok_or(StartError::NoAnchors)?;
         let anchors = Anchors::parse(anchors).map_err(StartError::Anchors)?;
@@ -160,7 +166,7 @@ impl Kernel {
         let mut kernel = Self {
             boot,
             anchors,
-            random: Random::new(&boot.info.seed),
+            random: Random::new(&boot.info.seed, machine),
             log: Log::new(arenas.log),
             frames: Frames::new(arenas.frames, boot.info),
             scheduler: Scheduler::new(),
@@ -264,8 +270,14 @@ impl Kernel {
         self.scheduler.enter(machine.cpu());
         match event {
             Event::Syscall => return self.syscall(machine),
-            Event::Timer => self.timer(machine),
-            Event::Interrupt(global) => self.interrupt(global, machine),
+            Event::Timer => {
+                self.random.event(machine);
+                self.timer(machine);
+            }
+            Event::Interrupt(global) => {
+                self.random.event(machine);
+                self.interrupt(global, machine);
+            }
             Event::Fault(fault) => {
                 if let Some(Caller { process, .. }) = self.caller() {
                     let fault = self.explain(process, fault, machine);

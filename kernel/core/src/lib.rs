@@ -23,6 +23,7 @@ mod budget;
 mod device;
 mod dma;
 mod endpoint;
+mod entropy;
 mod fast_map;
 mod fast_move;
 mod fast_path;

@@ -39,6 +39,7 @@ impl Kernel {
         machine: &mut impl Machine,
     ) -> Result<ProcessId, Error> {
         let manifest = self.modules[module].admitted()?.manifest;
+        self.random.stir(machine);
         let mut budget = budget;
         if let Some(creator) = creator {
             self.check_object_quota(creator)?;

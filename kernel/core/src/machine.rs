@@ -305,6 +305,15 @@ pub enum PowerAction {
     Restart,
 }
 
+/// A generator of random numbers in the CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CpuRandom {
+    /// RDSEED: a source of entropy.
+    Rdseed,
+    /// RDRAND: a generator that one seeds.
+    Rdrand,
+}
+
 /// Width of a port access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PortWidth {
@@ -383,6 +392,15 @@ pub trait Machine {
 
     /// Nanoseconds since the kernel started; the same on all CPUs, never goes back.
     fn now_ns(&self) -> u64;
+
+    /// A counter that goes on fast, for what nobody can foresee in its lowest bits.
+    fn counter(&self) -> u64;
+
+    /// A number of a generator in the CPU; `None` when the CPU has none, or it gives none after some tries.
+    fn cpu_random(&self, from: CpuRandom) -> Option<u64>;
+
+    /// The VM generation id, which is another one when the machine was restored from a snapshot. Zeros when there is none.
+    fn vm_generation(&self) -> [u64; 2];
 
     /// When the next [`Event::Timer`] of this CPU is due; `None` for never. Replaces the deadline set before.
     fn set_timer(&mut self, deadline_ns: Option<u64>);

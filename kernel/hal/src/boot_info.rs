@@ -37,6 +37,8 @@ pub enum BootInfoError {
     Usable(&'static str),
     /// The page for start-up code is not a page below 1 MiB, or is usable memory.
     StartupPage(u64),
+    /// The VM generation id is not 16 aligned bytes in one page of memory of the firmware.
+    Generation(u64),
     /// No memory is usable.
     NoMemory,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for BootInfoError {
             Self::Memory(index) => write!(f, "memory range {index} is not valid"),
             Self::Usable(name) => write!(f, "{name} lies in usable memory"),
             Self::StartupPage(page) => write!(f, "start-up code at {page:#x}"),
+            Self::Generation(address) => write!(f, "VM generation id at {address:#x}"),
             Self::NoMemory => f.write_str("no usable memory"),
         }
     }
@@ -114,6 +117,10 @@ pub fn check(info: &BootInfo) -> Result<(), BootInfoError> {
     if page != 0 && (page >= STARTUP_END || !page.is_multiple_of(PAGE) || is_usable(page)) {
         return Err(BootInfoError::StartupPage(page));
     }
+    let generation = acpi.vm_generation_physical;
+    if generation != 0 && !is_generation(info, generation) {
+        return Err(BootInfoError::Generation(generation));
+    }
     for (name, physical, bytes) in [
         ("kernel image", info.kernel_physical, info.kernel_bytes),
         ("kernel region", info.region_physical, info.region_bytes),
@@ -134,6 +141,22 @@ fn usable(info: &BootInfo) -> impl Iterator<Item = (u64, u64)> {
         .iter()
         .filter(|range| range.kind == memory_kind::USABLE);
     usable.map(|range| (range.physical, range.physical + range.pages * PAGE))
+}
+
+/// Whether a VM generation id can be there.
+fn is_generation(info: &BootInfo, physical: u64) -> bool {
+    const ALIGNMENT: u64 = 8;
+    const BYTES: u64 = 16;
+    let page = physical / PAGE;
+    let ranges = &info.memory[..info.memory_count as usize];
+    let in_firmware = ranges.iter().any(|range| {
+        let first = range.physical / PAGE;
+        range.kind == memory_kind::FIRMWARE && (first..first + range.pages).contains(&page)
+    });
+    in_firmware
+        && page < 1 << 32
+        && physical.is_multiple_of(ALIGNMENT)
+        && physical % PAGE <= PAGE - BYTES
 }
 
 /// Rounded up to whole pages; 0, which no area may have, when that does not fit.
@@ -216,6 +239,31 @@ mod tests {
         let mut info = good();
         info.acpi.startup_page_physical = 0x9_F000;
         assert_eq!(check(&info), Ok(()));
+    }
+
+    #[test]
+    fn a_generation_id_lies_in_memory_of_the_firmware() {
+        let with = |physical, kind| {
+            let mut info = good();
+            info.memory[1].kind = kind;
+            info.acpi.vm_generation_physical = physical;
+            check(&info)
+        };
+        assert_eq!(with(0x6028, memory_kind::FIRMWARE), Ok(()));
+        assert_eq!(with(0x8FF0, memory_kind::FIRMWARE), Ok(()));
+        for (physical, kind) in [
+            (0x6028, memory_kind::RESERVED),
+            (0x6028, memory_kind::KERNEL),
+            // Usable; past the range; across pages; not aligned.
+            (0x1028, memory_kind::FIRMWARE),
+            (0x9000, memory_kind::FIRMWARE),
+            (0x5FF8, memory_kind::FIRMWARE),
+            (0x6024, memory_kind::FIRMWARE),
+            (u64::MAX - 7, memory_kind::FIRMWARE),
+        ] {
+            let refused = Err(BootInfoError::Generation(physical));
+            assert_eq!(with(physical, kind), refused);
+        }
     }
 
     #[test]

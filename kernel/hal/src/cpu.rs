@@ -5,6 +5,7 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, CpuidResult};
+use core::hint::spin_loop;
 use core::mem::offset_of;
 
 use nonos_kernel_core::machine::UserContext;
@@ -233,19 +234,42 @@ pub fn read_tsc() -> u64 {
 
 /// A random number from RDRAND; the time-stamp counter where there is none. For placement only, never for keys.
 pub fn placement_number() -> u64 {
-    if cpuid(1).ecx & 1 << 30 != 0 {
-        for _ in 0..10 {
-            let (value, valid): (u64, u8);
-            // SAFETY: CPUID names RDRAND; it writes registers only.
-            unsafe {
-                asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) valid, options(nomem, nostack))
-            };
-            if valid != 0 {
-                return value;
-            }
-        }
+    rdrand().unwrap_or_else(read_tsc)
+}
+
+/// A number from RDRAND, if the CPU has it and one is ready in so many tries (SDM vol. 1, 7.3.17.1).
+pub fn rdrand() -> Option<u64> {
+    const TRIES: u32 = 10;
+    if cpuid(1).ecx & 1 << 30 == 0 {
+        return None;
     }
-    read_tsc()
+    (0..TRIES).find_map(|_| {
+        let (value, valid): (u64, u8);
+        // SAFETY: CPUID names RDRAND; it writes registers only.
+        unsafe {
+            asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) valid, options(nomem, nostack))
+        };
+        (valid != 0).then_some(value)
+    })
+}
+
+/// A number from RDSEED, in the same way. It is slower, so CPUs that ask at the same time wait for one another.
+pub fn rdseed() -> Option<u64> {
+    const TRIES: u32 = 1000;
+    if cpuid(7).ebx & 1 << 18 == 0 {
+        return None;
+    }
+    (0..TRIES).find_map(|_| {
+        let (value, valid): (u64, u8);
+        // SAFETY: CPUID names RDSEED; it writes registers only.
+        unsafe {
+            asm!("rdseed {}", "setc {}", out(reg) value, out(reg_byte) valid, options(nomem, nostack))
+        };
+        if valid == 0 {
+            spin_loop();
+        }
+        (valid != 0).then_some(value)
+    })
 }
 
 /// CPUID leaf, sub-leaf 0; zeros when the CPU has no such leaf.

@@ -52,6 +52,8 @@ mod entry;
 #[cfg(target_os = "none")]
 mod extended;
 #[cfg(target_os = "none")]
+mod generation;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod io_apic;

@@ -6,14 +6,15 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::boot::BootInfo;
 use nonos_abi::info::{CpuSecurity, CpuStatus, DmaStatus};
 use nonos_kernel_core::machine::{
-    Access, AddressSpace, Caching, CpuId, DmaFault, Event, Fault, FrameNumber, Machine, MapError,
-    PortWidth, PowerAction, UserContext, UserPage,
+    Access, AddressSpace, Caching, CpuId, CpuRandom, DmaFault, Event, Fault, FrameNumber, Machine,
+    MapError, PortWidth, PowerAction, UserContext, UserPage,
 };
 
 use crate::clock::Clock;
 use crate::cpu::{self, pinned};
 use crate::cpus::{CpuBlock, Cpus};
 use crate::entry::{self, Exit};
+use crate::generation::Generation;
 use crate::interrupts::vector;
 use crate::io_apic::IoApics;
 use crate::iommu::Iommus;
@@ -37,6 +38,7 @@ pub struct Hal {
     pub(crate) io_apics: IoApics,
     pub(crate) iommus: Iommus,
     pub(crate) clock: Clock,
+    pub(crate) generation: Option<Generation>,
     /// The serial port, while no driver has it.
     pub(crate) serial: Option<Serial>,
     pub(crate) tsc_at_start: u64,
@@ -336,6 +338,21 @@ impl Machine for Hal {
 
     fn now_ns(&self) -> u64 {
         self.clock.now_ns()
+    }
+
+    fn counter(&self) -> u64 {
+        cpu::read_tsc()
+    }
+
+    fn cpu_random(&self, from: CpuRandom) -> Option<u64> {
+        match from {
+            CpuRandom::Rdseed => cpu::rdseed(),
+            CpuRandom::Rdrand => cpu::rdrand(),
+        }
+    }
+
+    fn vm_generation(&self) -> [u64; 2] {
+        self.generation.map_or([0; 2], Generation::read)
     }
 
     fn set_timer(&mut self, deadline_ns: Option<u64>) {

@@ -72,6 +72,14 @@ impl PrivateArea {
         (self.base + (self.next_slot as u64 - 2) * PAGE) as *mut u32
     }
 
+    /// Maps the page of RAM with a physical address for reading, for good, and returns the address.
+    pub fn map_constant(&mut self, physical: u64) -> u64 {
+        let frame = FrameNumber((physical / PAGE) as u32);
+        self.map(Entry::kernel_constant(frame));
+        self.next_slot += 1;
+        self.base + (self.next_slot as u64 - 2) * PAGE + physical % PAGE
+    }
+
     /// Makes a stack of `pages` pages between guard pages and returns its top.
     pub fn make_stack(&mut self, region: &mut Region, pages: usize) -> u64 {
         let stack = region
@@ -87,7 +95,7 @@ impl PrivateArea {
     /// Fills the next slot.
     fn map(&mut self, entry: Entry) {
         assert!(self.next_slot < ENTRIES - 1, "the private area is full");
-        // SAFETY: a slot of our own table that was empty; `entry` is a device or our own page, not executable.
+        // SAFETY: a slot of our own table that was empty; `entry` is a device, a page of the firmware or our own page, not executable.
         unsafe { self.table.add(self.next_slot).write_volatile(entry.0) };
         self.next_slot += 1;
     }

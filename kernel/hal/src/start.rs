@@ -12,6 +12,7 @@ use crate::boot_info::{self, BootInfoError};
 use crate::clock::Clock;
 use crate::cpu::pinned;
 use crate::cpus::{CpuBlock, Cpus};
+use crate::generation::Generation;
 use crate::io_apic::IoApics;
 use crate::iommu::Iommus;
 use crate::machine::Hal;
@@ -110,6 +111,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
         let mut io_apics = IoApics::enable(&info.acpi, &mut area, apic.id());
         let iommus = Iommus::enable(&info.acpi, &mut area, &mut region, &apic, &mut io_apics);
         let clock = Clock::new(&info.acpi, &apic, tsc_at_start);
+        let generation = Generation::find(&info.acpi, &mut area);
         let kernel_half = region
             .read_kernel(root, KERNEL_ENTRY)
             .unwrap_or_else(|| crate::stop!("no boot page tables"));
@@ -140,6 +142,7 @@ unsafe fn build(info: &'static BootInfo, tsc_at_start: u64, serial: Serial) -> H
             io_apics,
             iommus,
             clock,
+            generation,
             serial: Some(serial),
             tsc_at_start,
             // 0 in a context is no load.

@@ -69,6 +69,11 @@ impl Entry {
         Self(self.0 | DIRTY)
     }
 
+    /// A page that the kernel only reads.
+    pub const fn kernel_constant(frame: FrameNumber) -> Self {
+        Self((frame.0 as u64) << 12 | PRESENT | ACCESSED | NO_EXECUTE)
+    }
+
     /// A page of code of the kernel, never writable.
     pub const fn kernel_code(frame: FrameNumber) -> Self {
         Self((frame.0 as u64) << 12 | PRESENT | ACCESSED)

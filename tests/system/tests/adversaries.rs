@@ -112,6 +112,7 @@ fn every_attacker_has_its_test() {
     let elsewhere = [
         include_str!("capabilities.rs"),
         include_str!("cet.rs"),
+        include_str!("random.rs"),
         include_str!("scheduling.rs"),
     ];
     let tested_here = |name: &str| TESTED.contains(&name) || name == "adv-spin";

@@ -9,6 +9,7 @@ mod dma;
 mod ending;
 mod mitigations;
 mod process;
+mod random;
 mod services;
 mod status;
 mod storage;

@@ -4,14 +4,14 @@
 
 use core::fmt::{self, Display, Write};
 
-use nonos_abi::boot::{RollbackStore, entropy};
+use nonos_abi::boot::RollbackStore;
 use nonos_abi::info::{
-    BootStatus, CpuStatus, DmaStatus, Layout, MemoryStatus, Pcr, boot_flags as boot,
+    BootStatus, CpuStatus, DmaStatus, Layout, MemoryStatus, Pcr, RandomStatus, boot_flags as boot,
     cpu_features as cpu, isolation,
 };
 
-use super::dma;
 use super::{Hash, Tone, heading, row, set_bits, words};
+use super::{dma, random};
 
 /// What `status` is made of.
 pub struct Facts<'a, E> {
@@ -23,6 +23,8 @@ pub struct Facts<'a, E> {
     pub memory: MemoryStatus,
     /// What keeps devices from memory, now.
     pub dma: DmaStatus,
+    /// The kernel's generator of random numbers, now.
+    pub random: RandomStatus,
     /// PCRs with their numbers.
     pub pcrs: &'a [(u64, Pcr)],
     /// Where the kernel lies, or why that is not shown.
@@ -109,6 +111,7 @@ const OTHERS: [(u64, &str); 8] = [
 pub fn status(out: &mut impl Write, facts: &Facts<'_, impl Display>) -> fmt::Result {
     heading(out, "Boot")?;
     boot_chain(out, &facts.boot)?;
+    random::rows(out, &facts.boot, &facts.random)?;
     heading(out, "Machine")?;
     machine(out, facts)?;
     heading(out, "Protections of the CPU")?;
@@ -180,25 +183,6 @@ fn boot_chain(out: &mut impl Write, status: &BootStatus) -> fmt::Result {
             Tone::Bad,
             format_args!("ABSENT: nothing was measured"),
         ),
-    }?;
-    words(
-        out,
-        "Entropy from",
-        set_bits(status.entropy_sources, &entropy::NAMES).map(joined),
-    )?;
-    words(
-        out,
-        "  not from",
-        set_bits(!status.entropy_sources, &entropy::NAMES).map(joined),
-    )
-}
-
-/// A source that is several words, as one.
-fn joined(name: &str) -> &str {
-    if name == "timer jitter" {
-        "timer-jitter"
-    } else {
-        name
     }
 }
 
@@ -445,6 +429,12 @@ mod tests {
                 translating: 1,
                 remapping: 1,
                 ..DmaStatus::default()
+            },
+            random: RandomStatus {
+                sources: 0b100,
+                reseeds: 3,
+                knows_generation: 1,
+                ..RandomStatus::default()
             },
             pcrs: &[(11, Pcr { digest: [1; 4] })],
             layout: Err("not granted"),

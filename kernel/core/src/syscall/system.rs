@@ -39,6 +39,7 @@ impl Kernel {
             Topic::CpuSecurity => write(&machine.cpu_security(), put),
             Topic::Memory => write(&self.memory_status(machine), put),
             Topic::Dma => write(&self.dma_status(machine), put),
+            Topic::Random => write(&self.random.status(), put),
             Topic::Process => {
                 let id = at(&self.processes, index)?;
                 let mut record = self.process_info(id, machine.now_ns());
@@ -101,6 +102,7 @@ impl Kernel {
             key_hash: hash_words(&info.key_hash),
             event_log_bytes: info.event_log_bytes,
             entropy_sources: info.entropy_sources,
+            entropy_failed: info.entropy_failed,
             loader_ticks: self
                 .boot
                 .tsc_at_kernel_entry

@@ -11,8 +11,8 @@ use nonos_abi::PAGE_BYTES;
 use nonos_abi::info::{CpuSecurity, CpuStatus, DmaStatus};
 
 use crate::machine::{
-    Access, AddressSpace, CPUS_MAX, Caching, CpuId, DEVICES_MAX, DmaFault, FrameNumber, Machine,
-    MapError, PortWidth, PowerAction, UserPage,
+    Access, AddressSpace, CPUS_MAX, Caching, CpuId, CpuRandom, DEVICES_MAX, DmaFault, FrameNumber,
+    Machine, MapError, PortWidth, PowerAction, UserPage,
 };
 
 /// What RAM holds before the kernel writes to it.
@@ -109,8 +109,34 @@ pub struct FakeMachine {
     pub dma_faults: VecDeque<DmaFault>,
     /// Devices that have I/O addresses.
     pub devices: BTreeMap<u16, FakeDevice>,
+    /// What RDSEED and RDRAND give, by how often they were asked.
+    pub cpu_random: [FakeSource; 2],
+    /// How often they were asked.
+    pub asked: [Cell<u64>; 2],
+    /// By how much the counter goes on from one reading to the next.
+    pub counter_step: fn(u64) -> u64,
+    /// The counter, and how often it was read.
+    pub counter: [Cell<u64>; 2],
+    /// The VM generation id.
+    pub generation: [u64; 2],
     /// What was printed.
     pub printed: String,
+}
+
+/// A generator in the CPU: its numbers, by how many it gave before.
+pub type FakeSource = fn(u64) -> Option<u64>;
+
+/// The finalizer of SplitMix64 (Steele et al. 2014): numbers without a pattern.
+pub fn noise(number: u64) -> u64 {
+    let mut z = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ z >> 31
+}
+
+/// Goes one on, and says where it was.
+fn next(count: &Cell<u64>) -> u64 {
+    count.replace(count.get() + 1)
 }
 
 /// A device.
@@ -145,6 +171,11 @@ impl FakeMachine {
             power_actions: Vec::new(),
             shootdowns: 0,
             dma_faults: VecDeque::new(),
+            cpu_random: [|number| Some(noise(number)), |number| Some(noise(!number))],
+            asked: Default::default(),
+            counter_step: |number| noise(number) >> 50,
+            counter: Default::default(),
+            generation: [0; 2],
             devices: BTreeMap::new(),
             printed: String::new(),
         }
@@ -356,6 +387,21 @@ impl Machine for FakeMachine {
     fn now_ns(&self) -> u64 {
         self.clock_reads.set(self.clock_reads.get() + 1);
         self.now_ns
+    }
+
+    fn counter(&self) -> u64 {
+        let [counter, readings] = &self.counter;
+        counter.set(counter.get() + (self.counter_step)(next(readings)));
+        counter.get()
+    }
+
+    fn cpu_random(&self, from: CpuRandom) -> Option<u64> {
+        let from = from as usize;
+        (self.cpu_random[from])(next(&self.asked[from]))
+    }
+
+    fn vm_generation(&self) -> [u64; 2] {
+        self.generation
     }
 
     fn set_timer(&mut self, deadline_ns: Option<u64>) {

@@ -9,6 +9,8 @@ mod world;
 #[cfg(test)]
 pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
-pub use machine::{FakeCpu, FakeDevice, FakeMachine, Mapping};
+pub use machine::{FakeCpu, FakeDevice, FakeMachine, FakeSource, Mapping, noise};
 pub use player::Player;
+#[cfg(test)]
+pub(crate) use world::new_arenas;
 pub use world::{World, WorldOptions};

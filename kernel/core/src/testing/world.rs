@@ -523,6 +523,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         seed: options.seed,
         stack_guards: [0; machine::CPUS_MAX],
         entropy_sources: 5,
+        entropy_failed: 2,
         flags: 0x3F,
         image_security_version: 4,
         rollback_counter: 4,
@@ -595,7 +596,7 @@ fn arenas(sizes: &Sizes) -> Arenas {
     arenas
 }
 
-fn new_arenas(sizes: &Sizes) -> Arenas {
+pub(crate) fn new_arenas(sizes: &Sizes) -> Arenas {
     Arenas {
         processes: entries(sizes.processes),
         threads: entries(sizes.threads),

@@ -107,8 +107,9 @@ fn the_quota_counts_pages_until_the_last_mapping_is_gone() {
         .call(worker, Syscall::MemoryMap, &[memory, READ])
         .unwrap();
     let tables = used(&world) - empty - 10;
+    // One of each level, or two where the pages lie on both sides of its end.
     assert!(
-        (1..=3).contains(&tables),
+        (1..=6).contains(&tables),
         "page tables are charged, too: {tables}"
     );
     world.value(worker, Syscall::HandleClose, &[memory]);

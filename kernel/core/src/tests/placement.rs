@@ -8,7 +8,7 @@ use nonos_abi::{PAGE_BYTES, Rights, Syscall};
 use crate::arena::ProcessId;
 use crate::random::Random;
 use crate::region::{IMAGE_AREA, STACK_AREA, random_address, random_memory_base};
-use crate::testing::World;
+use crate::testing::{FakeMachine, World};
 
 /// Bits of an address that are 0 in all: those in a page.
 const PAGE_BITS: u32 = PAGE_BYTES.trailing_zeros();
@@ -17,7 +17,7 @@ const PAGE_BITS: u32 = PAGE_BYTES.trailing_zeros();
 fn boot(number: u64) -> Random {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
-    Random::new(&seed)
+    Random::new(&seed, &FakeMachine::new(1, 0..1, 0))
 }
 
 /// Bits that are set in about half of the addresses.
