@@ -13,13 +13,14 @@ use crate::paths;
 use crate::process::{find_program, run};
 
 /// Capabilities, calls, and the admission of modules.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "handle.rs",
     "lineage.rs",
     "revoke.rs",
     "reference.rs",
     "endpoint.rs",
     "fast_path.rs",
+    "fast_map.rs",
     "message.rs",
     "lease.rs",
     "module.rs",

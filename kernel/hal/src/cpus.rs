@@ -278,6 +278,7 @@ impl CpuBlock {
     }
 
     /// Notes that an address space is about to be loaded, and whether the CPU is set up for it as it is for the one that it leaves.
+    #[inline(always)]
     pub fn note_leaving(&self, space: AddressSpace, is_same: bool) {
         let left = self.held.load(Ordering::Relaxed);
         let can_go_back = is_same && left != space.0.0;
