@@ -445,8 +445,10 @@ pub mod needs {
     pub const TPM_QUOTE: u64 = 1 << 16;
     /// Have the TPM seal, unseal and store, and extend PCRs.
     pub const TPM_SEAL: u64 = 1 << 17;
+    /// A directory of its own in the file system.
+    pub const FILES: u64 = 1 << 18;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -465,6 +467,7 @@ pub mod needs {
         "tpm",
         "tpm-quote",
         "tpm-seal",
+        "files",
     ];
 }
 

@@ -119,6 +119,7 @@ fn packages_of(target: Target) -> Result<Vec<String>> {
                 "adversaries",
                 "bench-calls",
                 "bench-crypto-target",
+                "bench-files",
                 "crypto-vectors",
             ]);
             packages.extend(

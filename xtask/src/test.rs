@@ -25,6 +25,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "init",
     "--package",
+    "ramfs",
+    "--package",
     "crypto-vectors",
     "--lib",
 ];

@@ -1,5 +1,7 @@
 //! The commands: one table for help, completion and parsing.
 
+use crate::pipeline::words;
+
 /// A command's line in the table.
 pub struct Entry {
     /// Its name.
@@ -34,11 +36,52 @@ commands! {
     "run" "MODULE [&]" "start a program; Ctrl-C ends it, & runs it beside";
     "kill" "PID" "end a process; a service starts again";
     "vault" "[WHAT ...]" "keys that programs use and do not see; vault help";
+    "ls" "[DIRECTORY]" "files and directories, with their sizes";
+    "cat" "FILE" "show a file";
+    "cp" "FROM TO" "copy a file, into a directory or under a name";
+    "mv" "FROM TO" "move or rename a file or directory";
+    "rm" "FILE" "remove a file or an empty directory";
+    "mkdir" "DIRECTORY" "make a directory";
+    "write" "FILE TEXT" "make a file of one line; | write FILE takes any";
+    "edit" "FILE" "change a file line by line";
+    "hash" "FILE" "BLAKE3 of a file";
+    "df" "" "how much is stored, and may be";
+    "tree" "[DIRECTORY]" "all that is in a directory and below it";
+    "find" "TEXT" "files and directories with this in their name";
     "uptime" "" "time since the kernel started";
     "echo" "TEXT" "show text";
     "clear" "" "clear the screen";
     "reboot" "" "restart the machine";
     "poweroff" "" "turn the machine off";
+}
+
+/// A command for files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileCommand<'a> {
+    /// `ls`, of the shell's own directory when the name is empty
+    List(&'a str),
+    /// `cat`
+    Show(&'a str),
+    /// `cp`
+    Copy(&'a str, &'a str),
+    /// `mv`
+    Move(&'a str, &'a str),
+    /// `rm`
+    Remove(&'a str),
+    /// `mkdir`
+    MakeDirectory(&'a str),
+    /// `write`, with its text
+    Write(&'a str, &'a str),
+    /// `edit`
+    Edit(&'a str),
+    /// `hash`
+    Hash(&'a str),
+    /// `df`
+    Usage,
+    /// `tree`, of the shell's own directory when the name is empty
+    Tree(&'a str),
+    /// `find`
+    Find(&'a str),
 }
 
 /// A command with its arguments.
@@ -99,6 +142,8 @@ pub enum Command<'a> {
     Kill(u64),
     /// `vault`, with what stands behind it
     Vault(&'a str),
+    /// One of those for files.
+    File(FileCommand<'a>),
     /// `uptime`
     Uptime,
     /// `echo`
@@ -124,7 +169,7 @@ pub enum Mistake<'a> {
 pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
     let line = line.trim();
     let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let mut words = rest.split_ascii_whitespace();
+    let mut words = words(rest);
     let arguments = (words.next(), words.next(), words.next(), words.next());
     let usage = || {
         Mistake::Usage(
@@ -142,7 +187,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
     };
     Ok(match (name, arguments) {
         ("", _) => Command::Nothing,
-        ("echo", _) => Command::Echo(rest.trim_start()),
+        ("echo", _) => Command::Echo(unquoted(rest.trim_start())),
         ("help", (None, ..)) => Command::Help,
         ("status", (None, ..)) => Command::Status,
         ("status", (Some("--mitigations"), None, ..)) => Command::Mitigations,
@@ -182,6 +227,20 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         },
         ("kill", (Some(process), None, ..)) => Command::Kill(number(process)?),
         ("vault", _) => Command::Vault(rest.trim_start()),
+        ("ls", (path, None, ..)) => Command::File(FileCommand::List(path.unwrap_or(""))),
+        ("cat", (Some(path), None, ..)) => Command::File(FileCommand::Show(path)),
+        ("cp", (Some(from), Some(to), None, _)) => Command::File(FileCommand::Copy(from, to)),
+        ("mv", (Some(from), Some(to), None, _)) => Command::File(FileCommand::Move(from, to)),
+        ("rm", (Some(path), None, ..)) => Command::File(FileCommand::Remove(path)),
+        ("mkdir", (Some(path), None, ..)) => Command::File(FileCommand::MakeDirectory(path)),
+        ("write", (Some(path), Some(_), ..)) => {
+            Command::File(FileCommand::Write(path, after_word(rest)))
+        }
+        ("edit", (Some(path), None, ..)) => Command::File(FileCommand::Edit(path)),
+        ("hash", (Some(path), None, ..)) => Command::File(FileCommand::Hash(path)),
+        ("df", (None, ..)) => Command::File(FileCommand::Usage),
+        ("tree", (path, None, ..)) => Command::File(FileCommand::Tree(path.unwrap_or(""))),
+        ("find", (Some(text), None, ..)) => Command::File(FileCommand::Find(text)),
         ("uptime", (None, ..)) => Command::Uptime,
         ("clear", (None, ..)) => Command::Clear,
         ("reboot", (None, ..)) => Command::Reboot,
@@ -189,6 +248,22 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         _ if COMMANDS.iter().any(|entry| entry.name == name) => return Err(usage()),
         _ => return Err(Mistake::Unknown(name)),
     })
+}
+
+/// What follows the first word of a text, without the quotes around all of it.
+fn after_word(text: &str) -> &str {
+    let text = text.trim_start();
+    let rest = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').map_or("", |(_, rest)| rest),
+        None => text.split_once(' ').map_or("", |(_, rest)| rest),
+    };
+    unquoted(rest.trim_start())
+}
+
+/// A text without the quotes around all of it.
+fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+    inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
 }
 
 /// Columns of the help before the text.
@@ -288,10 +363,23 @@ mod tests {
             "tpm status",
             "tpm quote aa bb",
             "services console",
+            "ls a b",
+            "cat",
+            "cp a",
+            "mv a b c",
+            "write a",
+            "df a",
         ] {
             let name = wrong.split(' ').next().unwrap();
             assert_eq!(parse(wrong), Err(Mistake::Usage(name)), "{wrong}");
         }
-        assert_eq!(parse("ls -l"), Err(Mistake::Unknown("ls")));
+        assert_eq!(parse("dir -l"), Err(Mistake::Unknown("dir")));
+        assert_eq!(parse("echo \"a | b\""), Ok(Command::Echo("a | b")));
+        let file = |command| Ok(Command::File(command));
+        let written = FileCommand::Write("a b", "c  d");
+        assert_eq!(parse("write \"a b\"  c  d"), file(written));
+        assert_eq!(parse("write \"a b\" \"c  d\""), file(written));
+        assert_eq!(parse("ls"), file(FileCommand::List("")));
+        assert_eq!(parse("mv a b"), file(FileCommand::Move("a", "b")));
     }
 }

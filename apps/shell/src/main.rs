@@ -2,12 +2,16 @@
 //!
 //! It reads lines from the console and does what they say with the handles that `init` gave it; it holds no
 //! authority beyond those. [`session`] is the loop from prompt to command, [`inspect`] shows the state of
-//! the system, [`supervise`] has `init` change it, [`programs`] runs modules, [`secrets`] asks the vault, [`typed`] keeps what was typed ahead.
+//! the system, [`supervise`] has `init` change it, [`programs`] runs modules, [`secrets`] asks the vault, [`files`] and [`edit`]
+//! are for files, [`output`] is where commands write, [`typed`] keeps what was typed ahead.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 
+mod edit;
+mod files;
 mod inspect;
+mod output;
 mod programs;
 mod secrets;
 mod session;

@@ -80,12 +80,12 @@ impl Session {
 
     /// Waits for the end of a program, or for Ctrl-C and then its end.
     fn wait(&mut self, program: &Program) {
-        let _ = self.terminal.flush();
+        let _ = self.terminal.terminal.flush();
         if let Err(error) = program.process.watch(&self.signals, signal::ENDED) {
             return self.fail(format_args!("cannot wait for {}: {error}", program.name));
         }
         // Without this Ctrl-C does not reach the shell; the program runs all the same.
-        if let Err(error) = self.terminal.watch(&self.signals, signal::TYPED) {
+        if let Err(error) = self.terminal.terminal.watch(&self.signals, signal::TYPED) {
             self.fail(format_args!("Ctrl-C will not work: {error}"));
         }
         // A console that was started again knows nothing of that: it is asked again and again.
@@ -102,13 +102,13 @@ impl Session {
                 }
             };
             if bits & signal::LOOK != 0 {
-                let _ = self.terminal.watch(&self.signals, signal::TYPED);
+                let _ = self.terminal.terminal.watch(&self.signals, signal::TYPED);
             }
             if bits & (signal::TYPED | signal::LOOK) != 0 {
                 self.take_typed();
                 if self.typed.interrupted() {
                     self.print(format_args!("^C\n"));
-                    let _ = self.terminal.flush();
+                    let _ = self.terminal.terminal.flush();
                     let _ = program.process.kill();
                 }
             }
@@ -117,12 +117,12 @@ impl Session {
             }
         }
         drop(look);
-        let _ = self.terminal.fresh_line();
+        let _ = self.terminal.terminal.fresh_line();
         self.ending(program);
     }
 
     fn take_typed(&mut self) {
-        while let Ok(bytes) = self.terminal.poll() {
+        while let Ok(bytes) = self.terminal.terminal.poll() {
             if bytes.as_slice().is_empty() {
                 break;
             }

@@ -299,7 +299,7 @@ impl Session {
             let (bytes, length) = &mut *line;
             match self.typed.pop() {
                 None => {
-                    let read = self.terminal.read()?;
+                    let read = self.terminal.terminal.read()?;
                     self.typed.push(read.as_slice());
                 }
                 Some(b'\r' | b'\n') => break,

@@ -6,16 +6,19 @@ use nonos_proto::CallError;
 use nonos_rt::abi::Error;
 use nonos_rt::abi::info::needs::NAMES;
 use nonos_rt::abi::info::{ModuleInfo, ProcessInfo, Topic};
+use nonos_rt::files::File;
 use nonos_rt::object::{Notification, SystemInfo};
 use nonos_rt::terminal::Terminal;
 use nonos_rt::{log, parent, syscall};
 use shell::command::{COMMANDS, Command, HELP_COLUMN, Mistake, parse};
 use shell::editor::{Candidates, Editor, Event, Line};
 use shell::keys::Decoder;
+use shell::pipeline::{self, Pipeline, Source};
 use shell::report::{Span, Tone, heading, row};
 use shell::vault::WORDS;
 
 use crate::inspect::each;
+use crate::output::Output;
 use crate::programs::Programs;
 use crate::secrets::Signature;
 use crate::typed::Typed;
@@ -25,7 +28,9 @@ const PROMPT: &str = "nonos> ";
 
 /// The shell's state.
 pub struct Session {
-    pub(crate) terminal: Terminal,
+    pub(crate) terminal: Output,
+    /// The shell's own directory, once it was used.
+    pub(crate) home: Option<File>,
     /// State of the system, when it was granted.
     pub(crate) system: Result<SystemInfo, CallError>,
     /// Signals while a program runs.
@@ -44,7 +49,8 @@ impl Session {
     /// Connects to the console.
     pub fn start() -> Result<Self, CallError> {
         Ok(Self {
-            terminal: Terminal::connect()?,
+            terminal: Output::new(Terminal::connect()?),
+            home: None,
             system: parent::system_info(),
             signals: Notification::create().map_err(CallError::Unreachable)?,
             typed: Typed::new(),
@@ -60,16 +66,16 @@ impl Session {
     pub fn run(&mut self) -> Result<core::convert::Infallible, CallError> {
         self.greet();
         loop {
-            let line = match self.read_line() {
+            let line = match self.ask(PROMPT) {
                 // The console ended: the next one has no memory of what was on the screen. Without a next one this ends.
                 Err(CallError::Unreachable(_)) => {
-                    self.terminal.reconnect()?;
+                    self.terminal.terminal.reconnect()?;
                     self.fail(format_args!("the console was restarted"));
                     continue;
                 }
                 line => line?,
             };
-            self.perform(line.as_str());
+            self.perform_line(line.as_str());
         }
     }
 
@@ -78,22 +84,23 @@ impl Session {
         self.print(format_args!("\nNØNOS {version}    help lists the commands, status shows what protects this system\n\n"));
     }
 
-    fn prompt(&mut self) -> Result<(), CallError> {
+    fn prompt(&mut self, prompt: &str) -> Result<(), CallError> {
         self.report_ended();
-        self.terminal.fresh_line()?;
-        self.print(format_args!("{PROMPT}"));
-        self.terminal.flush()?;
+        self.terminal.terminal.fresh_line()?;
+        let _ = self.terminal.terminal.write_str(prompt);
+        self.terminal.terminal.flush()?;
         self.prompt_ns.get_or_insert_with(syscall::clock_ns);
         Ok(())
     }
 
-    fn read_line(&mut self) -> Result<Line, CallError> {
-        self.prompt()?;
+    /// Reads a line.
+    pub(crate) fn ask(&mut self, prompt: &str) -> Result<Line, CallError> {
+        self.prompt(prompt)?;
         // What was typed before the console ended.
         let _ = self.editor.show(&mut self.terminal);
         loop {
             let Some(byte) = self.typed.pop() else {
-                let bytes = self.terminal.read()?;
+                let bytes = self.terminal.terminal.read()?;
                 self.typed.push(bytes.as_slice());
                 continue;
             };
@@ -103,15 +110,37 @@ impl Session {
             let words = Words(self.system.as_ref().ok());
             match self.editor.key(key, &words, &mut self.terminal) {
                 Ok(Event::Entered) => {
-                    self.terminal.flush()?;
+                    self.terminal.terminal.flush()?;
                     return Ok(self.editor.take());
                 }
                 Ok(Event::Clear) => self.print(format_args!("\x1B[2J\x1B[H")),
                 Ok(Event::Interrupted | Event::Listed) => {}
                 Ok(Event::Editing) | Err(fmt::Error) => continue,
             }
-            self.prompt()?;
+            self.prompt(prompt)?;
             let _ = self.editor.show(&mut self.terminal);
+        }
+    }
+
+    /// Does what a line says, its input and output as it says.
+    fn perform_line(&mut self, line: &str) {
+        let Pipeline {
+            source,
+            hash,
+            target,
+        } = match pipeline::split(line) {
+            Ok(pipeline) => pipeline,
+            Err(wrong) => return self.fail(format_args!("{wrong}")),
+        };
+        if (hash || target.is_some()) && !self.redirect(hash, target) {
+            return;
+        }
+        match source {
+            Source::Command(command) => self.perform(command),
+            Source::File(path) => self.with_home(|session, home| session.show_file(home, path)),
+        }
+        if let Err(error) = self.terminal.restore() {
+            self.with_home(|_, _| Err(error));
         }
     }
 
@@ -142,6 +171,7 @@ impl Session {
             Ok(Command::Run { module, beside }) => self.run_module(module, beside),
             Ok(Command::Kill(process)) => self.kill(process),
             Ok(Command::Vault(what)) => self.vault(what),
+            Ok(Command::File(command)) => self.file_command(command),
             Ok(Command::Uptime) => {
                 self.print(format_args!("up {}\n", Span(syscall::clock_ns())));
             }
@@ -169,7 +199,8 @@ impl Session {
 
     /// Shows what went wrong.
     pub(crate) fn fail(&mut self, text: fmt::Arguments<'_>) {
-        self.print(format_args!("\x1B[31m{text}\x1B[0m\n"));
+        // What went wrong is never written to a file.
+        let _ = writeln!(self.terminal.terminal, "\x1B[31m{text}\x1B[0m");
     }
 
     /// Shows a part of the state of the system, or why that is not possible.
@@ -218,7 +249,7 @@ impl Session {
         match parent::power() {
             Ok(power) => {
                 self.print(format_args!("{what}\n"));
-                let _ = self.terminal.flush();
+                let _ = self.terminal.terminal.flush();
                 let error = if off { power.off() } else { power.restart() };
                 self.fail(format_args!("that failed: {error}"));
             }

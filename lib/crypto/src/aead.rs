@@ -76,12 +76,27 @@ macro_rules! ciphers {
                 }
             }
 
+            /// A cipher for a key that was put away and is taken out again, after it sealed so many messages. The number of a message
+            /// is its nonce, so the key must be used in this way alone, by one cipher at a time, and [`Self::sealed`] be kept
+            /// with it.
+            pub fn resumed(key: Secret<KEY_BYTES>, sealed: u64) -> Self {
+                Self {
+                    sealed,
+                    ..Self::for_protocol(key, [0; NONCE_BYTES])
+                }
+            }
+
+            /// How many messages it sealed.
+            pub fn sealed(&self) -> u64 {
+                self.sealed
+            }
+
             /// Encrypts a message in place.
             ///
             /// # Errors
             /// [`Error::KeyUsedUp`], [`Error::MessageTooLong`]; the message is as it was.
             pub fn seal(&mut self, associated: &[u8], message: &mut [u8]) -> Result<Sealed, Error> {
-                if self.sealed == MESSAGES_MOST {
+                if self.sealed >= MESSAGES_MOST {
                     return Err(Error::KeyUsedUp);
                 }
                 let nonce = nonce(&self.base, self.sealed);
@@ -146,6 +161,21 @@ mod tests {
         let mut message = *b"as it was";
         assert_eq!(cipher.seal(b"", &mut message), Err(Error::KeyUsedUp));
         assert_eq!(&message, b"as it was");
+    }
+
+    #[test]
+    fn a_resumed_key_goes_on_where_it_stopped() {
+        let mut first = Aes256Gcm::resumed(key(), 0);
+        first.seal(b"", &mut [0; 8]).unwrap();
+        let mut message = *b"a message";
+        let mut second = Aes256Gcm::resumed(key(), first.sealed());
+        let sealed = second.seal(b"", &mut message).unwrap();
+        assert_eq!(sealed.nonce, nonce(&[0; NONCE_BYTES], 1));
+        assert_eq!(second.sealed(), 2);
+        first.open(&sealed, b"", &mut message).unwrap();
+        assert_eq!(&message, b"a message");
+        let mut used_up = Aes256Gcm::resumed(key(), u64::MAX);
+        assert_eq!(used_up.seal(b"", &mut message), Err(Error::KeyUsedUp));
     }
 
     #[test]

@@ -8,6 +8,13 @@ pub fn blake3(bytes: &[u8]) -> [u8; 32] {
     *::blake3::hash(bytes).as_bytes()
 }
 
+/// BLAKE3 of all the bytes that only holders of the key can make: a message authentication code, or a key for a purpose that
+/// the bytes name.
+#[cfg(feature = "sign")]
+pub fn blake3_keyed(key: &crate::Secret<32>, bytes: &[u8]) -> [u8; 32] {
+    *::blake3::keyed_hash(key.expose(), bytes).as_bytes()
+}
+
 #[cfg(feature = "full")]
 pub use full::{
     Blake3, Sha3_256, Sha3_512, Sha256, Sha384, Sha512, sha3_256, sha3_512, sha256, sha384, sha512,

@@ -115,6 +115,8 @@ parts! {
         pub module: Name,
         /// Number of its process.
         pub process: u64,
+        /// What it may store in files, pages of 4 KiB.
+        pub storage_pages: u64,
     }
 }
 
@@ -180,4 +182,7 @@ interface! {
 
     /// The TPM.
     19 => answered tpm() -> Tpm;
+
+    /// Has bits of a notification signalled when that process ends.
+    20 => answered client_end(badge: u64, notification: Handle, bits: u64) -> ();
 }

@@ -20,6 +20,7 @@ mod refusal;
 mod value;
 
 pub mod console;
+pub mod files;
 pub mod init;
 pub mod tpm;
 pub mod vault;

@@ -81,13 +81,33 @@ pub enum Refusal {
     NotStored,
     /// What should be read is damaged.
     Damaged,
+    /// It is a file, and a directory is needed.
+    NotADirectory,
+    /// It is a directory, and a file is needed.
+    IsADirectory,
+    /// A directory that holds something is not removed.
+    DirectoryNotEmpty,
+    /// No name of a file: 1 to 255 bytes of UTF-8 without `/` and control characters, and neither `.` nor `..`.
+    BadName,
+    /// Larger than the service can store.
+    TooLarge,
+    /// The program has stored as much as it may.
+    StorageFull,
+    /// The machine has no memory for more.
+    OutOfStorage,
+    /// A directory cannot be moved into itself.
+    IntoItself,
+    /// Moving from one program's storage to another's.
+    OtherStorage,
+    /// The handle does not have the right for this operation.
+    MissingRight,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 36] = [
+    const OWN: [Self; 46] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -124,6 +144,16 @@ impl Refusal {
         Self::WrongAuth,
         Self::NotStored,
         Self::Damaged,
+        Self::NotADirectory,
+        Self::IsADirectory,
+        Self::DirectoryNotEmpty,
+        Self::BadName,
+        Self::TooLarge,
+        Self::StorageFull,
+        Self::OutOfStorage,
+        Self::IntoItself,
+        Self::OtherStorage,
+        Self::MissingRight,
     ];
 
     /// The label of a reply; never 0.
@@ -197,6 +227,18 @@ impl fmt::Display for Refusal {
             Self::WrongAuth => "wrong authorisation value, which was counted",
             Self::NotStored => "nothing was stored yet",
             Self::Damaged => "what should be read is damaged",
+            Self::NotADirectory => "it is a file, not a directory",
+            Self::IsADirectory => "it is a directory, not a file",
+            Self::DirectoryNotEmpty => "the directory is not empty: remove what is in it first",
+            Self::BadName => {
+                "not a name: 1 to 255 bytes without / and control characters, not . or .."
+            }
+            Self::TooLarge => "larger than a file can be",
+            Self::StorageFull => "its storage is full: remove files first",
+            Self::OutOfStorage => "the system has no memory for more files",
+            Self::IntoItself => "a directory cannot be moved into itself",
+            Self::OtherStorage => "it cannot be moved to another program's storage: copy it",
+            Self::MissingRight => "the handle lacks the right for this",
         })
     }
 }

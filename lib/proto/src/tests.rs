@@ -538,6 +538,9 @@ impl Init for Refuser {
     fn needs(&mut self, _: Caller, _: u64) -> Result<Needs, Refusal> {
         Err(Refusal::NotGranted)
     }
+    fn client_end(&mut self, _: Caller, _: u64, _: Handle, _: u64) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
 }
 
 mod lending {

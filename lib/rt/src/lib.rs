@@ -3,13 +3,14 @@
 //! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`], [`mmio`],
 //! [`thread`], [`stack_guard`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
-//! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
+//! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`files`] are files and directories; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
 //!
 //! Invariant: a [`handle::OwnedHandle`] is closed exactly once, by its owner; safe code cannot unmap memory that
 //! it still has a reference to.
 #![no_std]
 #![deny(unsafe_code)]
 
+pub mod files;
 pub mod handle;
 pub mod log;
 pub mod mapping;

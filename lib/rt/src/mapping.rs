@@ -69,6 +69,17 @@ impl Private {
         unsafe { core::slice::from_raw_parts_mut(first, count) }
     }
 
+    /// So many pages, as bytes, for as long as the process lives.
+    pub fn leaked_pages(pages: usize) -> Result<&'static mut [u8], Error> {
+        let words = pages.checked_mul(PAGE_BYTES / size_of::<u32>());
+        let private = Self::new(words.ok_or(Error::InvalidArgument)?)?;
+        let words = private.0.words();
+        let (first, bytes) = (words.as_ptr().cast_mut().cast::<u8>(), size_of_val(words));
+        core::mem::forget(private);
+        // SAFETY: as in `as_mut_slice`, this is the only reference; the mapping stays, as nothing drops it any more.
+        Ok(unsafe { core::slice::from_raw_parts_mut(first, bytes) })
+    }
+
     /// The memory.
     pub fn as_mut_slice(&mut self) -> &mut [u32] {
         let words = self.0.words();

@@ -170,6 +170,11 @@ impl Endpoint {
 }
 
 impl Notification {
+    /// A copy for another program, which can only signal it: sending it takes GRANT, which stays behind.
+    pub fn to_send(&self) -> Result<Self, Error> {
+        self.copy(Rights::WRITE.or(Rights::GRANT))
+    }
+
     /// Makes a notification.
     pub fn create() -> Result<Self, Error> {
         syscall::notification_create().map(Self::from_handle)

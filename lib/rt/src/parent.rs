@@ -7,7 +7,8 @@ use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState, Tpm};
 use nonos_proto::{CallError, Refusal, Transport};
 
 use crate::object::{
-    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Ports, Power, Process, SystemInfo,
+    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Power, Process,
+    SystemInfo,
 };
 use crate::syscall;
 
@@ -50,6 +51,12 @@ pub fn issue(service: &str) -> Result<Endpoint, CallError> {
 /// Whose badge this is, among the clients of the service that this process serves.
 pub fn client(badge: u64) -> Result<ClientOf, CallError> {
     INIT.client(badge)
+}
+
+/// Has bits signalled when the process with this badge ends.
+pub fn client_end(badge: u64, notification: &Notification, bits: u64) -> Result<(), CallError> {
+    let copy = notification.to_send().map_err(CallError::Unreachable)?;
+    INIT.client_end(badge, copy.handle(), bits)
 }
 
 /// Starts a module: the process and its number.

@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use nonos_abi::Rights;
 use nonos_proto::console::Client;
 use nonos_proto::{Bytes, CallError};
 
@@ -109,11 +108,7 @@ impl Terminal {
 
     /// Has bits of a notification signalled when input arrives. The console gets a handle to it with WRITE alone.
     pub fn watch(&mut self, notification: &Notification, bits: u64) -> Result<(), CallError> {
-        // Sending it takes GRANT, which stays here: it arrives without.
-        let send_only = Rights::WRITE.or(Rights::GRANT);
-        let copy = notification
-            .copy(send_only)
-            .map_err(CallError::Unreachable)?;
+        let copy = notification.to_send().map_err(CallError::Unreachable)?;
         self.call(|client| client.watch(copy.handle(), bits))
     }
 

@@ -21,6 +21,7 @@ struct Module {
     after: Vec<String>,
     priority: u64,
     quota_pages: u64,
+    storage_pages: u64,
     budget_ns: u64,
     period_ns: u64,
     coarse_clock: bool,
@@ -76,6 +77,7 @@ fn read(table: &Table) -> Result<Module, String> {
         after: Vec::new(),
         priority: u64::MAX,
         quota_pages: u64::MAX,
+        storage_pages: 0,
         budget_ns: 0,
         period_ns: 0,
         coarse_clock: false,
@@ -108,6 +110,9 @@ fn read(table: &Table) -> Result<Module, String> {
             ("quota_pages", &Value::Integer(value)) => {
                 module.quota_pages = u64::try_from(value).map_err(|_| wrong())?;
             }
+            ("storage_pages", &Value::Integer(value)) => {
+                module.storage_pages = u64::try_from(value).map_err(|_| wrong())?;
+            }
             ("clock", Value::String(which)) => {
                 module.coarse_clock = choice(which, "coarse", "fine")?;
             }
@@ -139,6 +144,7 @@ impl Module {
             serves,
             priority,
             quota_pages,
+            storage_pages,
             budget_ns,
             period_ns,
             coarse_clock,
@@ -147,7 +153,8 @@ impl Module {
         let flags = u64::from(*coarse_clock) * process_flags::COARSE_CLOCK;
         format!(
             "Policy {{ name: {name:?}, needs: {needs:#x}, boot: {boot}, restart: {restart}, input: {input}, \
-             serves: {serves:?}, priority: {priority}, quota_pages: {quota_pages}, budget_ns: {budget_ns}, \
+             serves: {serves:?}, priority: {priority}, quota_pages: {quota_pages}, \
+             storage_pages: {storage_pages}, budget_ns: {budget_ns}, \
              period_ns: {period_ns}, flags: {flags} }}"
         )
     }
@@ -382,11 +389,11 @@ mod tests {
     fn the_policy_says_what_the_file_says() {
         let modules = module(
             "a",
-            "budget = \"1ms/2ms\"\npriority = 5\nquota_pages = 9\ninput = true\nneeds = [\"power\"]\nrestart = \"always\"\nclock = \"coarse\"",
+            "budget = \"1ms/2ms\"\npriority = 5\nquota_pages = 9\nstorage_pages = 7\ninput = true\nneeds = [\"power\"]\nrestart = \"always\"\nclock = \"coarse\"",
         );
         let source = compile(&format!("{modules}{OTHERS}")).unwrap();
         let policy = "Policy { name: \"a\", needs: 0x8, boot: true, restart: true, input: true, serves: None, \
-                      priority: 5, quota_pages: 9, budget_ns: 1000000, period_ns: 2000000, flags: 1 },";
+                      priority: 5, quota_pages: 9, storage_pages: 7, budget_ns: 1000000, period_ns: 2000000, flags: 1 },";
         assert!(source.contains(policy), "{source}");
         assert!(
             source.contains(

@@ -19,6 +19,8 @@ pub struct Policy {
     pub priority: u64,
     /// Largest memory quota.
     pub quota_pages: u64,
+    /// What it may store in files, pages of 4 KiB.
+    pub storage_pages: u64,
     /// CPU time that it may use in each period, nanoseconds; 0 for no limit.
     pub budget_ns: u64,
     /// Length of the period, nanoseconds.

@@ -311,7 +311,24 @@ impl interface::Init for Init {
         Ok(ClientOf {
             module: child.name,
             process: child.id,
+            storage_pages: child.policy.storage_pages,
         })
+    }
+
+    fn client_end(
+        &mut self,
+        caller: Caller,
+        badge: u64,
+        notification: Handle,
+        bits: u64,
+    ) -> Result<(), Refusal> {
+        let notification = Notification::from_handle(notification);
+        if self.children.caller(caller.badge)?.policy.serves.is_none() {
+            return Err(Refusal::NotGranted);
+        }
+        let child = self.children.caller(badge & !BADGE_INPUT);
+        let child = child.map_err(|_| Refusal::NoSuchProcess)?;
+        Ok(child.process.watch(&notification, bits)?)
     }
 }
 

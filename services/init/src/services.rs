@@ -19,6 +19,7 @@ pub struct Service {
 const SERVICES: &[Service] = &[
     service("console", needs::CONSOLE, "console", 0),
     service("vault", needs::VAULT, "vault", 0),
+    service("files", needs::FILES, "files", 0),
     service("tpm", needs::TPM, "tpm", 0),
     service("tpm-quote", needs::TPM_QUOTE, "tpm", tpm::BADGE_QUOTE),
     service("tpm-seal", needs::TPM_SEAL, "tpm", tpm::BADGE_SEAL),

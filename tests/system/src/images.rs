@@ -77,6 +77,19 @@ pub fn with_vectors() -> &'static Image {
     })
 }
 
+/// The system with a program in place of `meter` that stores as much as it may, once the user allows it, and writes without end.
+pub fn with_writer() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let writer = ModuleSpec::of_package("bench-files", "files-writer");
+        let writer = ModuleSpec {
+            name: "meter".to_owned(),
+            ..made("the manifest of the writer", writer)
+        };
+        build("writer", vec![writer])
+    })
+}
+
 /// Keys that the boot loader, the image and the firmware of the tests do not know.
 pub fn unknown_keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();

@@ -5,12 +5,13 @@
 //! that runs a program of system calls and nothing else ([`calls`]), and with `--linux` one that boots a Linux of Debian with
 //! the like of that program ([`linux`]). [`figures`] keeps what was measured last in `bench/`: a call that got
 //! worse than that is an error, so that nobody makes one slower without saying so in the same change. Cryptography is another
-//! matter ([`crypto`]).
+//! matter ([`crypto`]), and so are files beside bare encryption ([`files`]).
 
 pub mod boot;
 pub mod calls;
 pub mod crypto;
 pub mod figures;
+pub mod files;
 pub mod goals;
 pub mod linux;
 pub mod machine;
@@ -66,6 +67,9 @@ pub struct Options {
     /// Measure `lib/crypto` against OpenSSL, in ring 3 and on this computer, and nothing else
     #[arg(long, conflicts_with_all = ["calls", "linux", "mitigations", "one_cpu"])]
     crypto: bool,
+    /// Measure what files cost, and nothing else
+    #[arg(long, conflicts_with_all = ["calls", "linux", "mitigations", "one_cpu", "crypto", "json"])]
+    files: bool,
     /// Keep the figures: as ceilings for later changes, and in docs/performance.md
     #[arg(long)]
     write: bool,
@@ -95,6 +99,9 @@ pub struct Results {
 pub fn run(options: &Options) -> Result<()> {
     if options.crypto {
         return crypto::speed(options.json, options.write);
+    }
+    if options.files {
+        return files::run(options.write);
     }
     let toolchain = packages::ensure(false)?;
     progress(format!("compiler: {toolchain}"));

@@ -17,6 +17,8 @@ const BEGIN: &str = "<!-- cargo xtask bench --write: begin -->\n";
 const END: &str = "<!-- cargo xtask bench --write: end -->\n";
 const CRYPTO_BEGIN: &str = "<!-- cargo xtask bench --crypto --write: begin -->\n";
 const CRYPTO_END: &str = "<!-- cargo xtask bench --crypto --write: end -->\n";
+const FILES_BEGIN: &str = "<!-- cargo xtask bench --files --write: begin -->\n";
+const FILES_END: &str = "<!-- cargo xtask bench --files --write: end -->\n";
 
 /// All tables, in Markdown.
 pub fn text(results: &Results, kept: &Kept) -> String {
@@ -55,6 +57,14 @@ pub fn write(results: &Results, kept: &Kept) -> Result<()> {
 /// As [`write`].
 pub fn write_crypto(table: &str) -> Result<()> {
     put(table, CRYPTO_BEGIN, CRYPTO_END)
+}
+
+/// Puts the tables of files there, too.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_files(tables: &str) -> Result<()> {
+    put(tables, FILES_BEGIN, FILES_END)
 }
 
 fn put(tables: &str, begin: &str, end: &str) -> Result<()> {
@@ -358,6 +368,7 @@ mod tests {
         let page = fs::read_to_string(paths::root().join("docs/performance.md")).unwrap();
         assert!(replaced(&page, "", BEGIN, END).is_ok());
         assert!(replaced(&page, "", CRYPTO_BEGIN, CRYPTO_END).is_ok());
+        assert!(replaced(&page, "", FILES_BEGIN, FILES_END).is_ok());
     }
 
     #[test]
