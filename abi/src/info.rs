@@ -542,7 +542,7 @@ record! {
 }
 
 record! {
-    /// A part of the TCG event log, of [`EVENT_LOG_PART_BYTES`]; zeros follow its end.
+    /// A part of the TCG event log, [`EVENT_LOG_PART_BYTES`] long; zeros follow its end.
     pub struct EventLogPart {
         /// Its bytes, little-endian words.
         pub words: [u64; 32],
