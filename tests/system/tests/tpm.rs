@@ -61,7 +61,10 @@ fn a_quote_is_good_and_the_event_log_fits(kind: TpmKind, interface: &str) {
         let (value, said) = pcr(&report, number);
         machine.check_equal(said.as_str(), "fits", "what is said of a PCR");
         let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        machine.check_contains(&status, &hex);
+        // PCR 5 is extended once more when the firmware's services end, after the boot loader read it.
+        if number != 5 {
+            machine.check_contains(&status, &hex);
+        }
         quoted.update(value);
     }
 
