@@ -139,7 +139,9 @@ pub fn address_of(file: &[u8], name: &str) -> Result<u64> {
     let parsed = ElfFile64::<LittleEndian>::parse(file).context("not an ELF file")?;
     let named = |symbol: &_| {
         let mangled = ObjectSymbol::name(symbol).unwrap_or_default();
-        format!("{:#}", rustc_demangle::demangle(mangled)) == name
+        let demangled = format!("{:#}", rustc_demangle::demangle(mangled));
+        // A static of one part may be named as that.
+        demangled.strip_suffix(".0").unwrap_or(&demangled) == name
     };
     let symbol = parsed.symbols().find(named);
     Ok(symbol.with_context(|| format!("no {name}"))?.address())
