@@ -7,7 +7,7 @@ use nonos_proto::Refusal;
 use nonos_proto::vault::{kind, uses};
 
 use crate::blob::SEED_BYTES;
-use crate::root::labelled;
+use crate::hierarchy::labelled;
 
 /// The two seeds of a hybrid signing key, which no other key has.
 const HYBRID_ED25519: &[u8] = b"nonos.vault.hybrid.ed25519.v1";

@@ -19,10 +19,10 @@
 pub mod badge;
 pub mod blob;
 pub mod delay;
+pub mod hierarchy;
 pub mod journal;
 pub mod key;
 pub mod lock;
-pub mod root;
 pub mod seal;
 pub mod store;
 pub mod vault;

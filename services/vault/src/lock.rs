@@ -28,7 +28,7 @@ use nonos_crypto::{CryptoRng, Secret};
 use nonos_proto::Refusal;
 use zeroize::Zeroize;
 
-use crate::root::{Root, labelled};
+use crate::hierarchy::{Root, labelled};
 use crate::seal::{KEPT_BYTES, OBJECT_BYTES, Object, Seal};
 
 /// Bytes of a salt.

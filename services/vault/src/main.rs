@@ -58,12 +58,23 @@ fn run() -> Result<Error, CallError> {
     let handles = Handles::new(parent::issue("vault")?);
     let signals = Notification::create().map_err(CallError::Unreachable)?;
     signals.bind().map_err(CallError::Unreachable)?;
+    let mut service = None;
+    open(&mut service, handles, signals);
+    world::scrub();
+    match &mut service {
+        Some(service) => Ok(nonos_rt::service::serve(&endpoint, service)),
+        None => Ok(Error::NotFound),
+    }
+}
+
+/// Makes the service in its place, with its root. In a function of its own, because making it leaves copies of the root behind in this
+/// function's part of the stack, which is overwritten afterwards.
+#[inline(never)]
+fn open(service: &mut Option<Service<Absent>>, handles: Handles, signals: Notification) {
     let mut system = System::new();
     let (vault, started) = Vault::start(Absent, &mut system);
     log!("{}", said(started));
-    world::scrub();
-    let mut service = Service::new(vault, system, handles, signals);
-    Ok(nonos_rt::service::serve(&endpoint, &mut service))
+    *service = Some(Service::new(vault, system, handles, signals));
 }
 
 /// What the log says.

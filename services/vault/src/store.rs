@@ -8,8 +8,8 @@ use zeroize::Zeroize;
 
 use crate::badge::KeyBadge;
 use crate::blob::{Attributes, SEED_BYTES, Wrapped};
+use crate::hierarchy::Root;
 use crate::key::Key;
-use crate::root::Root;
 
 /// Most keys.
 pub const MOST: usize = 64;

@@ -1381,7 +1381,7 @@ fn keys_can_be_neither_printed_nor_copied() {
         )+};
     }
     assert_secret! {
-        crate::root::Root
+        crate::hierarchy::Root
         crate::key::Key
         crate::lock::Stretched
         crate::vault::Vault<Absent>

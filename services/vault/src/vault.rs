@@ -12,10 +12,10 @@ use crate::World;
 use crate::badge::{Badge, KeyBadge};
 use crate::blob::{Attributes, Wrapped};
 use crate::delay::Delay;
+use crate::hierarchy::Root;
 use crate::journal::Journal;
 use crate::key::{Key, Kind};
 use crate::lock::{Record, SALT_BYTES, Stretched};
-use crate::root::Root;
 use crate::seal::{Absent, KEPT_BYTES, Seal};
 use crate::store::{Entry, Store};
 
