@@ -113,18 +113,10 @@ fn without_a_tpm_the_driver_says_so() {
 }
 
 #[test]
-fn a_tpm_that_stops_answering_is_an_error_and_the_system_goes_on() {
+fn a_tpm_that_ends_is_an_error_and_the_system_goes_on() {
     for kind in [TpmKind::Crb, TpmKind::Tis] {
         let mut machine = boot(kind);
         let failed = "the TPM: the device failed or did not answer";
-        machine.signal_tpm("STOP");
-        let said = machine.command("tpm");
-        machine.check_contains(&said, failed);
-        let log = machine.command("log");
-        machine.check_contains(&log, "tpm: the TPM failed: ");
-        machine.signal_tpm("CONT");
-        let said = machine.command("tpm quote");
-        machine.check_contains(&said, "signature");
         // The emulator ends: whatever it is asked, it answers with a failure or not at all.
         machine.signal_tpm("KILL");
         let said = machine.command("tpm");
