@@ -166,6 +166,7 @@ macro_rules! interface {
         pub const VERSION: u8 = $version;
 
         /// The name of an operation, for a person.
+        #[allow(dead_code)] // The interfaces of the tests alone do without it.
         pub fn name_of(operation: u8) -> &'static str {
             match operation {
                 $($label => stringify!($name),)+

@@ -2,7 +2,7 @@
 //!
 //! [`vault`] is the whole, as its callers see it: it decides who may do what, and records it ([`journal`]). Below it, [`store`]
 //! holds the keys, each only as a [`blob`] that was encrypted under a key derived from the root; [`key`] is one key while it is
-//! used. [`root`] is the root and what is derived from it, [`lock`] how it is sealed while the vault is locked, [`seal`] what the
+//! used. [`hierarchy`] is the root and what is derived from it, [`lock`] how it is sealed while the vault is locked, [`seal`] what the
 //! vault wants of a TPM, [`delay`] how long wrong passphrases bar others where there is none. [`badge`] says what a handle
 //! to a key allows.
 //!

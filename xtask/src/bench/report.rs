@@ -54,7 +54,7 @@ pub fn write(results: &Results, kept: &Kept) -> Result<()> {
 /// Puts the table of cryptography there, too.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_crypto(table: &str) -> Result<()> {
     put(table, CRYPTO_BEGIN, CRYPTO_END)
 }
@@ -62,7 +62,7 @@ pub fn write_crypto(table: &str) -> Result<()> {
 /// Puts the tables of files there, too.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_files(tables: &str) -> Result<()> {
     put(tables, FILES_BEGIN, FILES_END)
 }
