@@ -54,7 +54,7 @@ pub struct Exit {
     pub error: u64,
 }
 
-// SAFETY: `entry.s` defines them (the last is in `cpu.rs`): functions that are called with these arguments or jumped to by the CPU only, and tables of this size.
+// SAFETY: `entry.s` defines them: functions that are called with these arguments or jumped to by the CPU only, and tables of this size.
 unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
@@ -67,9 +67,7 @@ unsafe extern "C" {
     static nonos_detours: [[i32; 3]; DETOURS];
     static nonos_shadow_stacks: [u8; 0];
     fn nonos_forget_predictions();
-    static nonos_save_syscall: [u8; 0];
-    static nonos_save_interrupted: [u8; 0];
-    static nonos_load_extended: [u8; 0];
+    static nonos_extended: [i32; 3];
     /// The linker's name for the end of all code.
     static etext: u8;
 }
@@ -247,11 +245,8 @@ pub fn cpu_start() -> u64 {
 
 /// Addresses of the instructions that store a thread's extended state, after a system call and after all else, and of the one that loads it.
 pub fn extended_state() -> [u64; 3] {
-    [
-        (&raw const nonos_save_syscall) as u64,
-        (&raw const nonos_save_interrupted) as u64,
-        (&raw const nonos_load_extended) as u64,
-    ]
+    // SAFETY: constants of `entry.s`.
+    unsafe { &nonos_extended }.each_ref().map(place)
 }
 
 /// Address of the stub of a vector.
@@ -280,6 +275,11 @@ pub fn shadow_stacks(cpu: usize) -> u64 {
     first.wrapping_add((cpu * SHADOW_STACKS_STEP) as u64)
 }
 
+/// What a number of a table in `entry.s` says: a place, counted from the number itself.
+fn place(offset: &i32) -> u64 {
+    (core::ptr::from_ref(offset) as u64).wrapping_add_signed((*offset).into())
+}
+
 /// Addresses in the kernel's code where some of these remedies ([`remedy`]) or shadow stacks of the kernel want a jump, each with its
 /// target; the last one counts.
 pub fn detours(remedies: u64) -> impl Iterator<Item = [u64; 2]> {
@@ -289,12 +289,10 @@ pub fn detours(remedies: u64) -> impl Iterator<Item = [u64; 2]> {
     };
     // SAFETY: constants of `entry.s`.
     let detours = unsafe { &nonos_detours };
-    let at =
-        |offset: &i32| (core::ptr::from_ref(offset) as u64).wrapping_add_signed((*offset).into());
     detours
         .iter()
         .filter(move |[.., remedy]| wanted & u64::from(*remedy as u32) != 0)
-        .map(move |[from, to, _]| [at(from), at(to)])
+        .map(move |[from, to, _]| [place(from), place(to)])
 }
 
 /// Has this CPU forget what it learned of indirect branches and returns.

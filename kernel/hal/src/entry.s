@@ -156,7 +156,6 @@ nonos_syscall_switched:
     je 5f
     mov rcx, rax
     mov eax, {syscall}              // says also what XSAVE stores; of edx, nothing is in XCR0
-.globl nonos_save_syscall
 nonos_save_syscall:
     fxsave64 [rsp + {fpu}]          // or XSAVE (extended.rs)
 nonos_syscall_stored:
@@ -234,7 +233,6 @@ nonos_interrupted_switched:
     mov qword ptr [rax + {by_syscall}], 0
     mov rdi, rax
     mov eax, {components}
-.globl nonos_save_interrupted
 nonos_save_interrupted:
     fxsave64 [rdi + {fpu}]
 nonos_interrupted_stored:
@@ -547,6 +545,12 @@ nonos_detours:
     detour nonos_interrupted_stored, nonos_interrupted_barrier, {barrier}
     detour nonos_sysret_load, nonos_sysret_shadow, {shadow}
     detour __x86_indirect_thunk_r11, __x86_indirect_thunk_r11_far, {shadow}
+
+// The instructions that store a thread's extended state and the one that loads it (cpu.rs), counted in the same way: no pointer to the
+// middle of a function is anywhere.
+.globl nonos_extended
+nonos_extended:
+    .long nonos_save_syscall - ., nonos_save_interrupted - ., nonos_load_extended - .
 
 // The IDT, and behind it the boot page tables' CR3, for who may come with any. In read-only memory from the first instruction on:
 // `interrupts.rs` fills it once through the window. A page of its own, which takes nothing of the file.
