@@ -9,6 +9,7 @@ use nonos_proto::files::{Usage, how, rights};
 use nonos_proto::{CallError, Refusal};
 use nonos_rt::files::{self, Entry, File};
 use shell::command::FileCommand;
+use shell::hex::Hex;
 use shell::pipeline::Target;
 
 use crate::output::Sink;
@@ -243,10 +244,7 @@ impl Session {
             hash.update(part);
             Ok(())
         })?;
-        for byte in hash.finish() {
-            self.print(format_args!("{byte:02x}"));
-        }
-        self.print(format_args!("  {path}\n"));
+        self.print(format_args!("{}  {path}\n", Hex(&hash.finish())));
         Ok(())
     }
 

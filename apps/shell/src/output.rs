@@ -9,6 +9,7 @@ use nonos_crypto::hash::Blake3;
 use nonos_proto::CallError;
 use nonos_rt::files::File;
 use nonos_rt::terminal::Terminal;
+use shell::hex::Hex;
 
 /// Bytes that are gathered before they go to a file.
 const GATHERED: usize = 4096;
@@ -99,10 +100,7 @@ impl Output {
     pub fn restore(&mut self) -> Result<(), CallError> {
         if let Some(hash) = self.pipe.as_mut().and_then(|pipe| pipe.hash.take()) {
             // Through what follows the hash.
-            for byte in hash.finish() {
-                let _ = write!(self, "{byte:02x}");
-            }
-            let _ = self.write_str("\n");
+            let _ = writeln!(self, "{}", Hex(&hash.finish()));
         }
         let Some(pipe) = &mut self.pipe else {
             return Ok(());

@@ -7,9 +7,10 @@ use nonos_proto::{CallError, Refusal};
 use nonos_rt::object::Endpoint;
 use nonos_rt::parent;
 use shell::command::{Entry, HELP_COLUMN};
+use shell::hex::{self, Hex};
 use shell::keys::INTERRUPT;
 use shell::report;
-use shell::vault::{Act, Task, WORDS, from_hex, parse};
+use shell::vault::{Act, Task, WORDS, parse};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::session::Session;
@@ -157,7 +158,8 @@ impl Session {
             } => {
                 let digits = self.hidden("64 hexadecimal digits: ")?;
                 let mut secret = Zeroizing::new([0; SECRET_BYTES]);
-                from_hex(typed(&digits), &mut secret).ok_or(Failure::NotHex(2 * SECRET_BYTES))?;
+                hex::parse_all(typed(&digits), &mut secret)
+                    .ok_or(Failure::NotHex(2 * SECRET_BYTES))?;
                 let key = vault.import(name, kind, uses, &*secret)?;
                 drop(Endpoint::from_handle(key));
                 "imported"
@@ -165,7 +167,7 @@ impl Session {
             Task::Unwrap => {
                 let digits = self.hidden("The key at rest: ")?;
                 let mut blob = [0; BLOB_BYTES];
-                from_hex(typed(&digits), &mut blob).ok_or(Failure::NotHex(2 * BLOB_BYTES))?;
+                hex::parse_all(typed(&digits), &mut blob).ok_or(Failure::NotHex(2 * BLOB_BYTES))?;
                 drop(Endpoint::from_handle(vault.unwrap(&blob)?));
                 "taken back"
             }
@@ -327,13 +329,4 @@ impl Session {
 
 fn typed(hidden: &Hidden) -> &[u8] {
     &hidden.0[..hidden.1]
-}
-
-/// Bytes as hexadecimal digits.
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }

@@ -4,7 +4,8 @@ use nonos_proto::tpm::{Client, QUOTE_BYTES_MAX, Quote};
 use nonos_proto::{CallError, Refusal};
 use nonos_rt::object::Endpoint;
 use nonos_rt::parent;
-use shell::report::{self, Hex};
+use shell::hex::{self, Hex};
+use shell::report;
 
 use crate::session::Session;
 
@@ -53,7 +54,7 @@ impl Session {
     /// `tpm quote`
     pub(crate) fn tpm_quote(&mut self, nonce: &str) {
         let mut bytes = [0; NONCE_BYTES_MAX];
-        let Some(nonce) = parse(nonce, &mut bytes) else {
+        let Some(nonce) = hex::parse(nonce.as_bytes(), &mut bytes) else {
             return self.fail(format_args!(
                 "a nonce is up to {NONCE_BYTES_MAX} bytes in hexadecimal digits"
             ));
@@ -87,15 +88,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// The bytes that hexadecimal digits stand for.
-fn parse<'a>(digits: &str, out: &'a mut [u8; NONCE_BYTES_MAX]) -> Option<&'a [u8]> {
-    let pairs = digits.as_bytes().chunks(2);
-    let out = out.get_mut(..pairs.len())?;
-    for (byte, pair) in out.iter_mut().zip(pairs) {
-        let digit = |index: usize| char::from(*pair.get(index)?).to_digit(16);
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
-    }
-    Some(out)
 }

@@ -159,21 +159,6 @@ fn kind_of(name: &str) -> Option<(u64, u64)> {
     Some((kind, own))
 }
 
-/// Bytes that were typed as hexadecimal digits, of exactly this number.
-pub fn from_hex<const BYTES: usize>(typed: &[u8], out: &mut [u8; BYTES]) -> Option<()> {
-    let (pairs, []) = typed.as_chunks::<2>() else {
-        return None;
-    };
-    if pairs.len() != BYTES {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    for (byte, &[high, low]) in out.iter_mut().zip(pairs) {
-        *byte = (digit(high)? << 4 | digit(low)?) as u8;
-    }
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,16 +222,6 @@ mod tests {
             "frobnicate",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn hexadecimal_digits_are_read_exactly() {
-        let mut out = [0; 2];
-        assert_eq!(from_hex(b"0aF9", &mut out), Some(()));
-        assert_eq!(out, [0x0A, 0xF9]);
-        for wrong in [&b"0aF"[..], b"0aF900", b"0aFg", b"", b"+a+9"] {
-            assert_eq!(from_hex(wrong, &mut out), None);
         }
     }
 }

@@ -23,7 +23,7 @@ pub use process::{all_needs, capabilities_heading, capability, needs, process, p
 pub use services::{service, services_heading};
 pub use status::{Facts, status};
 pub use storage::{memory, module};
-pub use tpm::{Hex, event_log, pcr, tpm};
+pub use tpm::{event_log, pcr, tpm};
 pub use vault::{event, events_heading, key, keys_heading, vault};
 
 const RESET: &str = "\x1B[0m";

@@ -5,15 +5,7 @@ use core::fmt::{self, Write};
 use nonos_proto::tpm::{Replayed, State, interface_kind};
 
 use super::{Tone, row};
-
-/// Bytes as hexadecimal digits.
-pub struct Hex<'a>(pub &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+use crate::hex::Hex;
 
 /// Writes what the TPM says of itself.
 pub fn tpm(out: &mut impl Write, state: &State) -> fmt::Result {
