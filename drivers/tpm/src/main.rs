@@ -12,9 +12,9 @@ mod hardware;
 mod service;
 
 use nonos_proto::{CallError, Refusal};
+use nonos_rt::abi::Error;
 use nonos_rt::abi::boot::tpm_start;
 use nonos_rt::mmio::Registers;
-use nonos_rt::object::Log;
 use nonos_rt::random::Kernel;
 use nonos_rt::{log, parent};
 use nonos_tpm::device::Device;
@@ -26,17 +26,10 @@ use crate::service::Service;
 nonos_rt::entry!(main);
 
 fn main() -> u64 {
-    if let Ok(own) = parent::log() {
-        log::set(Log::from_handle(own.into_handle()));
-    }
-    match run() {
-        Ok(never) => match never {},
-        Err(error) => log!("cannot go on: {error}"),
-    }
-    1
+    nonos_rt::service::main(run)
 }
 
-fn run() -> Result<core::convert::Infallible, CallError> {
+fn run() -> Result<Error, CallError> {
     let endpoint = parent::serve("tpm")?;
     let mut service = Service {
         device: None,
@@ -46,10 +39,7 @@ fn run() -> Result<core::convert::Infallible, CallError> {
         Ok(interface) => service.device = Some(Device::new(interface, Kernel)),
         Err(error) => log!("no TPM: {error}"),
     }
-    Err(CallError::Unreachable(nonos_rt::service::serve(
-        &endpoint,
-        &mut service,
-    )))
+    Ok(nonos_rt::service::serve(&endpoint, &mut service))
 }
 
 /// The TPM's interface.

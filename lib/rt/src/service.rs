@@ -2,10 +2,10 @@
 
 use nonos_abi::{Error, Handle, Message, MessageInfo};
 pub use nonos_proto::Lent;
-use nonos_proto::{Caller, Lease, Refusal, Ticket, Transport, Value};
+use nonos_proto::{CallError, Caller, Lease, Refusal, Ticket, Transport, Value};
 
 use crate::object::Endpoint;
-use crate::syscall;
+use crate::{log, parent, syscall};
 
 /// Calls go through the endpoint.
 impl Transport for Endpoint {
@@ -30,6 +30,18 @@ pub fn read_lent(lease: Lease, offset: u64, out: &mut [u8]) -> Result<(), Error>
 /// Copies to memory that a caller lent.
 pub fn write_lent(lease: Lease, offset: u64, bytes: &[u8]) -> Result<(), Error> {
     syscall::lease_write(lease.reply, lease.number, offset, bytes)
+}
+
+/// `main` of a program that is a service: `run` starts it and serves until that fails. What fails is said in the log.
+pub fn main(run: impl FnOnce() -> Result<Error, CallError>) -> u64 {
+    if let Ok(log) = parent::log() {
+        log::set(log);
+    }
+    match run() {
+        Ok(error) => log!("cannot serve: {error}"),
+        Err(error) => log!("cannot start: {error}"),
+    }
+    1
 }
 
 /// A server: what it does with requests and with signals.

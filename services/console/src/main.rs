@@ -38,14 +38,7 @@ mod signal {
 }
 
 fn main() -> u64 {
-    if let Ok(log) = parent::log() {
-        log::set(log);
-    }
-    match run() {
-        Ok(error) => log!("cannot serve: {error}"),
-        Err(error) => log!("cannot start: {error}"),
-    }
-    1
+    nonos_rt::service::main(run)
 }
 
 fn run() -> Result<Error, CallError> {

@@ -13,7 +13,7 @@ use nonos_abi::Error;
 use nonos_crypto::Secret;
 use nonos_proto::CallError;
 use nonos_rt::object::Notification;
-use nonos_rt::{log, parent, random};
+use nonos_rt::{parent, random};
 use ramfs::volume::Volume;
 
 use crate::service::{Memory, Service};
@@ -21,14 +21,7 @@ use crate::service::{Memory, Service};
 nonos_rt::entry!(main);
 
 fn main() -> u64 {
-    if let Ok(log) = parent::log() {
-        log::set(log);
-    }
-    match run() {
-        Ok(error) => log!("cannot serve: {error}"),
-        Err(error) => log!("cannot start: {error}"),
-    }
-    1
+    nonos_rt::service::main(run)
 }
 
 fn run() -> Result<Error, CallError> {
