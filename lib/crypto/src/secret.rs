@@ -61,33 +61,33 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// For tests: does not compile for a type that can be printed, cloned, or compared in variable time. Where a type has the trait, two
+/// implementations fit.
+#[macro_export]
+macro_rules! assert_secret {
+    ($($type:ty)+) => {$(
+        $crate::assert_secret!($type, core::fmt::Debug);
+        $crate::assert_secret!($type, core::fmt::Display);
+        $crate::assert_secret!($type, Clone);
+        $crate::assert_secret!($type, PartialEq);
+    )+};
+    ($type:ty, $trait:path) => {{
+        trait Fits<Which> {
+            fn fits() {}
+        }
+        impl<T> Fits<()> for T {}
+        impl<T: $trait> Fits<u8> for T {}
+        <$type as Fits<_>>::fits();
+    }};
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Does not compile for a type that implements the trait: then two implementations fit.
-    macro_rules! assert_lacks {
-        ($type:ty, $trait:path) => {{
-            trait Fits<Which> {
-                fn fits() {}
-            }
-            impl<T> Fits<()> for T {}
-            impl<T: $trait> Fits<u8> for T {}
-            <$type as Fits<_>>::fits();
-        }};
-    }
-
     #[cfg(feature = "full")]
     #[test]
     fn secrets_can_be_neither_printed_nor_cloned_nor_compared_in_variable_time() {
-        macro_rules! assert_secret {
-            ($($type:ty)+) => {$(
-                assert_lacks!($type, core::fmt::Debug);
-                assert_lacks!($type, core::fmt::Display);
-                assert_lacks!($type, Clone);
-                assert_lacks!($type, PartialEq);
-            )+};
-        }
         assert_secret! {
             Secret<32>
             crate::aead::Aes256Gcm

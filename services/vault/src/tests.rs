@@ -204,6 +204,13 @@ fn open() -> (Vault<Absent>, Fake) {
     (vault, world)
 }
 
+/// A key `k` of the module `app`, that signs.
+fn signing_key(vault: &mut Vault<Absent>, world: &mut Fake) -> KeyBadge {
+    vault
+        .create(world, module("app"), name("k"), kind::ED25519, uses::SIGN)
+        .unwrap()
+}
+
 fn flags<S: Seal>(vault: &Vault<S>) -> u64 {
     vault.status(0).flags
 }
@@ -401,15 +408,7 @@ fn a_handle_to_a_key_stands_for_no_module() {
 #[test]
 fn a_program_without_a_handle_to_the_key_cannot_use_it() {
     let (mut vault, mut world) = open();
-    vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    signing_key(&mut vault, &mut world);
     for (_, outcome) in attempts(&mut vault, &mut world, module("app")) {
         assert_eq!(outcome, Err(Refusal::NoSuchKey));
     }
@@ -430,27 +429,11 @@ fn a_program_without_a_handle_to_the_key_cannot_use_it() {
 #[test]
 fn handles_of_a_destroyed_key_are_dead_also_for_the_next_key_in_its_place() {
     let (mut vault, mut world) = open();
-    let old = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let old = signing_key(&mut vault, &mut world);
     vault.take_changes();
     vault.destroy(&world, holder(old)).unwrap();
     assert_eq!(vault.take_changes().destroyed, 1 << old.place);
-    let new = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let new = signing_key(&mut vault, &mut world);
     assert_eq!(new.place, old.place);
     let caller = limited(old, uses::ALL);
     for (_, outcome) in attempts(&mut vault, &mut world, caller) {
@@ -652,15 +635,7 @@ fn what_is_encrypted_is_decrypted_with_the_version_that_it_was_encrypted_with() 
 #[test]
 fn old_versions_verify_until_they_are_retired_and_there_are_four_at_most() {
     let (mut vault, mut world) = open();
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     let caller = holder(key);
     let mut old = [0; 64];
     vault.sign(&mut world, caller, b"m", &mut old).unwrap();
@@ -779,15 +754,7 @@ fn no_reply_holds_the_secret_key_unless_it_is_exported() {
 #[test]
 fn a_key_at_rest_comes_back_to_its_module_under_the_same_root_only() {
     let (mut vault, mut world) = open();
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     let mut before = [0; 64];
     vault
         .sign(&mut world, holder(key), b"m", &mut before)
@@ -832,15 +799,7 @@ fn while_it_is_locked_everything_that_needs_a_secret_is_refused_and_nothing_is_l
         Err(Refusal::NoPassphrase),
         "it could not be opened again"
     );
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     let blob = vault.wrap(&world, holder(key), 0).unwrap();
     let mut before = [0; 64];
     vault
@@ -964,15 +923,7 @@ fn a_new_passphrase_replaces_the_old_one_and_none_leaves_it_open() {
 fn it_locks_itself_when_nobody_used_it_for_the_time_that_is_set() {
     let (mut vault, mut world) = open();
     assert_eq!(vault.tick(u64::MAX), None, "it could not be opened again");
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     vault.set_passphrase(&mut world, user(), b"secret").unwrap();
     assert_eq!(vault.tick(0), Some(600 * SECOND_NS));
     vault.set_auto_lock(&mut world, user(), 60).unwrap();
@@ -1005,15 +956,7 @@ fn it_locks_itself_when_nobody_used_it_for_the_time_that_is_set() {
 fn a_wipe_leaves_nothing_also_while_it_is_locked() {
     for lock_first in [false, true] {
         let (mut vault, mut world) = open();
-        let key = vault
-            .create(
-                &mut world,
-                module("app"),
-                name("k"),
-                kind::ED25519,
-                uses::SIGN,
-            )
-            .unwrap();
+        let key = signing_key(&mut vault, &mut world);
         let old = vault.module_key(&world, module("app")).ok().unwrap();
         vault.set_passphrase(&mut world, user(), b"secret").unwrap();
         if lock_first {
@@ -1044,15 +987,7 @@ fn the_duress_passphrase_destroys_everything_and_looks_like_the_right_one() {
         vault.set_duress(&mut world, user(), b"secret"),
         Err(Refusal::SamePassphrase)
     );
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     let old = vault.module_key(&world, module("app")).ok().unwrap();
     vault.set_duress(&mut world, user(), b"duress").unwrap();
     vault.lock(&mut world, user()).unwrap();
@@ -1099,15 +1034,7 @@ fn the_duress_passphrase_destroys_everything_and_looks_like_the_right_one() {
 #[test]
 fn uses_and_refusals_are_recorded_with_the_module_and_without_secrets() {
     let (mut vault, mut world) = open();
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::ED25519,
-            uses::SIGN,
-        )
-        .unwrap();
+    let key = signing_key(&mut vault, &mut world);
     world.now_ns = 5;
     let denied = limited(key, uses::NONE);
     assert!(vault.sign(&mut world, denied, b"m", &mut [0; 64]).is_err());
@@ -1359,28 +1286,9 @@ fn with_a_tpm_it_locks_without_a_passphrase_and_forgets_what_it_is_told_to() {
     assert_eq!(started, Started::New);
 }
 
-/// Does not compile for a type that implements the trait: then two implementations fit.
 #[test]
 fn keys_can_be_neither_printed_nor_copied() {
-    macro_rules! assert_lacks {
-        ($type:ty, $trait:path) => {{
-            trait Fits<Which> {
-                fn fits() {}
-            }
-            impl<T> Fits<()> for T {}
-            impl<T: $trait> Fits<u8> for T {}
-            <$type as Fits<_>>::fits();
-        }};
-    }
-    macro_rules! assert_secret {
-        ($($type:ty)+) => {$(
-            assert_lacks!($type, core::fmt::Debug);
-            assert_lacks!($type, core::fmt::Display);
-            assert_lacks!($type, Clone);
-            assert_lacks!($type, PartialEq);
-        )+};
-    }
-    assert_secret! {
+    nonos_crypto::assert_secret! {
         crate::hierarchy::Root
         crate::key::Key
         crate::lock::Stretched
