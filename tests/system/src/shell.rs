@@ -34,6 +34,16 @@ pub fn words<'a>(report: &'a str, label: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// The bytes that pairs of hexadecimal digits stand for.
+pub fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2);
+    let pairs = pairs.map(|pair| std::str::from_utf8(pair).expect("the console shows UTF-8"));
+    let values = pairs.map(|pair| u8::from_str_radix(pair, 16));
+    values
+        .collect::<Result<_, _>>()
+        .expect("hexadecimal digits")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

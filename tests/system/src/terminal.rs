@@ -122,6 +122,17 @@ impl Terminal {
         self.expect(&format!("\n{PROMPT}"))
     }
 
+    /// The number of the process of this name, from `ps`.
+    #[track_caller]
+    pub fn number_of(&mut self, name: &str) -> u64 {
+        let processes = self.command("ps");
+        let line = processes
+            .lines()
+            .find(|line| line.split_whitespace().nth(1) == Some(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| self.fail(&format!("no process {name} in:\n{processes}")))
+    }
+
     /// As [`Self::command`], for one after which no prompt comes.
     #[track_caller]
     pub fn last_command(&mut self, line: &str) {

@@ -22,17 +22,6 @@ fn expect_all(machine: &mut Machine, session: &[(&str, &str)]) {
     }
 }
 
-/// The number of the process of this name, from `ps`.
-#[track_caller]
-fn number_of(machine: &mut Machine, name: &str) -> u64 {
-    let processes = machine.command("ps");
-    let line = processes
-        .lines()
-        .find(|line| line.split_whitespace().nth(1) == Some(name));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_else(|| machine.fail(&format!("no process {name} in:\n{processes}")))
-}
-
 fn blake3(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
@@ -126,8 +115,8 @@ fn a_file_system_that_ends_takes_its_files_with_it_says_so_and_works_again() {
         &mut machine,
         &[("write a text", ""), ("ls", "         5  a")],
     );
-    let service = number_of(&mut machine, "ramfs");
-    let shell = number_of(&mut machine, "shell");
+    let service = machine.number_of("ramfs");
+    let shell = machine.number_of("shell");
     expect_all(&mut machine, &[(&format!("kill {service}"), "")]);
     expect_all(
         &mut machine,
@@ -139,7 +128,7 @@ fn a_file_system_that_ends_takes_its_files_with_it_says_so_and_works_again() {
             ("cat a", "again"),
         ],
     );
-    let after = number_of(&mut machine, "shell");
+    let after = machine.number_of("shell");
     machine.check_equal(after, shell, "the shell's process");
     let log = machine.command("log");
     machine.check_contains(&log, "ramfs starts again in 100 ms");
@@ -151,7 +140,7 @@ fn a_program_stores_what_it_may_and_an_end_of_the_service_while_it_writes_harms_
     machine.command("write a text");
     machine.send("run meter &\r");
     machine.expect(PROMPT);
-    let writer = number_of(&mut machine, "meter");
+    let writer = machine.number_of("meter");
     machine.send(&format!("grant {writer} files\r"));
     // 64 pages, of which two lead to the blocks.
     machine.expect("writer: after 62 blocks: its storage is full");
@@ -159,7 +148,7 @@ fn a_program_stores_what_it_may_and_an_end_of_the_service_while_it_writes_harms_
     machine.expect(PROMPT);
     // Each sees its own files, and no others.
     expect_all(&mut machine, &[("tree", "5  a"), ("find file", "")]);
-    let service = number_of(&mut machine, "ramfs");
+    let service = machine.number_of("ramfs");
     machine.send(&format!("kill {service}\r"));
     machine.expect("writer: while writing: ");
     machine.send("\r");

@@ -8,17 +8,6 @@ fn at_prompt() -> Machine {
     saved::at_prompt(&images::system().machine_without_tpm())
 }
 
-/// The number of the process of this name, from `ps`.
-#[track_caller]
-fn number_of(machine: &mut Machine, name: &str) -> u64 {
-    let processes = machine.command("ps");
-    let line = processes
-        .lines()
-        .find(|line| line.split_whitespace().nth(1) == Some(name));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_else(|| machine.fail(&format!("no process {name} in:\n{processes}")))
-}
-
 /// The words of a service's line in `services`.
 #[track_caller]
 fn service(machine: &mut Machine, name: &str) -> Vec<String> {
@@ -35,7 +24,7 @@ fn start_meter(machine: &mut Machine) -> u64 {
     machine.expect("meter: waiting: not granted");
     machine.send("\r");
     machine.expect(PROMPT);
-    number_of(machine, "meter")
+    machine.number_of("meter")
 }
 
 /// What the shell shows of the handles to an object.
@@ -49,13 +38,13 @@ fn handles(machine: &mut Machine, process: u64, object: &str) -> Vec<String> {
 #[test]
 fn a_console_that_is_killed_starts_again_and_the_shell_goes_on() {
     let mut machine = at_prompt();
-    let console = number_of(&mut machine, "console");
-    let shell = number_of(&mut machine, "shell");
+    let console = machine.number_of("console");
+    let shell = machine.number_of("shell");
     let output = machine.command(&format!("kill {console}"));
     machine.check_contains(&output, "console starts again in 100 ms");
     let output = machine.command("echo the same shell");
     machine.check_contains(&output, "the same shell");
-    let after = number_of(&mut machine, "shell");
+    let after = machine.number_of("shell");
     machine.check_equal(after, shell, "the shell's process");
     let state = service(&mut machine, "console");
     machine.check_equal(
@@ -70,14 +59,14 @@ fn a_console_that_is_killed_starts_again_and_the_shell_goes_on() {
 #[test]
 fn a_shell_that_is_killed_starts_again_with_all_that_it_may_have() {
     let mut machine = at_prompt();
-    let shell = number_of(&mut machine, "shell");
+    let shell = machine.number_of("shell");
     machine.send(&format!("kill {shell}\r"));
     // The prompt that this was typed at is not seen again.
     machine.expect(&format!("kill {shell}\n"));
     machine.expect(PROMPT);
     let log = machine.command("log");
     machine.check_contains(&log, "shell starts again in 100 ms");
-    let after = number_of(&mut machine, "shell");
+    let after = machine.number_of("shell");
     machine.check(after != shell, "it is another process");
     let output = machine.command("caps");
     machine.check_contains(
@@ -91,7 +80,7 @@ fn a_shell_that_is_killed_starts_again_with_all_that_it_may_have() {
 fn each_restart_waits_longer_than_the_one_before() {
     let mut machine = at_prompt();
     for wait in ["100 ms", "200 ms", "400 ms"] {
-        let console = number_of(&mut machine, "console");
+        let console = machine.number_of("console");
         let output = machine.command(&format!("kill {console}"));
         machine.check_contains(&output, &format!("console starts again in {wait}"));
     }
@@ -155,7 +144,7 @@ fn what_is_granted_for_a_time_expires() {
 fn nothing_is_granted_that_the_manifest_does_not_ask_for_or_the_shell_does_not_hold() {
     let mut machine = at_prompt();
     let meter = start_meter(&mut machine);
-    let console = number_of(&mut machine, "console");
+    let console = machine.number_of("console");
     for (line, answer) in [
         (
             format!("grant {meter} power"),
@@ -193,11 +182,11 @@ fn nothing_is_granted_that_the_manifest_does_not_ask_for_or_the_shell_does_not_h
 #[test]
 fn a_console_that_loses_the_screen_or_the_shell_its_console_starts_again() {
     let mut machine = at_prompt();
-    let console = number_of(&mut machine, "console");
+    let console = machine.number_of("console");
     machine.send(&format!("revoke {console} framebuffer\r"));
     machine.expect("console starts again");
     machine.expect(PROMPT);
-    let shell = number_of(&mut machine, "shell");
+    let shell = machine.number_of("shell");
     machine.send(&format!("revoke {shell} console\r"));
     machine.expect(&format!("revoke {shell} console\n"));
     machine.expect(PROMPT);

@@ -1,11 +1,12 @@
 //! The TPM as the running system has it, with `tpm2-tools` as the verifier.
 
+use nonos_image::Hex;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::process::Command;
 use system_tests::images;
 use system_tests::machine::Machine;
-use system_tests::shell::row;
+use system_tests::shell::{bytes, row};
 use xtask::qemu::{MachineConfig, TpmKind};
 
 const NONCE: &str = "00112233445566778899aabbccddeeff";
@@ -30,15 +31,6 @@ fn pcr(report: &str, number: u32) -> (Vec<u8>, String) {
     (bytes(value), said.trim().to_owned())
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
-    let pairs = hex.as_bytes().chunks(2);
-    let pairs = pairs.map(|pair| std::str::from_utf8(pair).expect("the console shows UTF-8"));
-    let values = pairs.map(|pair| u8::from_str_radix(pair, 16));
-    values
-        .collect::<Result<_, _>>()
-        .expect("hexadecimal digits")
-}
-
 /// A part of what `tpm quote` shows: the indented lines below its name.
 fn part(quote: &str, name: &str) -> Vec<u8> {
     let lines = quote.lines().skip_while(|line| line.trim_end() != name);
@@ -60,10 +52,9 @@ fn a_quote_is_good_and_the_event_log_fits(kind: TpmKind, interface: &str) {
     for number in [0, 1, 2, 3, 4, 5, 6, 7, 11] {
         let (value, said) = pcr(&report, number);
         machine.check_equal(said.as_str(), "fits", "what is said of a PCR");
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
         // PCR 5 is extended once more when the firmware's services end, after the boot loader read it.
         if number != 5 {
-            machine.check_contains(&status, &hex);
+            machine.check_contains(&status, &Hex(&value).to_string());
         }
         quoted.update(value);
     }

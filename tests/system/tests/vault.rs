@@ -9,7 +9,7 @@ use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::paging::{Mapping, UPPER_HALF};
 use system_tests::saved;
-use system_tests::shell::row;
+use system_tests::shell::{bytes, row};
 
 const PASSPHRASE: &str = "Waldmeister-Pfefferminz-77";
 const DURESS: &str = "Himbeere-Sauerampfer-12";
@@ -126,17 +126,6 @@ fn hex_of(output: &str) -> String {
     runs.max_by_key(|run| run.len()).unwrap_or("").to_owned()
 }
 
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex
-        .chars()
-        .filter_map(|digit| Some(digit.to_digit(16)? as u8))
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
-}
-
 /// The key that seeds are encrypted with (`docs/keys.md`).
 fn wrapping_key(root: &[u8]) -> Secret<32> {
     let key = HkdfSha256::extract(&[], root).expand(b"nonos.vault.wrap.v1");
@@ -230,7 +219,7 @@ impl Seen {
 #[track_caller]
 fn find_root(machine: &mut Machine) -> Vec<u8> {
     machine.command("vault new probe hkdf");
-    let blob = bytes_of(&hex_of(&machine.command("vault wrap probe")));
+    let blob = bytes(&hex_of(&machine.command("vault wrap probe")));
     machine.check_equal(blob.len(), 136, "length of a key at rest");
     let root = Seen::look(machine).root(&blob);
     root.unwrap_or_else(|| machine.fail("the root is not in the open vault's memory"))
