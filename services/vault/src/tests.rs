@@ -204,11 +204,16 @@ fn open() -> (Vault<Absent>, Fake) {
     (vault, world)
 }
 
-/// A key `k` of the module `app`, that signs.
-fn signing_key(vault: &mut Vault<Absent>, world: &mut Fake) -> KeyBadge {
+/// A key `k` of the module `app`.
+fn key<S: Seal>(vault: &mut Vault<S>, world: &mut Fake, kind: u64, uses: u64) -> KeyBadge {
     vault
-        .create(world, module("app"), name("k"), kind::ED25519, uses::SIGN)
+        .create(world, module("app"), name("k"), kind, uses)
         .unwrap()
+}
+
+/// One that signs.
+fn signing_key<S: Seal>(vault: &mut Vault<S>, world: &mut Fake) -> KeyBadge {
+    key(vault, world, kind::ED25519, uses::SIGN)
 }
 
 fn flags<S: Seal>(vault: &Vault<S>) -> u64 {
@@ -330,15 +335,7 @@ fn a_key_never_has_uses_that_its_kind_has_not_or_that_were_not_asked_for() {
     let unknown = vault.create(&mut world, module("app"), name("k"), kind::HKDF, 1 << 8);
     assert_eq!(unknown, Err(Refusal::UseNotAllowed));
     // A handle that a grant widened could export; none does.
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::HKDF,
-            uses::DERIVE,
-        )
-        .unwrap();
+    let key = key(&mut vault, &mut world, kind::HKDF, uses::DERIVE);
     let wider = vault.grant(&world, holder(key), uses::EXPORT);
     assert_eq!(wider, Err(Refusal::UseNotAllowed));
     let narrower = vault.grant(&world, holder(key), uses::DERIVE).unwrap();
@@ -375,15 +372,7 @@ fn only_the_users_program_locks_opens_wipes_and_reads_the_record() {
 #[test]
 fn a_handle_to_a_key_stands_for_no_module() {
     let (mut vault, mut world) = open();
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::HKDF,
-            uses::DERIVE,
-        )
-        .unwrap();
+    let key = key(&mut vault, &mut world, kind::HKDF, uses::DERIVE);
     let blob = vault.wrap(&world, holder(key), 0).unwrap();
     let refused = Some(Refusal::NotGranted);
     let caller = holder(key);
@@ -569,15 +558,7 @@ fn both_halves_of_a_hybrid_signature_must_be_valid_and_their_keys_are_used_nowhe
 fn what_is_encrypted_is_decrypted_with_the_version_that_it_was_encrypted_with() {
     let (mut vault, mut world) = open();
     let both = uses::ENCRYPT | uses::DECRYPT;
-    let key = vault
-        .create(
-            &mut world,
-            module("app"),
-            name("k"),
-            kind::AES_256_GCM,
-            both,
-        )
-        .unwrap();
+    let key = key(&mut vault, &mut world, kind::AES_256_GCM, both);
     let caller = holder(key);
     let mut first = *b"first message";
     let of_first = vault
