@@ -51,7 +51,7 @@ impl Kernel {
         let process = processes.find(thread.process)?;
         let owner = &mut processes[process];
         let count = usize::from(owner.regions);
-        let start = process.position().wrapping_mul(self.regions_per_process);
+        let start = region::first_region(process.position(), self.regions_per_process);
         // One that is free behind those that are not.
         let regions = self.regions.get_mut(start..)?.get_mut(..=count)?;
         let (_, used) = regions.split_last()?;
@@ -103,7 +103,7 @@ impl Kernel {
         let address = thread.context.rdi;
         let process = processes.find(thread.process)?;
         let owner = &mut processes[process];
-        let start = process.position().wrapping_mul(self.regions_per_process);
+        let start = region::first_region(process.position(), self.regions_per_process);
         let regions = self.regions.get_mut(start..)?;
         let regions = regions.get_mut(..owner.regions.into())?;
         let at = regions

@@ -107,10 +107,10 @@ pub(crate) fn random_memory_base(random: &mut Random) -> u64 {
 }
 
 impl Kernel {
-    /// Where the regions of a process start among all regions. There are as many for each, so nothing wraps.
+    /// Where the regions of a process start among all regions.
     #[inline(always)]
-    pub(crate) fn first_region(&self, process: ProcessId) -> usize {
-        process.position().wrapping_mul(self.regions_per_process)
+    fn first_region(&self, process: ProcessId) -> usize {
+        first_region(process.position(), self.regions_per_process)
     }
 
     /// The regions of a process.
@@ -379,6 +379,12 @@ impl Kernel {
     ) {
         self.processes[process].charge_tables(before, machine.table_frames().0);
     }
+}
+
+/// Where the regions of the process at a position start among all regions. There are as many for each, so nothing wraps.
+#[inline(always)]
+pub(crate) fn first_region(position: usize, regions_per_process: usize) -> usize {
+    position.wrapping_mul(regions_per_process)
 }
 
 /// Bytes of guard pages around a memory object.
