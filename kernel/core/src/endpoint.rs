@@ -324,10 +324,10 @@ impl Kernel {
         if rights.contains(Rights::READ) {
             let endpoint = &mut self.endpoints[id];
             endpoint.receiving_handles -= 1;
+            endpoint.receivable_until_ns = UNKNOWN;
             if endpoint.receiving_handles == 0 {
                 self.fail_callers(id, machine);
             } else if endpoint.expires {
-                endpoint.receivable_until_ns = UNKNOWN;
                 // Those that are left may have expired. The timer looks, once for all handles that are closed now.
                 if let Some(caller) = endpoint.callers.head {
                     self.scheduler

@@ -673,3 +673,20 @@ fn a_call_is_received_while_all_that_can_receive_expire_later() {
         "the answer may still come: the call was received"
     );
 }
+
+#[test]
+fn callers_are_told_when_the_last_handle_that_can_receive_is_closed() {
+    let mut calls = calls();
+    let (server, [first, second]) = (calls.server, calls.clients);
+    let until = [calls.endpoint, Rights::ALL.bits(), 1000];
+    let short = calls.world.value(server, Syscall::HandleCopy, &until);
+    calls.world.value(server, Syscall::HandleClose, &[short]);
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert!(calls.world.is_blocked(first), "one does not expire");
+    // Invariants are checked then: nobody is noted as who can receive.
+    let forever = [calls.endpoint];
+    calls.world.value(server, Syscall::HandleClose, &forever);
+    assert_eq!(calls.world.result(first), Err(Error::PeerGone));
+    calls.client_calls(1, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert_eq!(calls.world.result(second), Err(Error::PeerGone));
+}
