@@ -447,8 +447,18 @@ pub mod needs {
     pub const TPM_SEAL: u64 = 1 << 17;
     /// A directory of its own in the file system.
     pub const FILES: u64 = 1 << 18;
+    /// Show windows.
+    pub const DISPLAY: u64 = 1 << 19;
+    /// Be the desktop: see and arrange all windows, and draw behind and before them.
+    pub const DESKTOP: u64 = 1 << 20;
+    /// Say what keyboard and pointer do.
+    pub const INPUT: u64 = 1 << 21;
+    /// Show pictures on the screen, all of it.
+    pub const SCREEN: u64 = 1 << 22;
+    /// Use the system's fonts.
+    pub const FONTS: u64 = 1 << 23;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 24] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -468,6 +478,11 @@ pub mod needs {
         "tpm-quote",
         "tpm-seal",
         "files",
+        "display",
+        "desktop",
+        "input",
+        "screen",
+        "fonts",
     ];
 }
 

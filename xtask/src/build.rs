@@ -9,9 +9,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::modules::SystemKind;
 use crate::paths;
 use crate::process::{progress, run};
 use crate::toolchain::Toolchain;
@@ -188,6 +190,12 @@ impl Program {
     }
 }
 
+/// The module that knows the system's policy.
+const INIT: &str = "init";
+
+/// `init` of every system is built to the same place.
+static INIT_OF_ONE_SYSTEM: Mutex<()> = Mutex::new(());
+
 /// Package of the boot loader.
 pub const BOOT_LOADER: &str = "nonos-boot";
 /// Package of the kernel.
@@ -318,25 +326,38 @@ impl Builder {
         self.result(Target::Kernel, KERNEL)
     }
 
-    /// Builds modules, with their symbols; one file for each program.
+    /// Builds modules, with their symbols, for a system whose policy `init` is built with; one file for each program.
     ///
     /// # Errors
     /// When the build fails.
-    pub fn modules(&self, programs: &[Program]) -> Result<Vec<PathBuf>> {
+    pub fn modules(&self, system: SystemKind, programs: &[Program]) -> Result<Vec<PathBuf>> {
         let names: Vec<_> = programs
             .iter()
             .map(|program| program.binary.as_str())
             .collect();
         progress(format!("building modules: {}", names.join(", ")));
         let mut cargo = self.cargo("build", Target::User);
+        cargo.env("NONOS_SYSTEM", system.name());
         for program in programs {
             cargo.args(["--package", &program.package, "--bin", &program.binary]);
         }
+        let _alone = INIT_OF_ONE_SYSTEM
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         run(&mut cargo).context("build the modules")?;
-        names
-            .iter()
-            .map(|name| self.result(Target::User, name))
-            .collect()
+        let built = names.iter().map(|&name| match name {
+            INIT => self.keep_init(system),
+            name => self.result(Target::User, name),
+        });
+        built.collect()
+    }
+
+    /// Puts `init` aside before the one of another system takes its place.
+    fn keep_init(&self, system: SystemKind) -> Result<PathBuf> {
+        let built = self.result(Target::User, INIT)?;
+        let kept = built.with_extension(system.name());
+        fs::copy(&built, &kept).with_context(|| format!("write {}", kept.display()))?;
+        Ok(kept)
     }
 
     fn result(&self, target: Target, file: &str) -> Result<PathBuf> {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::build::{BOOT_LOADER, Builder, KERNEL, Target, Tree};
 use crate::keys::{Keys, Signer};
+use crate::modules::SystemKind;
 use crate::process::{find_program, progress, run};
 use crate::{abi, audit, fuzz, modules, packages, paths};
 
@@ -123,7 +124,7 @@ fn packages_of(target: Target) -> Result<Vec<String>> {
                 "crypto-vectors",
             ]);
             packages.extend(
-                modules::of_system(&paths::root())?
+                modules::of_system(&paths::root(), SystemKind::Desktop)?
                     .into_iter()
                     .map(|module| module.program.package),
             );

@@ -13,7 +13,7 @@ use nonos_image::{anchors, archive, image};
 
 use crate::build::{Builder, Protection, Tree};
 use crate::keys::{Keys, PUBLISHER, SecureBootKey, Signer};
-use crate::modules::{self, ModuleSpec, name};
+use crate::modules::{self, ModuleSpec, SystemKind, name};
 use crate::process::progress;
 use crate::{disk, elf, packages, paths, qemu, vars};
 
@@ -22,11 +22,13 @@ use crate::{disk, elf, packages, paths, qemu, vars};
 pub struct ImageSpec {
     /// Security version in the signed header.
     pub security_version: u64,
-    /// Whether the modules of `system.toml` are in it.
+    /// The system that it holds.
+    pub system: SystemKind,
+    /// Whether the modules of that system are in it.
     pub system_modules: bool,
-    /// Modules beside those of `system.toml`, or in place of the one with the same name.
+    /// Modules beside those of the system, or in place of the one with the same name.
     pub extra_modules: Vec<ModuleSpec>,
-    /// Whether page tables are isolated on every CPU, even if `system.toml` does not ask for it.
+    /// Whether page tables are isolated on every CPU, even if the system does not ask for it.
     pub kpti: bool,
     /// Where the files go.
     pub out_dir: PathBuf,
@@ -40,6 +42,7 @@ impl ImageSpec {
     pub fn new(out_dir: impl Into<PathBuf>) -> Self {
         Self {
             security_version: SECURITY_VERSION,
+            system: SystemKind::default(),
             system_modules: true,
             extra_modules: Vec::new(),
             kpti: false,
@@ -145,11 +148,11 @@ fn build(spec: &ImageSpec, keys: &Keys, core: &Builder, user: &Builder) -> Resul
     let boot_loader = core.boot_loader(&keys.public_file(Signer::Image))?;
     let mut modules = spec.extra_modules.clone();
     if spec.system_modules {
-        let mut of_system = modules::of_system(user.root())?;
+        let mut of_system = modules::of_system(user.root(), spec.system)?;
         of_system.retain(|module| modules.iter().all(|extra| extra.name != module.name));
         modules.splice(..0, of_system);
     }
-    let mut programs = Programs::build(core, user, modules)?;
+    let mut programs = Programs::build(core, user, spec.system, modules)?;
     programs.kpti |= spec.kpti;
     assemble(spec, keys, &boot_loader, &programs)
 }
@@ -169,8 +172,10 @@ pub fn firmware_program(package: &str) -> Result<PathBuf> {
 /// When a tool is missing or a build fails.
 pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
-    let modules = modules::of_system(builder.root())?;
-    let (archive, _) = build_archive(keys, &Programs::build(&builder, &builder, modules)?)?;
+    let system = SystemKind::default();
+    let modules = modules::of_system(builder.root(), system)?;
+    let programs = Programs::build(&builder, &builder, system, modules)?;
+    let (archive, _) = build_archive(keys, &programs)?;
     Ok(image::pack(&archive))
 }
 
@@ -183,13 +188,18 @@ struct Programs {
 }
 
 impl Programs {
-    fn build(core: &Builder, user: &Builder, modules: Vec<ModuleSpec>) -> Result<Self> {
+    fn build(
+        core: &Builder,
+        user: &Builder,
+        system: SystemKind,
+        modules: Vec<ModuleSpec>,
+    ) -> Result<Self> {
         let programs: Vec<_> = modules
             .iter()
             .map(|module| module.program.clone())
             .collect();
         let kernel = core.kernel()?;
-        let built = user.modules(&programs)?;
+        let built = user.modules(system, &programs)?;
         Ok(Self {
             kernel,
             kpti: modules::kpti_is_on(user.root())?,

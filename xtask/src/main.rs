@@ -97,26 +97,29 @@ fn main() -> ExitCode {
 
 fn execute(task: Task) -> Result<()> {
     match task {
-        Task::Run(options) => run::run(&build(options.window())?, &options),
+        Task::Run(options) => run::run(&build(&options.image(), options.window())?, &options),
         Task::Test => test::run(),
         Task::Image => {
-            print!("{}", build(false)?.table()?);
+            print!(
+                "{}",
+                build(&ImageSpec::new(paths::image()), false)?.table()?
+            );
             Ok(())
         }
         Task::QemuCommand(options) => {
-            run::commands(&build(options.window())?, &options)?
+            run::commands(&build(&options.image(), options.window())?, &options)?
                 .iter()
                 .for_each(|line| println!("{line}"));
             Ok(())
         }
         Task::Size { json } => {
-            let sizes = Sizes::of(&build(false)?)?;
+            let sizes = Sizes::of(&build(&ImageSpec::new(paths::image()), false)?)?;
             print_figures(json, &sizes, &sizes.table())?;
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())
         }
         Task::HardenCheck { json } => {
-            let report = Report::of(&build(false)?)?;
+            let report = Report::of(&build(&ImageSpec::new(paths::image()), false)?)?;
             print_figures(json, &report, &report.table())?;
             ensure!(report.holds(), "a protection is missing");
             Ok(())
@@ -143,11 +146,11 @@ fn execute(task: Task) -> Result<()> {
     }
 }
 
-/// The image of this checkout, and which compiler builds it.
-fn build(window: bool) -> Result<ImageFiles> {
+/// An image of this checkout; says which compiler builds it.
+fn build(spec: &ImageSpec, window: bool) -> Result<ImageFiles> {
     let toolchain = packages::ensure(window)?;
     process::progress(format!("compiler: {toolchain}"));
-    image::build_image(&ImageSpec::new(paths::image()))
+    image::build_image(spec)
 }
 
 fn print_figures(json: bool, figures: &impl serde::Serialize, table: &str) -> Result<()> {

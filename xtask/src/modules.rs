@@ -97,6 +97,27 @@ pub fn name(text: &str) -> Result<Name> {
     Name::new(text).with_context(|| format!("{text:?} is no name: 1 to 32 letters, digits, - _ ."))
 }
 
+/// Which system an image holds: what runs beside the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SystemKind {
+    /// One terminal on screen and serial line.
+    #[default]
+    Console,
+    /// The desktop, which is being built; the terminal is on the serial line alone.
+    Desktop,
+}
+
+impl SystemKind {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Desktop => "desktop",
+        }
+    }
+}
+
 /// `system.toml`, as far as the signer needs it.
 #[derive(Deserialize)]
 struct System {
@@ -127,6 +148,8 @@ enum Kpti {
 struct Listed {
     name: String,
     package: Option<String>,
+    /// The system that alone has it.
+    system: Option<SystemKind>,
 }
 
 /// `module.toml`.
@@ -147,17 +170,18 @@ fn developer() -> String {
     PUBLISHER.to_owned()
 }
 
-/// The modules that `system.toml` of a checkout lists.
+/// The modules that a system of a checkout has.
 ///
 /// # Errors
 /// When a file is missing or malformed.
-pub fn of_system(root: &Path) -> Result<Vec<ModuleSpec>> {
+pub fn of_system(root: &Path, kind: SystemKind) -> Result<Vec<ModuleSpec>> {
     let system: System = parse(&root.join("system.toml"))?;
-    let read = |Listed { name, package }: &Listed| {
+    let of_kind = |listed: &&Listed| listed.system.is_none_or(|only| only == kind);
+    let read = |Listed { name, package, .. }: &Listed| {
         let package = package.as_ref().unwrap_or(name);
         ModuleSpec::read(root, package, name)
     };
-    system.module.iter().map(read).collect()
+    system.module.iter().filter(of_kind).map(read).collect()
 }
 
 /// Whether `system.toml` of a checkout wants programs to have page tables of their own on every CPU.
@@ -227,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_module_of_the_system_has_a_manifest() {
-        let modules = of_system(&paths::root()).unwrap();
+        let modules = of_system(&paths::root(), SystemKind::Desktop).unwrap();
         let console = modules
             .iter()
             .find(|module| module.name == "console")

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::image::ImageFiles;
+use crate::image::{ImageFiles, ImageSpec};
+use crate::modules::SystemKind;
 use crate::paths;
 use crate::process::progress;
 use crate::qemu::{self, Display, MachineConfig, Serial, TpmKind};
@@ -17,6 +18,9 @@ use crate::swtpm::Swtpm;
 /// What the user asked for.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
+    /// Boot the desktop, which is being built, in place of the console on the screen
+    #[arg(long)]
+    pub desktop: bool,
     /// No window, even where there is a display; the terminal is the console
     #[arg(long)]
     pub headless: bool,
@@ -44,6 +48,17 @@ impl Options {
     /// Whether QEMU shall open a window.
     pub fn window(&self) -> bool {
         !self.headless && crate::packages::has_display()
+    }
+
+    /// The image to boot, before it is built.
+    pub fn image(&self) -> ImageSpec {
+        match self.desktop {
+            true => ImageSpec {
+                system: SystemKind::Desktop,
+                ..ImageSpec::new(paths::image().with_extension("desktop"))
+            },
+            false => ImageSpec::new(paths::image()),
+        }
     }
 
     fn state_folder(&self) -> Result<PathBuf> {

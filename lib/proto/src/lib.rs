@@ -20,8 +20,12 @@ mod refusal;
 mod value;
 
 pub mod console;
+pub mod desktop;
+pub mod display;
 pub mod files;
 pub mod init;
+pub mod input;
+pub mod screen;
 pub mod tpm;
 pub mod vault;
 

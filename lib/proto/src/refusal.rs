@@ -101,13 +101,17 @@ pub enum Refusal {
     OtherStorage,
     /// The handle does not have the right for this operation.
     MissingRight,
+    /// The program has no window of this number.
+    NoSuchWindow,
+    /// Only right after the user did something in a window of the program.
+    NotAskedByUser,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 46] = [
+    const OWN: [Self; 48] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -154,6 +158,8 @@ impl Refusal {
         Self::IntoItself,
         Self::OtherStorage,
         Self::MissingRight,
+        Self::NoSuchWindow,
+        Self::NotAskedByUser,
     ];
 
     /// The label of a reply; never 0.
@@ -239,6 +245,8 @@ impl fmt::Display for Refusal {
             Self::IntoItself => "a directory cannot be moved into itself",
             Self::OtherStorage => "it cannot be moved to another program's storage: copy it",
             Self::MissingRight => "the handle lacks the right for this",
+            Self::NoSuchWindow => "the program has no such window",
+            Self::NotAskedByUser => "only right after the user did something in its window",
         })
     }
 }

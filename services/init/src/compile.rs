@@ -9,6 +9,9 @@ use toml::{Table, Value};
 
 use crate::services;
 
+/// The systems that the file describes. A module that names one is in that alone.
+const SYSTEMS: [&str; 2] = ["console", "desktop"];
+
 /// What the file says about one module.
 #[derive(Debug)]
 struct Module {
@@ -27,8 +30,8 @@ struct Module {
     coarse_clock: bool,
 }
 
-/// The Rust source of `MODULES` and `OTHERS`.
-pub fn compile(text: &str) -> Result<String, String> {
+/// The Rust source of `MODULES` and `OTHERS` for a system, one of [`SYSTEMS`].
+pub fn compile(text: &str, system: &str) -> Result<String, String> {
     let table: Table = text.parse().map_err(|error| format!("{error}"))?;
     // What `kernel` says is the signer's to put into the image.
     let known = ["module", "others", "kernel"];
@@ -46,7 +49,15 @@ pub fn compile(text: &str) -> Result<String, String> {
             _ => Ok(module),
         }
     };
-    let modules = in_order(listed.iter().map(read).collect::<Result<_, String>>()?)?;
+    let of_system = |module: &&Value| {
+        let only = module.get("system").and_then(Value::as_str);
+        only.is_none_or(|only| only == system)
+    };
+    listed
+        .iter()
+        .try_for_each(|module| read(module).map(|_| ()))?;
+    let modules = listed.iter().filter(of_system).map(read);
+    let modules = in_order(modules.collect::<Result<_, String>>()?)?;
     let others = table
         .get("others")
         .and_then(Value::as_table)
@@ -86,6 +97,7 @@ fn read(table: &Table) -> Result<Module, String> {
         let wrong = || format!("`{key} = {value}` is not understood");
         match (key.as_str(), value) {
             ("package", Value::String(_)) => {}
+            ("system", Value::String(name)) if SYSTEMS.contains(&name.as_str()) => {}
             ("name", Value::String(text)) => {
                 Name::new(text).ok_or_else(wrong)?;
                 module.name.clone_from(text);
@@ -312,7 +324,7 @@ mod tests {
 
     /// Names in the order of starts.
     fn order(modules: &str) -> Result<Vec<String>, String> {
-        let source = compile(&format!("{modules}{OTHERS}"))?;
+        let source = compile(&format!("{modules}{OTHERS}"), "console")?;
         let names = source.lines().filter_map(|line| {
             let rest = line.trim().strip_prefix("Policy { name: \"")?;
             Some(rest.split_once('"')?.0.to_owned())
@@ -326,8 +338,22 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, says: &str) {
-        let error = compile(text).unwrap_err();
+        let error = compile(text, "console").unwrap_err();
         assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_module_of_another_system_is_left_out() {
+        let modules = module("a", "system = \"desktop\"")
+            + &module("a", "system = \"console\"\nquota_pages = 3")
+            + &module("b", "");
+        assert_eq!(order(&modules).unwrap(), ["a", "b"]);
+        let source = compile(&format!("{modules}{OTHERS}"), "console").unwrap();
+        assert!(source.contains("quota_pages: 3"), "{source}");
+        refused(
+            &format!("{}{OTHERS}", module("a", "system = \"game\"")),
+            "is not understood",
+        );
     }
 
     #[test]
@@ -391,7 +417,7 @@ mod tests {
             "a",
             "budget = \"1ms/2ms\"\npriority = 5\nquota_pages = 9\nstorage_pages = 7\ninput = true\nneeds = [\"power\"]\nrestart = \"always\"\nclock = \"coarse\"",
         );
-        let source = compile(&format!("{modules}{OTHERS}")).unwrap();
+        let source = compile(&format!("{modules}{OTHERS}"), "console").unwrap();
         let policy = "Policy { name: \"a\", needs: 0x8, boot: true, restart: true, input: true, serves: None, \
                       priority: 5, quota_pages: 9, storage_pages: 7, budget_ns: 1000000, period_ns: 2000000, flags: 1 },";
         assert!(source.contains(policy), "{source}");
@@ -405,7 +431,7 @@ mod tests {
     #[test]
     fn what_is_not_known_or_cannot_work_stops_the_build() {
         let good = module("a", "") + OTHERS;
-        assert!(compile(&good).is_ok());
+        assert!(compile(&good, "console").is_ok());
         refused("[others]", "no [[module]]");
         refused(&module("a", ""), "no [others]");
         refused(&format!("{good}\n[more]"), "unknown key `more`");

@@ -1,7 +1,7 @@
 //! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
-use nonos_proto::tpm;
+use nonos_proto::{display, tpm};
 
 /// A name to connect to.
 #[derive(Debug)]
@@ -20,6 +20,11 @@ const SERVICES: &[Service] = &[
     service("console", needs::CONSOLE, "console", 0),
     service("vault", needs::VAULT, "vault", 0),
     service("files", needs::FILES, "files", 0),
+    service("screen", needs::SCREEN, "screen", 0),
+    service("fonts", needs::FONTS, "fonts", 0),
+    service("display", needs::DISPLAY, "display", 0),
+    service("desktop", needs::DESKTOP, "display", display::BADGE_DESKTOP),
+    service("input", needs::INPUT, "display", display::BADGE_INPUT),
     service("tpm", needs::TPM, "tpm", 0),
     service("tpm-quote", needs::TPM_QUOTE, "tpm", tpm::BADGE_QUOTE),
     service("tpm-seal", needs::TPM_SEAL, "tpm", tpm::BADGE_SEAL),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::source::{self, Kind, Site};
 use crate::build::{BOOT_LOADER, KERNEL};
+use crate::modules::SystemKind;
 use crate::process::capture;
 use crate::{modules, paths};
 
@@ -183,7 +184,7 @@ pub fn forbids(text: &str) -> bool {
 /// When their source is not here or cannot be read.
 pub fn dependencies_of_system() -> Result<BTreeMap<String, Counts>> {
     let mut names: Vec<String> = [BOOT_LOADER, KERNEL].map(str::to_owned).to_vec();
-    let modules = modules::of_system(&paths::root())?;
+    let modules = modules::of_system(&paths::root(), SystemKind::Desktop)?;
     names.extend(modules.into_iter().map(|module| module.program.package));
     let mut counted = BTreeMap::new();
     for platform in ["x86_64-unknown-uefi", "x86_64-unknown-none"] {
