@@ -23,6 +23,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "shell",
     "--package",
+    "vault",
+    "--package",
     "init",
     "--package",
     "ramfs",

@@ -3,7 +3,7 @@
 use nonos_proto::vault::{
     self as interface, Encrypted, Event, KeyInfo, SECRET_BYTES, Status, status,
 };
-use nonos_proto::{Caller, Lease, Passable, Refusal};
+use nonos_proto::{CallError, Caller, Lease, Passable, Refusal};
 use nonos_rt::abi::{Handle, Message, Name};
 use nonos_rt::object::{Notification, Timer};
 use nonos_rt::service::{Server, write_lent};
@@ -30,6 +30,15 @@ mod signal {
     pub const DESTROYED: u64 = 2;
 }
 
+/// Who is told when the state changes.
+struct Watcher {
+    /// The caller's badge, by which `init` knows whether it still runs.
+    badge: u64,
+    module: Name,
+    notification: Notification,
+    bits: u64,
+}
+
 /// The service.
 pub struct Service<S> {
     vault: Vault<S>,
@@ -39,7 +48,7 @@ pub struct Service<S> {
     timer: Option<Timer>,
     /// When the timer signals; 0 for never.
     timer_ns: u64,
-    watchers: [Option<(Name, Notification, u64)>; WATCHERS],
+    watchers: [Option<Watcher>; WATCHERS],
     /// Places whose handles are to be revoked, a bit each.
     destroyed: u64,
     /// The operation that is asked for.
@@ -113,17 +122,26 @@ impl<S: Seal> Service<S> {
         }
         if changes.state {
             for watcher in &mut self.watchers {
-                // One that ended is told no more.
-                let told = |(_, notification, bits): &mut (Name, Notification, u64)| {
-                    notification.signal(*bits).is_err()
-                };
-                drop(watcher.take_if(told));
+                let gone =
+                    |watcher: &mut Watcher| watcher.notification.signal(watcher.bits).is_err();
+                drop(watcher.take_if(gone));
             }
         }
         if let Some(due_ns) = self.vault.auto_lock_due_ns()
             && (self.timer_ns == 0 || due_ns < self.timer_ns)
         {
             self.set_timer(due_ns);
+        }
+    }
+
+    /// Forgets watchers that ended: what they gave keeps the kernel's record of their process.
+    fn forget_ended(&mut self) {
+        for watcher in &mut self.watchers {
+            let ended = |watcher: &mut Watcher| {
+                let client = parent::client(watcher.badge);
+                client == Err(CallError::Refused(Refusal::NoSuchProcess))
+            };
+            drop(watcher.take_if(ended));
         }
     }
 
@@ -259,13 +277,21 @@ impl<S: Seal> interface::Vault for Service<S> {
         let notification = Notification::from_handle(notification);
         let caller = self.caller(caller)?;
         let module = self.vault.watch(&self.system, caller)?;
-        let is_it = |watcher: &Option<(Name, _, _)>| {
-            watcher.as_ref().is_some_and(|(name, _, _)| *name == module)
+        let client = caller.badge.client()?;
+        let is_it = |watcher: &Option<Watcher>| {
+            watcher
+                .as_ref()
+                .is_some_and(|watcher| watcher.module == module)
         };
         let own = self.watchers.iter().position(is_it);
         let place = own.or_else(|| self.watchers.iter().position(Option::is_none));
         let place = place.ok_or(Refusal::Full)?;
-        self.watchers[place] = Some((module, notification, bits));
+        self.watchers[place] = Some(Watcher {
+            badge: client,
+            module,
+            notification,
+            bits,
+        });
         Ok(())
     }
 
@@ -418,6 +444,9 @@ impl<S: Seal> Server for Service<S> {
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
         // The key of this place is another one from now on: no handle to the one before may be left.
         self.revoke_destroyed();
+        if let Badge::Client { .. } = Badge::read(caller.badge) {
+            self.forget_ended();
+        }
         [self.operation, _] = request.info.label().to_le_bytes();
         let reply = interface::dispatch(self, caller, request);
         self.settle();

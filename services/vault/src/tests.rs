@@ -94,6 +94,8 @@ struct FakeTpm {
     wrong: u32,
     kept: Option<[u8; KEPT_BYTES]>,
     broken: bool,
+    /// It seals nothing more, and does all else.
+    full: bool,
 }
 
 impl FakeTpm {
@@ -112,6 +114,9 @@ impl Seal for &mut FakeTpm {
 
     fn seal(&mut self, secret: &Secret<32>, auth: Option<&Secret<32>>) -> Result<Object, Refusal> {
         self.works()?;
+        if self.full {
+            return Err(Refusal::DeviceFailed);
+        }
         self.sealed.push((
             self.boot_chain,
             auth.map(|auth| *auth.expose()),
@@ -789,7 +794,9 @@ fn while_it_is_locked_everything_that_needs_a_secret_is_refused_and_nothing_is_l
     let of_module = vault.module_key(&world, module("app")).ok().unwrap();
     vault.set_passphrase(&mut world, user(), b"secret").unwrap();
     vault.take_changes();
+    assert!(vault.holds_secrets());
     vault.lock(&mut world, user()).unwrap();
+    assert!(!vault.holds_secrets());
     assert!(vault.take_changes().state);
     assert_eq!(flags(&vault), status::LOCKED | status::PASSPHRASE);
 
@@ -973,15 +980,17 @@ fn the_duress_passphrase_destroys_everything_and_looks_like_the_right_one() {
     vault.set_duress(&mut world, user(), b"duress").unwrap();
     vault.lock(&mut world, user()).unwrap();
     vault.unlock(&mut world, user(), b"secret").unwrap();
-    let event = |vault: &mut Vault<Absent>, world: &Fake| {
+    let events = |vault: &mut Vault<Absent>, world: &Fake| {
         let events = (0..).map_while(|n| vault.event(world, user(), n).ok());
-        let last = events.last().unwrap();
-        (last.operation, last.outcome, last.module)
+        let what = events.map(|event| (event.operation, event.outcome, event.module));
+        what.collect::<Vec<_>>()
     };
-    let of_right = (event(&mut vault, &world), flags(&vault));
+    let of_right = (events(&mut vault, &world), flags(&vault));
     vault.lock(&mut world, user()).unwrap();
     vault.unlock(&mut world, user(), b"duress").unwrap();
-    assert_eq!((event(&mut vault, &world), flags(&vault)), of_right);
+    let unlock = of_right.0.last().copied();
+    assert_eq!(events(&mut vault, &world), Vec::from_iter(unlock));
+    assert_eq!(flags(&vault), of_right.1);
     assert_eq!(vault.status(0).keys, 0);
     let gone = vault.sign(&mut world, holder(key), b"", &mut [0; 64]);
     assert_eq!(gone, Err(Refusal::Gone));
@@ -1178,7 +1187,7 @@ fn a_tpm_that_gives_its_secret_to_everyone_does_not_give_the_root() {
 
 #[test]
 fn duress_replaces_what_the_tpm_keeps_and_destroys_also_when_the_tpm_fails() {
-    for broken in [false, true] {
+    for (broken, full) in [(false, false), (true, false), (false, true)] {
         let mut tpm = FakeTpm::default();
         kept(&mut tpm, b"secret");
         let (mut vault, mut world, _) = again(&mut tpm);
@@ -1188,7 +1197,7 @@ fn duress_replaces_what_the_tpm_keeps_and_destroys_also_when_the_tpm_fails() {
         vault.lock(&mut world, user()).unwrap();
         drop(vault);
         let (mut vault, mut world, _) = again(&mut tpm);
-        vault.tpm().broken = broken;
+        (vault.tpm().broken, vault.tpm().full) = (broken, full);
         vault.unlock(&mut world, user(), b"duress").unwrap();
         assert!(
             !vault
@@ -1203,7 +1212,9 @@ fn duress_replaces_what_the_tpm_keeps_and_destroys_also_when_the_tpm_fails() {
         world.now_ns += SECOND_NS;
         vault.unlock(&mut world, user(), b"duress").unwrap();
         drop(vault);
-        if !broken {
+        if full {
+            assert_eq!(tpm.kept, Some([0; KEPT_BYTES]));
+        } else if !broken {
             let (mut vault, mut world, started) = again(&mut tpm);
             assert_eq!(started, Started::Locked);
             let outcome = vault.unlock(&mut world, user(), b"secret");
@@ -1225,6 +1236,8 @@ fn what_the_tpm_keeps_is_nothing_to_trust() {
         let (mut vault, world, started) = again(&mut tpm);
         if (24..56).contains(&byte) {
             assert_eq!(started, Started::Opened, "the duress tag opens nothing");
+        } else if byte < 8 {
+            assert_eq!(started, Started::Unreadable, "{byte}");
         } else if started == Started::Locked {
             let key = vault.module_key(&world, module("app"));
             assert_eq!(key.err(), Some(Refusal::Locked), "{byte}");

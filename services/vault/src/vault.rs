@@ -178,6 +178,12 @@ impl<S: Seal> Vault<S> {
     pub(crate) fn tpm(&mut self) -> &mut S {
         &mut self.tpm
     }
+
+    /// Whether it holds anything that has to be gone while it is locked.
+    #[cfg(test)]
+    pub(crate) fn holds_secrets(&self) -> bool {
+        self.root.is_some() || self.check.is_some()
+    }
 }
 
 /// What anyone may see.

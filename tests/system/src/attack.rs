@@ -75,7 +75,7 @@ pub fn services(machine: &mut Machine) -> Vec<String> {
     });
     lines
         .filter(|line| {
-            ["init", "console", "shell"]
+            ["init", "console", "vault", "shell"]
                 .iter()
                 .any(|name| line.ends_with(name))
         })

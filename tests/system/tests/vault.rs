@@ -5,6 +5,7 @@ use nonos_crypto::Secret;
 use nonos_crypto::aead::{Aes256Gcm, Sealed};
 use nonos_crypto::kdf::HkdfSha256;
 use std::collections::HashSet;
+use system_tests::attack;
 use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::paging::{Mapping, UPPER_HALF};
@@ -293,4 +294,58 @@ fn nothing_secret_is_left_in_memory_by_lock_wipe_and_duress() {
     let output = answered(&mut machine, "vault wipe", &[("all keys. ", "wipe")]);
     machine.check_contains(&output, "wiped");
     expect_in_memory(&mut machine, &root, false, "after wipe");
+}
+
+#[test]
+fn a_program_gets_no_more_from_the_vault_than_its_handles_allow() {
+    let mut machine = attack::at_prompt(1);
+    let before = attack::services(&mut machine);
+    says(&mut machine, "vault new mail ed25519", "made");
+    says(&mut machine, "vault sign mail some text", "");
+    let number = attack::run_beside(&mut machine, "adv-vault", "waiting for the vault");
+    says(
+        &mut machine,
+        &format!("grant {number} vault"),
+        "may have vault",
+    );
+    // Nothing is typed while it speaks: that would tear the echo.
+    machine.wait_until("the attacker's last words", |machine| {
+        let said = machine.transcript();
+        ["random messages, with handles", "does not answer any more"]
+            .iter()
+            .any(|last| said.contains(last))
+    });
+    // The vault lets go of what the attacker gave it.
+    machine.wait_until("the attacker's end", |machine| {
+        machine.command("vault status");
+        !machine.command("ps").contains("adv-vault")
+    });
+    let said = machine.transcript();
+    let (_, said) = said
+        .split_once("waiting for the vault")
+        .unwrap_or_else(|| machine.fail("it does not wait"));
+    attack::check_output(
+        &machine,
+        said,
+        &[
+            "denied: to open the vault: not granted",
+            "denied: to read what others did: not granted",
+            "denied: a key of the shell: no such key",
+            "denied: exporting a key that is not exportable: the key is not for this use",
+            "denied: destroying through it: the key is not for this use",
+            "denied: signing through what was taken back: the handle was revoked",
+            "denied: signing with a destroyed key",
+            "denied: a key at rest with another seed: not authentic",
+            "denied: a key at rest of another module: not granted",
+            "denied: more keys than its share: the service has no room",
+            "random messages, with handles",
+            "adv-vault ended: exit code 0",
+        ],
+    );
+    // It flooded the record: what is left of it are refusals of this module.
+    let log = machine.command("vault log");
+    machine.check_contains(&log, "adv-vault");
+    machine.check_contains(&log, "refused: ");
+    says(&mut machine, "vault verify mail some text", "is this key's");
+    attack::expect_unharmed(&mut machine, &before, "adv-vault");
 }
