@@ -1,9 +1,9 @@
 //! The runtime of every user-space program: entry and panic, system calls, objects, IPC.
 //!
 //! Layers, lowest first: [`syscall`] is the only file that enters the kernel and, with [`mapping`], [`mmio`],
-//! [`thread`], [`stack_guard`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
+//! [`thread`], [`stack_guard`], [`heap`] and [`entry!`], the only unsafe code of user space; [`handle`] owns handles; [`object`] gives each kind of object its
 //! operations; [`service`] calls and serves interfaces of `nonos-proto`; [`parent`] is `init` as its
-//! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`files`] are files and directories; [`thread`] runs a function beside others. There is no heap: a program that needs memory asks for it.
+//! children see it; [`random`] gives random numbers; [`terminal`] is the console; [`files`] are files and directories; [`thread`] runs a function beside others. [`heap`] is there for programs that ask for it (feature `heap`); the others ask for memory by the page.
 //!
 //! Invariant: a [`handle::OwnedHandle`] is closed exactly once, by its owner; safe code cannot unmap memory that
 //! it still has a reference to.
@@ -12,6 +12,8 @@
 
 pub mod files;
 pub mod handle;
+#[cfg(all(feature = "heap", not(any(unix, windows))))]
+pub mod heap;
 pub mod log;
 pub mod mapping;
 pub mod mmio;

@@ -5,7 +5,7 @@
 //! is an ordinary slice.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use nonos_abi::{Error, PAGE_BYTES, Rights};
 
@@ -26,12 +26,42 @@ impl Mapping {
         Ok(Self { address, bytes })
     }
 
+    /// Writes values from a word on, as many as there are and fit.
+    pub fn write(&self, first: usize, values: &[u32]) {
+        let words = self.words().get(first..).unwrap_or_default();
+        for (word, &value) in words.iter().zip(values) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
     /// The memory as 32-bit words.
     pub fn words(&self) -> &[AtomicU32] {
         let first = core::ptr::with_exposed_provenance::<AtomicU32>(self.address as usize);
         // SAFETY: the kernel mapped `bytes` bytes at `address`, page-aligned and readable and writable,
         // which stay until `drop`; atomics may be shared with anyone; frames have no invalid `u32`.
         unsafe { core::slice::from_raw_parts(first, self.bytes as usize / size_of::<AtomicU32>()) }
+    }
+}
+
+/// All of a Memory, mapped for reading until it is dropped. Nothing here writes to it, whatever others do.
+#[derive(Debug)]
+pub struct ReadOnly(Mapping);
+
+impl ReadOnly {
+    pub(crate) fn new(memory: &Memory) -> Result<Self, Error> {
+        let (address, bytes) = syscall::memory_map(memory.handle(), Rights::READ)?;
+        Ok(Self(Mapping { address, bytes }))
+    }
+
+    /// How many words there are.
+    pub fn words(&self) -> usize {
+        self.0.words().len()
+    }
+
+    /// A word, as it is now; 0 beyond the end.
+    pub fn word(&self, index: usize) -> u32 {
+        let word = self.0.words().get(index);
+        word.map_or(0, |word| word.load(Ordering::Acquire))
     }
 }
 

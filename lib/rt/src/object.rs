@@ -7,7 +7,7 @@ use nonos_abi::words::Words;
 use nonos_abi::{Error, Handle, Rights};
 
 use crate::handle::OwnedHandle;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, ReadOnly};
 use crate::syscall;
 pub use crate::syscall::Budget;
 
@@ -149,6 +149,11 @@ impl Memory {
     /// Maps it for reading and writing.
     pub fn map(&self) -> Result<Mapping, Error> {
         Mapping::new(self)
+    }
+
+    /// Maps it for reading.
+    pub fn map_to_read(&self) -> Result<ReadOnly, Error> {
+        ReadOnly::new(self)
     }
 }
 
