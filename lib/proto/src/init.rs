@@ -122,7 +122,7 @@ parts! {
 
 interface! {
     /// `init`.
-    pub trait Init, version 4;
+    pub trait Init, version 5;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -183,6 +183,15 @@ interface! {
     /// The TPM.
     19 => answered tpm() -> Tpm;
 
-    /// Has bits of a notification signalled when that process ends.
+    /// Has bits of a notification signalled when the process with that badge ends.
     20 => answered client_end(badge: u64, notification: Handle, bits: u64) -> ();
+
+    /// Starts a module of the system image, which may be one that the system runs itself and that serves nothing. What it and the
+    /// programs that it starts reach as `console` is this endpoint (WRITE and GRANT), which the caller serves as
+    /// [`crate::console`].
+    21 => answered spawn_on(module: Name, console: Passable) -> Spawned;
+
+    /// Starts a program because the user chose it: it may have all that the policy names, whatever the caller has. Needs
+    /// `desktop`.
+    22 => answered launch(module: Name) -> Spawned;
 }

@@ -490,6 +490,12 @@ impl Init for Refuser {
     fn spawn(&mut self, _: Caller, _: Name) -> Result<Spawned, Refusal> {
         Err(Refusal::NotGranted)
     }
+    fn spawn_on(&mut self, _: Caller, _: Name, _: Passable) -> Result<Spawned, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn launch(&mut self, _: Caller, _: Name) -> Result<Spawned, Refusal> {
+        Err(Refusal::NotGranted)
+    }
     fn system_info(&mut self, _: Caller) -> Result<Handle, Refusal> {
         Err(Refusal::NotGranted)
     }

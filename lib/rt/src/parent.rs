@@ -2,9 +2,9 @@
 //!
 //! What `init` hands out has only the rights that its operation documents, and no GRANT: it is for this process alone.
 
-use nonos_abi::{Handle, Message, Name, start};
+use nonos_abi::{Handle, Message, Name, Rights, start};
 use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState, Tpm};
-use nonos_proto::{CallError, Refusal, Transport};
+use nonos_proto::{CallError, Passable, Refusal, Transport};
 
 use crate::object::{
     Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Power, Process,
@@ -62,6 +62,21 @@ pub fn client_end(badge: u64, notification: &Notification, bits: u64) -> Result<
 /// Starts a module: the process and its number.
 pub fn spawn(module: Name) -> Result<(Process, u64), CallError> {
     let spawned = INIT.spawn(module)?;
+    Ok((Process::from_handle(spawned.process), spawned.id))
+}
+
+/// The same, for a program that the user chose.
+pub fn launch(module: Name) -> Result<(Process, u64), CallError> {
+    let spawned = INIT.launch(module)?;
+    Ok((Process::from_handle(spawned.process), spawned.id))
+}
+
+/// Starts a module whose console is an endpoint that this process serves: the process and its number.
+pub fn spawn_on(module: Name, console: &Endpoint) -> Result<(Process, u64), CallError> {
+    let copy = console
+        .copy(Rights::WRITE.or(Rights::GRANT))
+        .map_err(CallError::Unreachable)?;
+    let spawned = INIT.spawn_on(module, Passable(copy.handle()))?;
     Ok((Process::from_handle(spawned.process), spawned.id))
 }
 

@@ -27,6 +27,8 @@ pub struct Child {
     pub policy: &'static Policy,
     /// The process, all rights.
     pub process: Process,
+    /// What it reaches as its console, when that is not the system's.
+    pub console: Option<Endpoint>,
     /// What it was given.
     kept: Kept,
     /// Its way to call `init`: what the process holds is derived from this.
@@ -136,6 +138,7 @@ impl Start<'_> {
             grants: Grants::new(manifest.needs, policy.needs & self.most),
             policy,
             process,
+            console: None,
             kept: Kept::new(),
             _parent: parent,
             spawner: None,

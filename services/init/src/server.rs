@@ -94,47 +94,18 @@ impl Init {
         Ok(self.children.insert(slot, child))
     }
 
-    /// What the caller may have now, when it may have all of `needs`.
-    fn check(&mut self, caller: Caller, needs: u64) -> Result<u64, Refusal> {
-        let now_ns = syscall::clock_ns();
-        let grants = &self.children.caller(caller.badge)?.grants;
-        grants.check(needs, now_ns)?;
-        Ok(grants.at(now_ns))
-    }
-}
-
-impl interface::Init for Init {
-    fn connect(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        let known = services::find(service.as_str()).ok_or(Refusal::NoSuchService)?;
-        let need = known.need;
-        let server = Name::new(known.server).ok_or(Refusal::NoSuchService)?;
-        let child = self.children.caller(caller.badge)?;
-        child.grants.check(need, syscall::clock_ns())?;
-        let endpoint = self.directory.endpoint(server)?;
-        let badge = child.service_badge() | known.badge;
-        let make = |rights, until_ns| {
-            let badged = endpoint.badge_until(badge, rights, until_ns)?;
-            Ok(OwnedHandle::new(badged.into_handle()))
-        };
-        let thing = Thing::Service(service);
-        let handle = child.give(thing, need, Rights::WRITE, syscall::clock_ns(), make)?;
-        Ok(handle.into_raw())
-    }
-
-    fn serve(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
-        self.give_server(caller, service, Thing::Server, Rights::READ)
-    }
-
-    fn spawn(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
-        let held = self.check(caller, needs::SPAWN)?;
-        let spawner = self.children.caller(caller.badge)?;
-        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
-        let policy = policy::of(module.as_str());
-        if policy.boot {
-            return Err(Refusal::Reserved);
-        }
-        let child = self.start(module, policy, held)?;
-        match child.for_spawner(caller.badge, until_ns) {
+    /// Starts a module for a caller that holds the process from then on.
+    fn start_for(
+        &mut self,
+        caller: Caller,
+        module: Name,
+        policy: &'static Policy,
+        terms: Terms,
+        console: Option<Endpoint>,
+    ) -> Result<Spawned, Refusal> {
+        let child = self.start(module, policy, terms.held)?;
+        child.console = console;
+        match child.for_spawner(caller.badge, terms.until_ns) {
             Ok(process) => Ok(Spawned {
                 process: process.into_raw(),
                 id: child.id,
@@ -145,6 +116,104 @@ impl interface::Init for Init {
                 Err(refusal)
             }
         }
+    }
+
+    /// What the caller may have now, when it may have all of `needs`.
+    fn check(&mut self, caller: Caller, needs: u64) -> Result<u64, Refusal> {
+        let now_ns = syscall::clock_ns();
+        let grants = &self.children.caller(caller.badge)?.grants;
+        grants.check(needs, now_ns)?;
+        Ok(grants.at(now_ns))
+    }
+}
+
+/// On which terms a program is started for another.
+struct Terms {
+    /// Most that it may have.
+    held: u64,
+    /// Until when its process is held (0: for good).
+    until_ns: u64,
+}
+
+/// The console of a program, for one that it starts.
+fn share_console(console: &Endpoint) -> Result<Endpoint, Refusal> {
+    Ok(console.copy(Rights::WRITE.or(Rights::GRANT))?)
+}
+
+impl interface::Init for Init {
+    fn connect(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
+        let known = services::find(service.as_str()).ok_or(Refusal::NoSuchService)?;
+        let need = known.need;
+        let server = Name::new(known.server).ok_or(Refusal::NoSuchService)?;
+        let child = self.children.caller(caller.badge)?;
+        child.grants.check(need, syscall::clock_ns())?;
+        let badge = child.service_badge() | known.badge;
+        // Out and in again, because giving changes the child.
+        let console = child.console.take();
+        let endpoint = match &console {
+            Some(console) if server.as_str() == "console" => Ok(console),
+            _ => self.directory.endpoint(server),
+        };
+        let handle = endpoint.and_then(|endpoint| {
+            let make = |rights, until_ns| {
+                let badged = endpoint.badge_until(badge, rights, until_ns)?;
+                Ok(OwnedHandle::new(badged.into_handle()))
+            };
+            let thing = Thing::Service(service);
+            child.give(thing, need, Rights::WRITE, syscall::clock_ns(), make)
+        });
+        child.console = console;
+        Ok(handle?.into_raw())
+    }
+
+    fn serve(&mut self, caller: Caller, service: Name) -> Result<Handle, Refusal> {
+        self.give_server(caller, service, Thing::Server, Rights::READ)
+    }
+
+    fn spawn(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
+        let held = self.check(caller, needs::SPAWN)?;
+        let spawner = self.children.caller(caller.badge)?;
+        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
+        let console = spawner.console.as_ref().map(share_console).transpose()?;
+        let policy = policy::of(module.as_str());
+        if policy.boot {
+            return Err(Refusal::Reserved);
+        }
+        let terms = Terms { held, until_ns };
+        self.start_for(caller, module, policy, terms, console)
+    }
+
+    fn spawn_on(
+        &mut self,
+        caller: Caller,
+        module: Name,
+        console: Passable,
+    ) -> Result<Spawned, Refusal> {
+        let console = Endpoint::from_handle(console.0);
+        let held = self.check(caller, needs::SPAWN)?;
+        let spawner = self.children.caller(caller.badge)?;
+        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
+        let policy = policy::of(module.as_str());
+        if policy.boot && policy.serves.is_some() || module.as_str() == "init" {
+            return Err(Refusal::Reserved);
+        }
+        let terms = Terms { held, until_ns };
+        self.start_for(caller, module, policy, terms, Some(console))
+    }
+
+    fn launch(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
+        self.check(caller, needs::DESKTOP)?;
+        let spawner = self.children.caller(caller.badge)?;
+        let until_ns = spawner.grants.check(needs::DESKTOP, syscall::clock_ns())?;
+        let policy = policy::of(module.as_str());
+        if policy.boot {
+            return Err(Refusal::Reserved);
+        }
+        let terms = Terms {
+            held: policy.needs,
+            until_ns,
+        };
+        self.start_for(caller, module, policy, terms, None)
     }
 
     fn system_info(&mut self, caller: Caller) -> Result<Handle, Refusal> {
@@ -270,7 +339,7 @@ impl interface::Init for Init {
         let had = child.grants.revoke(bit, syscall::clock_ns());
         let (name, badge) = (child.name, child.badge);
         child.revoke(bit)?;
-        if bit == needs::SPAWN {
+        if bit == needs::SPAWN || bit == needs::DESKTOP {
             self.children
                 .iter_mut()
                 .try_for_each(|other| other.revoke_from_spawner(badge))?;
