@@ -33,8 +33,12 @@ const FILES: [&str; 14] = [
 /// Tests that play long games, by parts of their names: for the second round.
 const LONG: [&str; 3] = ["random", "mean_the_same", "means_the_same"];
 
-/// Seconds after which a changed program is taken to hang, which counts as noticed.
-const TIMEOUT: &str = "90";
+/// Seconds of CPU time after which the system ends tests, which counts as noticed: those of the first round take five, all of them
+/// take forty. On a busy machine tests take longer by the clock, and must not count as noticed for that.
+const CPU_TIME: [u32; 2] = [60, 400];
+
+/// Seconds by the clock after which tests are taken to wait for ever.
+const TIMEOUT: &str = "3600";
 
 /// How `cargo-mutants` ends when it did its work and changes were not noticed, or hung.
 const NOT_NOTICED: [i32; 2] = [2, 3];
@@ -52,19 +56,23 @@ pub fn run_on(files: &[String]) -> Result<()> {
         true => FILES.to_vec(),
         false => files.iter().map(String::as_str).collect(),
     };
-    let quick = round(&files, &[], &LONG)
+    let quick = round(&files, CPU_TIME[0], &[], &LONG)
         .status()
         .context("start cargo-mutants")?;
     match quick.code() {
         Some(0) => Ok(()),
-        Some(code) if NOT_NOTICED.contains(&code) => run(&mut round(&files, &["--iterate"], &[])),
+        Some(code) if NOT_NOTICED.contains(&code) => {
+            run(&mut round(&files, CPU_TIME[1], &["--iterate"], &[]))
+        }
         _ => bail!("cargo-mutants failed ({quick})"),
     }
 }
 
-/// One round over some files, without some tests.
-fn round(files: &[&str], options: &[&str], skipped: &[&str]) -> Command {
-    let mut mutants = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+/// One round over some files, with some seconds of CPU time for each process, without some tests.
+fn round(files: &[&str], cpu_time: u32, options: &[&str], skipped: &[&str]) -> Command {
+    let mut mutants = Command::new("prlimit");
+    mutants.arg(format!("--cpu={cpu_time}"));
+    mutants.arg(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     mutants.current_dir(paths::root());
     // What the caller set for other builds is not for the copies of the tree.
     mutants.env_remove("CARGO_TARGET_DIR");
