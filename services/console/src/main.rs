@@ -10,7 +10,6 @@
 mod device;
 mod service;
 
-use console::grid::Grid;
 use console::paint::{Painter, text_size};
 use nonos_proto::CallError;
 use nonos_rt::abi::Error;
@@ -18,6 +17,7 @@ use nonos_rt::log;
 use nonos_rt::mapping::Private;
 use nonos_rt::object::Notification;
 use nonos_rt::parent;
+use nonos_terminal::grid::Grid;
 
 use crate::device::ps2::Ps2;
 use crate::device::screen::Screen;

@@ -2,7 +2,7 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-use crate::grid::{Cell, Grid};
+use nonos_terminal::grid::{Cell, Grid};
 
 /// A colour: 0xRRGGBB.
 pub type Color = u32;
@@ -169,7 +169,7 @@ fn glyphs(character: char) -> [&'static [u8]; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ansi::Action;
+    use nonos_terminal::ansi::Action;
 
     struct Picture {
         width: usize,

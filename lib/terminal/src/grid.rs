@@ -1,6 +1,6 @@
 //! What the screen shows: cells of characters, a cursor, scrolling.
 //!
-//! Lines form a ring, so scrolling moves no cells. [`Grid::changed`] names the lines that may look different
+//! Lines form a ring, so scrolling moves no cells; what scrolled out at the top stays there for a while when there is room. [`Grid::changed`] names the lines that may look different
 //! from before; whoever paints compares cells and draws those that do.
 
 use core::ops::Range;
@@ -70,8 +70,12 @@ pub struct Grid<'a> {
     cells: &'a mut [u32],
     columns: usize,
     rows: usize,
-    /// Where in `cells` the first line is, in lines.
+    /// Lines in the ring.
+    lines: usize,
+    /// Where in the ring the first line of the screen is.
     first: usize,
+    /// Lines above the screen that are kept.
+    above: usize,
     row: usize,
     column: usize,
     /// The last column is filled and the next character goes to the next line.
@@ -81,15 +85,19 @@ pub struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// A blank screen. `cells` hold zeros; columns or rows that do not fit in them are left out.
+    /// A blank screen. `cells` hold zeros; columns or rows that do not fit in them are left out, and what room there is
+    /// beyond keeps lines that scrolled out.
     pub fn new(cells: &'a mut [u32], columns: usize, rows: usize) -> Self {
         let columns = columns.clamp(1, cells.len());
-        let rows = rows.clamp(1, cells.len() / columns);
+        let lines = cells.len() / columns;
+        let rows = rows.clamp(1, lines);
         Self {
             cells,
             columns,
             rows,
+            lines,
             first: 0,
+            above: 0,
             row: 0,
             column: 0,
             wrap: false,
@@ -123,6 +131,43 @@ impl<'a> Grid<'a> {
             0
         };
         Cell(self.cells[self.line(row).start + column] | cursor)
+    }
+
+    /// Lines above the screen that can be seen by scrolling back.
+    pub fn above(&self) -> usize {
+        self.above
+    }
+
+    /// A cell of the screen as it would be after scrolling back by so many lines, at most [`Grid::above`].
+    pub fn cell_back(&self, back: usize, row: usize, column: usize) -> Cell {
+        match row.checked_sub(back) {
+            Some(row) => self.cell(row, column),
+            None => {
+                let up = (back - row).min(self.above);
+                let line = (self.first + self.lines - up) % self.lines;
+                Cell(self.cells[line * self.columns + column])
+            }
+        }
+    }
+
+    /// The same text on a screen of another size, on blank cells: lines are cut or end earlier than the screen, and the cursor's line
+    /// stays in sight.
+    pub fn on<'b>(&self, cells: &'b mut [u32], columns: usize, rows: usize) -> Grid<'b> {
+        let mut grid = Grid::new(cells, columns, rows);
+        let common = grid.columns.min(self.columns);
+        let used = self.above + self.row + 1;
+        for line in used.saturating_sub(grid.lines)..used {
+            if line > 0 && line > used.saturating_sub(grid.lines) {
+                grid.down();
+            }
+            let from = (self.first + self.lines + line - self.above) % self.lines * self.columns;
+            let to = grid.line(grid.row).start;
+            grid.cells[to..to + common].copy_from_slice(&self.cells[from..from + common]);
+        }
+        grid.column = self.column.min(grid.columns - 1);
+        grid.looks = self.looks;
+        grid.changed = 0..grid.rows;
+        grid
     }
 
     /// Does it.
@@ -176,7 +221,8 @@ impl<'a> Grid<'a> {
             self.row += 1;
             return;
         }
-        self.first = (self.first + 1) % self.rows;
+        self.first = (self.first + 1) % self.lines;
+        self.above = (self.above + 1).min(self.lines - self.rows);
         let last = self.line(self.rows - 1);
         self.cells[last].fill(0);
         self.changed = 0..self.rows;
@@ -220,7 +266,7 @@ impl<'a> Grid<'a> {
 
     /// Where in `cells` a line lies.
     fn line(&self, row: usize) -> Range<usize> {
-        let start = (self.first + row) % self.rows * self.columns;
+        let start = (self.first + row) % self.lines * self.columns;
         start..start + self.columns
     }
 
@@ -278,6 +324,52 @@ mod tests {
             ["line2", "line3", ""]
         );
         assert!(grid.at_line_start());
+    }
+
+    /// What is seen after scrolling back.
+    fn back(grid: &Grid<'_>, by: usize) -> Vec<String> {
+        let text = |row| {
+            let cells = (0..grid.columns).map(|column| grid.cell_back(by, row, column));
+            let text: String = cells.map(|cell| cell.character().unwrap_or(' ')).collect();
+            text.trim_end().to_owned()
+        };
+        (0..grid.rows).map(text).collect()
+    }
+
+    #[test]
+    fn lines_that_scrolled_out_are_kept_as_long_as_there_is_room() {
+        let mut cells = [0; 25];
+        let mut grid = Grid::new(&mut cells, 5, 2);
+        assert_eq!(grid.above(), 0);
+        show(&mut grid, "a\nb\nc");
+        assert_eq!(
+            (grid.above(), back(&grid, 1)),
+            (1, vec!["a".into(), "b".into()])
+        );
+        show(&mut grid, "\nd\ne\nf\ng");
+        assert_eq!(grid.above(), 3);
+        assert_eq!(back(&grid, 0), ["f", "g"]);
+        assert_eq!(back(&grid, 1), ["e", "f"]);
+        assert_eq!(back(&grid, 3), ["c", "d"]);
+        assert_eq!(back(&grid, 9)[0], "c", "no further than there is");
+    }
+
+    #[test]
+    fn another_size_keeps_the_text_and_the_line_of_the_cursor() {
+        let mut cells = [0; 25];
+        let mut grid = Grid::new(&mut cells, 5, 2);
+        show(&mut grid, "abcd\n2\n3\n4x");
+        let mut wider = [0; 60];
+        let mut other = grid.on(&mut wider, 10, 3);
+        assert_eq!(back(&other, 0), ["2", "3", "4x"]);
+        assert_eq!(back(&other, 1)[0], "abcd");
+        show(&mut other, "y");
+        assert_eq!(line(&other, 2), "4xy");
+        let mut narrow = [0; 4];
+        let mut small = grid.on(&mut narrow, 2, 1);
+        assert_eq!((line(&small, 0).as_str(), small.above()), ("4x", 1));
+        show(&mut small, "\n5");
+        assert_eq!(line(&small, 0), "5");
     }
 
     #[test]

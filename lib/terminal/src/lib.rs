@@ -1,0 +1,12 @@
+//! What the system's console and the terminals on the desktop share.
+//!
+//! [`ansi`] says what a stream of text means, [`grid`] holds the cells that show it, [`queue`] what was typed and not read yet;
+//! `serve` answers the clients of a console.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod ansi;
+pub mod grid;
+pub mod queue;
+#[cfg(feature = "serve")]
+pub mod serve;
