@@ -21,7 +21,7 @@ enum Shown {
 }
 
 /// What every build and run needs.
-const ALWAYS: [(&str, Shown); 12] = [
+const ALWAYS: [(&str, Shown); 14] = [
     ("qemu-system-x86", Shown::Program(qemu::QEMU)),
     ("ovmf", Shown::File(qemu::FIRMWARE_CODE)),
     ("bochs", Shown::Program("bochs")),
@@ -37,6 +37,14 @@ const ALWAYS: [(&str, Shown); 12] = [
     ("gdisk", Shown::Program("sgdisk")),
     ("openssl", Shown::Program("openssl")),
     ("lld-19", Shown::Program("ld.lld-19")),
+    (
+        "fonts-inter",
+        Shown::File("/usr/share/fonts/opentype/inter/Inter-Regular.otf"),
+    ),
+    (
+        "fonts-jetbrains-mono",
+        Shown::File("/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf"),
+    ),
 ];
 
 /// What the compiler needs when rustup offers none with `rust-src`.

@@ -23,6 +23,7 @@ pub mod console;
 pub mod desktop;
 pub mod display;
 pub mod files;
+pub mod fonts;
 pub mod init;
 pub mod input;
 pub mod screen;

@@ -58,10 +58,14 @@ impl ReadOnly {
         self.0.words().len()
     }
 
-    /// A word, as it is now; 0 beyond the end.
-    pub fn word(&self, index: usize) -> u32 {
-        let word = self.0.words().get(index);
-        word.map_or(0, |word| word.load(Ordering::Acquire))
+    /// Reads words from one on, as they are now; those beyond the end are 0.
+    pub fn read(&self, first: usize, out: &mut [u32]) {
+        let words = self.0.words().get(first..).unwrap_or_default();
+        let read = out.len().min(words.len());
+        for (out, word) in out.iter_mut().zip(words) {
+            *out = word.load(Ordering::Acquire);
+        }
+        out[read..].fill(0);
     }
 }
 
