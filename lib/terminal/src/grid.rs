@@ -76,6 +76,8 @@ pub struct Grid<'a> {
     first: usize,
     /// Lines above the screen that are kept.
     above: usize,
+    /// Lines that scrolled out since the beginning.
+    scrolled: u64,
     row: usize,
     column: usize,
     /// The last column is filled and the next character goes to the next line.
@@ -98,6 +100,7 @@ impl<'a> Grid<'a> {
             lines,
             first: 0,
             above: 0,
+            scrolled: 0,
             row: 0,
             column: 0,
             wrap: false,
@@ -133,20 +136,26 @@ impl<'a> Grid<'a> {
         Cell(self.cells[self.line(row).start + column] | cursor)
     }
 
-    /// Lines above the screen that can be seen by scrolling back.
-    pub fn above(&self) -> usize {
-        self.above
+    /// Number of the first line of the screen. Lines are numbered from 0 on, and keep their number when they scroll out.
+    pub fn first_line(&self) -> u64 {
+        self.scrolled
     }
 
-    /// A cell of the screen as it would be after scrolling back by so many lines, at most [`Grid::above`].
-    pub fn cell_back(&self, back: usize, row: usize, column: usize) -> Cell {
-        match row.checked_sub(back) {
-            Some(row) => self.cell(row, column),
-            None => {
-                let up = (back - row).min(self.above);
-                let line = (self.first + self.lines - up) % self.lines;
+    /// Number of the first line that is kept.
+    pub fn oldest_line(&self) -> u64 {
+        self.scrolled - self.above as u64
+    }
+
+    /// A cell of a line by its number, without the cursor; a blank when it is not kept.
+    pub fn cell_of_line(&self, line: u64, column: usize) -> Cell {
+        let below = line.checked_sub(self.oldest_line());
+        let below = below.and_then(|below| usize::try_from(below).ok());
+        match below.filter(|&below| below < self.above + self.rows && column < self.columns) {
+            Some(below) => {
+                let line = (self.first + self.lines + below - self.above) % self.lines;
                 Cell(self.cells[line * self.columns + column])
             }
+            None => Cell(0),
         }
     }
 
@@ -222,6 +231,7 @@ impl<'a> Grid<'a> {
             return;
         }
         self.first = (self.first + 1) % self.lines;
+        self.scrolled += 1;
         self.above = (self.above + 1).min(self.lines - self.rows);
         let last = self.line(self.rows - 1);
         self.cells[last].fill(0);
@@ -326,32 +336,27 @@ mod tests {
         assert!(grid.at_line_start());
     }
 
-    /// What is seen after scrolling back.
-    fn back(grid: &Grid<'_>, by: usize) -> Vec<String> {
-        let text = |row| {
-            let cells = (0..grid.columns).map(|column| grid.cell_back(by, row, column));
+    /// Lines from a number on.
+    fn from(grid: &Grid<'_>, first: u64, count: u64) -> Vec<String> {
+        let text = |line| {
+            let cells = (0..grid.columns).map(|column| grid.cell_of_line(line, column));
             let text: String = cells.map(|cell| cell.character().unwrap_or(' ')).collect();
             text.trim_end().to_owned()
         };
-        (0..grid.rows).map(text).collect()
+        (first..first + count).map(text).collect()
     }
 
     #[test]
     fn lines_that_scrolled_out_are_kept_as_long_as_there_is_room() {
         let mut cells = [0; 25];
         let mut grid = Grid::new(&mut cells, 5, 2);
-        assert_eq!(grid.above(), 0);
         show(&mut grid, "a\nb\nc");
-        assert_eq!(
-            (grid.above(), back(&grid, 1)),
-            (1, vec!["a".into(), "b".into()])
-        );
+        assert_eq!((grid.oldest_line(), grid.first_line()), (0, 1));
+        assert_eq!(from(&grid, 0, 3), ["a", "b", "c"]);
         show(&mut grid, "\nd\ne\nf\ng");
-        assert_eq!(grid.above(), 3);
-        assert_eq!(back(&grid, 0), ["f", "g"]);
-        assert_eq!(back(&grid, 1), ["e", "f"]);
-        assert_eq!(back(&grid, 3), ["c", "d"]);
-        assert_eq!(back(&grid, 9)[0], "c", "no further than there is");
+        assert_eq!((grid.oldest_line(), grid.first_line()), (2, 5));
+        assert_eq!(from(&grid, 1, 7), ["", "c", "d", "e", "f", "g", ""]);
+        assert_eq!(grid.cell_of_line(5, 5), Cell(0));
     }
 
     #[test]
@@ -361,13 +366,14 @@ mod tests {
         show(&mut grid, "abcd\n2\n3\n4x");
         let mut wider = [0; 60];
         let mut other = grid.on(&mut wider, 10, 3);
-        assert_eq!(back(&other, 0), ["2", "3", "4x"]);
-        assert_eq!(back(&other, 1)[0], "abcd");
+        assert_eq!([0, 1, 2].map(|row| line(&other, row)), ["2", "3", "4x"]);
+        assert_eq!(from(&other, other.oldest_line(), 1), ["abcd"]);
         show(&mut other, "y");
         assert_eq!(line(&other, 2), "4xy");
         let mut narrow = [0; 4];
         let mut small = grid.on(&mut narrow, 2, 1);
-        assert_eq!((line(&small, 0).as_str(), small.above()), ("4x", 1));
+        assert_eq!(line(&small, 0), "4x");
+        assert_eq!(from(&small, small.oldest_line(), 1), ["3"]);
         show(&mut small, "\n5");
         assert_eq!(line(&small, 0), "5");
     }
