@@ -457,8 +457,10 @@ pub mod needs {
     pub const SCREEN: u64 = 1 << 22;
     /// Use the system's fonts.
     pub const FONTS: u64 = 1 << 23;
+    /// All documents of the user.
+    pub const DOCUMENTS: u64 = 1 << 24;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -483,6 +485,7 @@ pub mod needs {
         "input",
         "screen",
         "fonts",
+        "documents",
     ];
 }
 

@@ -7,7 +7,7 @@ use core::hint::black_box;
 use nonos_crypto::hash::Blake3;
 use nonos_proto::files::{Usage, how, rights};
 use nonos_proto::{CallError, Refusal};
-use nonos_rt::files::{self, Entry, File};
+use nonos_rt::files::{Entry, File, Place};
 use shell::command::FileCommand;
 use shell::hex::Hex;
 use shell::pipeline::Target;
@@ -112,7 +112,7 @@ impl Session {
     pub(crate) fn with_home(&mut self, what: impl FnOnce(&mut Self, &File) -> Done) {
         let home = match self.home.take() {
             Some(home) => Ok(home),
-            None => files::home(),
+            None => Place::Documents.open(),
         };
         let outcome = home.and_then(|home| {
             let outcome = what(self, &home);
@@ -257,7 +257,7 @@ impl Session {
             files_most,
             memory_pages,
             free_pages,
-        } = files::usage()?;
+        } = Place::Documents.usage()?;
         self.print(format_args!(
             "stored  {:>8} KiB of {:>8} KiB\nfiles   {files:>8}     of {files_most:>8}\nmemory  {:>8} KiB of {:>8} KiB, all programs, grows as needed\n",
             pages * 4,

@@ -29,7 +29,7 @@ const PROMPT: &str = "nonos> ";
 /// The shell's state.
 pub struct Session {
     pub(crate) terminal: Output,
-    /// The shell's own directory, once it was used.
+    /// The user's documents, once they were used.
     pub(crate) home: Option<File>,
     /// State of the system, when it was granted.
     pub(crate) system: Result<SystemInfo, CallError>,

@@ -1,6 +1,7 @@
 //! The file system in memory: files and directories that programs hold handles to.
 //!
-//! A program that may have `files` connects and asks for its [`Files::home`], a directory of its own. Everything else it reaches
+//! A program that may have `files` connects and asks for its [`Files::home`], a directory of its own. The few that may have
+//! `documents` connect to that name, and their home is the directory of the user's documents. Everything else it reaches
 //! through a directory that it holds: there are no paths, no `..` and no root. A handle stands for one file or directory with
 //! [`rights`]; what is opened through a directory has no more rights than that. The service knows the handle by the badge it
 //! gave it.
@@ -13,6 +14,9 @@ use nonos_abi::Handle;
 
 use crate::interface::interface;
 use crate::value::{Passable, parts};
+
+/// In the badge of a caller: it connected to `documents`, and its home is the user's documents.
+pub const BADGE_DOCUMENTS: u64 = 1 << 60;
 
 /// What a handle is good for.
 pub mod rights {

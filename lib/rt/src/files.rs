@@ -18,24 +18,39 @@ pub struct File {
     pub kind: u64,
 }
 
-/// The directory of this program.
-///
-/// # Errors
-/// When it may not store files, or there is no file system.
-pub fn home() -> Result<File, CallError> {
-    connect()?.home().map(File::new)
+/// Where files are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The directory of this program.
+    Own,
+    /// The user's documents.
+    Documents,
 }
 
-/// What this program has stored.
-///
-/// # Errors
-/// As [`home`].
-pub fn usage() -> Result<Usage, CallError> {
-    connect()?.usage()
-}
+impl Place {
+    /// The directory.
+    ///
+    /// # Errors
+    /// When the program may not have it, or there is no file system.
+    pub fn open(self) -> Result<File, CallError> {
+        self.connect()?.home().map(File::new)
+    }
 
-fn connect() -> Result<Client<Endpoint>, CallError> {
-    parent::connect("files").map(Client)
+    /// What is stored in it.
+    ///
+    /// # Errors
+    /// As [`Place::open`].
+    pub fn usage(self) -> Result<Usage, CallError> {
+        self.connect()?.usage()
+    }
+
+    fn connect(self) -> Result<Client<Endpoint>, CallError> {
+        let name = match self {
+            Self::Own => "files",
+            Self::Documents => "documents",
+        };
+        parent::connect(name).map(Client)
+    }
 }
 
 /// An entry of a directory.

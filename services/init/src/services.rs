@@ -1,7 +1,7 @@
 //! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
-use nonos_proto::{display, tpm};
+use nonos_proto::{display, files, tpm};
 
 /// A name to connect to.
 #[derive(Debug)]
@@ -20,6 +20,12 @@ const SERVICES: &[Service] = &[
     service("console", needs::CONSOLE, "console", 0),
     service("vault", needs::VAULT, "vault", 0),
     service("files", needs::FILES, "files", 0),
+    service(
+        "documents",
+        needs::DOCUMENTS,
+        "files",
+        files::BADGE_DOCUMENTS,
+    ),
     service("screen", needs::SCREEN, "screen", 0),
     service("fonts", needs::FONTS, "fonts", 0),
     service("display", needs::DISPLAY, "display", 0),

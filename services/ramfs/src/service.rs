@@ -1,8 +1,9 @@
 //! Requests and answers: which file a badge stands for, and memory that clients lend.
 
-use nonos_abi::{Handle, Message, PAGE_BYTES, Rights};
+use nonos_abi::{Handle, Message, Name, PAGE_BYTES, Rights};
 use nonos_proto::files::{
-    self as interface, Files, LISTED_BYTES, Listed, NAME_BYTES, Opened, State, Usage, kind, rights,
+    self as interface, BADGE_DOCUMENTS, Files, LISTED_BYTES, Listed, NAME_BYTES, Opened, State,
+    Usage, kind, rights,
 };
 use nonos_proto::{CallError, Caller, Lease, Passable, Refusal};
 use nonos_rt::mapping::Private;
@@ -18,6 +19,14 @@ use ramfs::volume::Volume;
 /// Bytes of names that are gathered before they go to the client.
 const GATHERED: usize = 2048;
 const _: () = assert!(GATHERED >= LISTED_BYTES + NAME_BYTES);
+
+/// What the user may store in documents, pages of 4 KiB.
+const DOCUMENTS_PAGES: u64 = 12_288;
+
+/// The name under which the user's documents are kept: the service's own, which is no client's.
+fn documents() -> Result<Name, Refusal> {
+    Name::new("ramfs").ok_or(Refusal::BadName)
+}
 
 /// Memory of this process.
 pub struct Memory;
@@ -67,9 +76,13 @@ impl Service {
             return Ok(client);
         }
         let place = self.objects.free_client()?;
-        let who = parent::client(caller.badge).map_err(refusal)?;
-        let root = self.volume.home(who.module, who.storage_pages)?;
-        parent::client_end(caller.badge, &self.signals, 1 << place).map_err(refusal)?;
+        let process = caller.badge & !BADGE_DOCUMENTS;
+        let who = parent::client(process).map_err(refusal)?;
+        let root = match caller.badge == process {
+            true => self.volume.home(who.module, who.storage_pages)?,
+            false => self.volume.home(documents()?, DOCUMENTS_PAGES)?,
+        };
+        parent::client_end(process, &self.signals, 1 << place).map_err(refusal)?;
         self.objects.add_client(place, caller.badge, root);
         Ok(place)
     }

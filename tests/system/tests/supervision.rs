@@ -73,7 +73,7 @@ fn a_shell_that_is_killed_starts_again_with_all_that_it_may_have() {
         &output,
         "console system-info power log-read spawn audit supervise",
     );
-    machine.check_contains(&output, "files");
+    machine.check_contains(&output, "documents");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use nonos_crypto::Secret;
 use nonos_crypto::aead::Aes256Gcm;
 use nonos_proto::CallError;
 use nonos_proto::files::{how, rights};
-use nonos_rt::files::{self, File};
+use nonos_rt::files::{File, Place};
 use nonos_rt::random;
 use nonos_rt::syscall::clock_ns;
 use nonos_rt::terminal::Terminal;
@@ -63,7 +63,7 @@ fn measure(terminal: &mut Terminal) -> Result<(), CallError> {
             }
         }
     });
-    let home = files::home()?;
+    let home = Place::Own.open()?;
     let with = rights::ALL | how::CREATE;
     let file = home.open("large", with)?;
     let (write, done) =

@@ -9,7 +9,7 @@ use core::fmt::{Arguments, Write};
 
 use nonos_proto::CallError;
 use nonos_proto::files::{how, rights};
-use nonos_rt::files;
+use nonos_rt::files::Place;
 use nonos_rt::syscall::{clock_ns, sleep_until};
 use nonos_rt::terminal::Terminal;
 
@@ -23,7 +23,7 @@ fn main() -> u64 {
         return 1;
     };
     let home = loop {
-        match files::home() {
+        match Place::Own.open() {
             Ok(home) => break home,
             Err(_) => drop(sleep_until(clock_ns().saturating_add(PAUSE_NS))),
         }
