@@ -19,6 +19,8 @@ use crate::{fuzz, paths, status};
 /// Programs whose logic is a library with tests; their binaries build for NØNOS only.
 const PROGRAMS: &[&str] = &[
     "--package",
+    "calculator",
+    "--package",
     "console",
     "--package",
     "shell",

@@ -10,9 +10,13 @@ use std::vec::Vec;
 use std::{fs, io};
 
 use fonts::atlas;
-use nonos_proto::fonts::Key;
+use nonos_proto::fonts::Key as Glyph;
 
+use crate::input::{Input, Key};
+use crate::program::App;
 use crate::text::Atlas;
+use crate::theme::Theme;
+use crate::window::Window;
 
 /// An atlas of this process.
 #[derive(Debug)]
@@ -45,10 +49,84 @@ impl Atlas for HostAtlas {
         }
     }
 
-    fn ensure(&self, keys: &[Key]) {
+    fn ensure(&self, keys: &[Glyph]) {
         for &key in keys {
             self.0.borrow_mut().ensure(key);
         }
+    }
+}
+
+/// A program with its window, on the host.
+#[derive(Debug)]
+pub struct Stage<A> {
+    /// The program.
+    pub app: A,
+    /// Its window.
+    pub window: Window,
+    atlas: HostAtlas,
+}
+
+impl<A: App> Stage<A> {
+    /// The program in a window as large as it wants, which has the keyboard. `theme` is one of `nonos_proto::display::theme`.
+    pub fn new(app: A, theme: u64, scale: i32) -> Self {
+        let (width, height) = app.size();
+        Self::sized(app, theme, scale, (width, height))
+    }
+
+    /// The same in a window of this size, points.
+    pub fn sized(app: A, theme: u64, scale: i32, (width, height): (i32, i32)) -> Self {
+        let mut stage = Self {
+            app,
+            window: Window::new(width * scale, height * scale, scale, Theme::of(theme)),
+            atlas: HostAtlas::new(),
+        };
+        stage.input(Input::Focus(true));
+        stage
+    }
+
+    /// Something happens.
+    pub fn input(&mut self, input: Input) {
+        let app = &mut self.app;
+        self.window
+            .input(&self.atlas, input, &mut |ui| app.view(ui));
+        self.window.paint(&self.atlas);
+    }
+
+    /// A key is pressed.
+    pub fn press(&mut self, usage: u16, modifiers: u64) {
+        self.input(Input::Key(Key {
+            usage,
+            modifiers,
+            character: None,
+        }));
+    }
+
+    /// Text is typed.
+    pub fn write(&mut self, text: &str) {
+        for character in text.chars() {
+            self.input(Input::Key(Key {
+                character: Some(character),
+                ..Key::default()
+            }));
+        }
+    }
+
+    /// The left button is clicked at a place, pixels.
+    pub fn click(&mut self, x: i32, y: i32) {
+        for down in [0, 1, 0] {
+            self.input(Input::Pointer(x, y, down, 0));
+        }
+    }
+
+    /// Writes the picture of the window to `target/screens/NAME.png`.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn shoot(&self, name: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
+        let width = self.window.size().0 as usize;
+        let path = root.join(name).with_extension("png");
+        write_png(&path, self.window.pixels(), width).expect("the picture can be written");
     }
 }
 

@@ -1,0 +1,151 @@
+//! Fields of text.
+
+use nonos_proto::display::cursor;
+
+use crate::edit::{Edit, Outcome};
+use crate::geometry::Rect;
+use crate::icon::Icon;
+use crate::input::usage;
+use crate::theme::{font, space};
+use crate::ui::{Align, Ui};
+
+/// What became of a field.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Edited {
+    /// Its text is another.
+    pub changed: bool,
+    /// Enter was pressed.
+    pub entered: bool,
+}
+
+impl Ui<'_> {
+    /// A field of one line; `hint` is shown while it is empty.
+    pub fn field(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
+        let inner = rect.inset(10, 0);
+        self.field_with(rect, inner, name, edit, hint)
+    }
+
+    /// A field to search with.
+    pub fn search(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
+        let mut inner = rect.inset(10, 0);
+        let icon = inner.cut_left(16, space::SMALL);
+        let mut edited = Edited::default();
+        let clear = (!edit.text().is_empty()).then(|| inner.cut_right(20, 4));
+        edited.changed |= self.has_focus(self.id(name)) && !edit.text().is_empty() && {
+            let cleared = self.take_key(|key| key.usage == usage::ESCAPE).is_some();
+            if cleared {
+                edit.set("");
+            }
+            cleared
+        };
+        let typed = self.field_with(rect, inner, name, edit, hint);
+        self.icon(icon, Icon::Search, 16, self.theme.secondary);
+        if let Some(clear) = clear {
+            let id = self.id("clear");
+            let response = self.interact(id, clear.inset(0, 4), false);
+            let ink = if response.hovered {
+                self.theme.text
+            } else {
+                self.theme.secondary
+            };
+            self.icon(clear, Icon::Close, 14, ink);
+            if response.clicked {
+                edit.set("");
+                edited.changed = true;
+            }
+        }
+        Edited {
+            changed: edited.changed || typed.changed,
+            entered: typed.entered,
+        }
+    }
+
+    fn field_with(
+        &mut self,
+        rect: Rect,
+        inner: Rect,
+        name: &str,
+        edit: &mut Edit,
+        hint: &str,
+    ) -> Edited {
+        let theme = self.theme;
+        let id = self.id(name);
+        let response = self.interact(id, rect, true);
+        let mut edited = Edited::default();
+        if let Some((x, _)) = self.pointer_in(rect) {
+            self.cursor = cursor::TEXT;
+            if response.pressed {
+                let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
+                edit.move_to(at, false);
+            }
+        }
+        if let Some((x, _)) = self.dragged(id).filter(|_| !response.pressed) {
+            let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
+            edit.move_to(at, true);
+        }
+        if response.focused {
+            edited = self.type_into(edit);
+        }
+        self.rounded(rect, space::RADIUS, theme.surface);
+        let (line, color) = if response.focused {
+            (2, theme.ring)
+        } else {
+            (1, theme.border)
+        };
+        self.outline(rect, space::RADIUS, line, color);
+        let before = self.text_width(font::BODY, &edit.text()[..edit.caret()]);
+        let whole = self.text_width(font::BODY, edit.text());
+        edit.scrolled = edit.scrolled.min((whole + 2 - inner.width).max(0));
+        edit.scrolled = edit
+            .scrolled
+            .min(before)
+            .max(before + 2 - inner.width)
+            .max(0);
+        let scrolled = edit.scrolled;
+        self.clipped(inner.inset(-2, 0), |ui| {
+            let line = Rect::new(inner.x - scrolled, rect.y, whole + 20, rect.height);
+            let selected = edit.selection();
+            if response.focused && !selected.is_empty() {
+                let from = ui.text_width(font::BODY, &edit.text()[..selected.start]);
+                let to = ui.text_width(font::BODY, &edit.text()[..selected.end]);
+                let mark = Rect::new(line.x + from, rect.y + 6, to - from, rect.height - 12);
+                ui.rounded(mark, 3, theme.selection);
+            }
+            if edit.text().is_empty() {
+                ui.text(inner, font::BODY, Align::Left, hint, theme.secondary);
+            } else {
+                ui.text(line, font::BODY, Align::Left, edit.text(), theme.text);
+            }
+            if response.focused {
+                let caret = Rect::new(line.x + before, rect.y + 7, 1, rect.height - 14);
+                ui.fill(caret, theme.accent_text);
+            }
+        });
+        edited
+    }
+
+    fn type_into(&mut self, edit: &mut Edit) -> Edited {
+        let mut edited = Edited::default();
+        if let Some(text) = self.take_paste() {
+            edit.insert(&text);
+            edited.changed = true;
+        }
+        if self.take_key(|key| key.is_enter()).is_some() {
+            edited.entered = true;
+        } else if let Some(key) = self.key().filter(|key| key.usage != usage::TAB) {
+            let outcome = edit.key(&key);
+            if outcome != Outcome::Ignored {
+                self.take_key(|_| true);
+            }
+            match outcome {
+                Outcome::Changed => edited.changed = true,
+                Outcome::Copied(text, changed) => {
+                    edited.changed = changed;
+                    self.copy(text);
+                }
+                Outcome::Ignored | Outcome::Moved => {}
+            }
+        }
+        edited
+    }
+}

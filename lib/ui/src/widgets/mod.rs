@@ -1,0 +1,15 @@
+//! Widgets. Each says in its result what the user did with it.
+
+mod button;
+mod choice;
+mod dialog;
+mod field;
+mod list;
+mod menu;
+mod scroll;
+
+pub use button::Kind;
+pub use field::Edited;
+pub use list::{List, Picked};
+pub use menu::Menu;
+pub use scroll::Scroll;
