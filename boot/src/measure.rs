@@ -11,6 +11,7 @@
 use core::fmt::Write;
 
 use nonos_image::Hex;
+use nonos_image::image::Header;
 use nonos_image::keys::PublicKeys;
 
 use crate::Refusal;
@@ -50,7 +51,7 @@ pub fn measure<'a>(
             measured: false,
         });
     };
-    for_each_event(&image, keys, &mut |data, description| {
+    for_each_event(image.header(), keys, &mut |data, description| {
         measurer.measure(data, description.as_bytes())
     })
     .map_err(|status| Refusal::Firmware {
@@ -63,14 +64,18 @@ pub fn measure<'a>(
     })
 }
 
-type EventSink<'s> = dyn FnMut(&[u8], &str) -> Result<(), u64> + 's;
+/// Takes what is hashed, and its description.
+pub type EventSink<'s> = dyn FnMut(&[u8], &str) -> Result<(), u64> + 's;
 
-fn for_each_event(
-    image: &AcceptedImage<'_>,
+/// What is measured of an image that these keys verify. PCR 11 follows from it, so that another system can be approved before it is booted.
+///
+/// # Errors
+/// The first of the sink.
+pub fn for_each_event(
+    header: &Header,
     keys: &PublicKeys,
     sink: &mut EventSink<'_>,
 ) -> Result<(), u64> {
-    let header = image.header();
     let mut text = Text::<128>::new();
     let _ = write!(text, "nonos: payload BLAKE3 {}", Hex(&header.payload_hash));
     sink(&header.payload_hash, text.as_str())?;

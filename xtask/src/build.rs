@@ -326,11 +326,17 @@ impl Builder {
         self.result(Target::Kernel, KERNEL)
     }
 
-    /// Builds modules, with their symbols, for a system whose policy `init` is built with; one file for each program.
+    /// Builds modules, with their symbols, for a system whose policy `init` is built with, and whose updates this key approves; one file for each
+    /// program.
     ///
     /// # Errors
     /// When the build fails.
-    pub fn modules(&self, system: SystemKind, programs: &[Program]) -> Result<Vec<PathBuf>> {
+    pub fn modules(
+        &self,
+        system: SystemKind,
+        programs: &[Program],
+        update_key: &Path,
+    ) -> Result<Vec<PathBuf>> {
         let names: Vec<_> = programs
             .iter()
             .map(|program| program.binary.as_str())
@@ -338,6 +344,7 @@ impl Builder {
         progress(format!("building modules: {}", names.join(", ")));
         let mut cargo = self.cargo("build", Target::User);
         cargo.env("NONOS_SYSTEM", system.name());
+        cargo.env("NONOS_UPDATE_KEY", update_key);
         for program in programs {
             cargo.args(["--package", &program.package, "--bin", &program.binary]);
         }

@@ -102,6 +102,7 @@ fn for_each_target(subcommand: &str, add: fn(&mut Command) -> &mut Command) -> R
             cargo.args(["--package", &package]);
         }
         cargo.env("NONOS_IMAGE_KEYS", keys.public_file(Signer::Image));
+        cargo.env("NONOS_UPDATE_KEY", keys.update_key());
         run(add(&mut cargo)).with_context(|| target.title())?;
     }
     Ok(())

@@ -152,7 +152,9 @@ fn build(spec: &ImageSpec, keys: &Keys, core: &Builder, user: &Builder) -> Resul
         of_system.retain(|module| modules.iter().all(|extra| extra.name != module.name));
         modules.splice(..0, of_system);
     }
-    let mut programs = Programs::build(core, user, spec.system, modules)?;
+    // Also of images with keys of their own: nothing of a build depends on which image was built before.
+    let update_key = Keys::developer()?.update_key();
+    let mut programs = Programs::build(core, user, spec.system, modules, &update_key)?;
     programs.kpti |= spec.kpti;
     assemble(spec, keys, &boot_loader, &programs)
 }
@@ -174,7 +176,7 @@ pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
     let system = SystemKind::default();
     let modules = modules::of_system(builder.root(), system)?;
-    let programs = Programs::build(&builder, &builder, system, modules)?;
+    let programs = Programs::build(&builder, &builder, system, modules, &keys.update_key())?;
     let (archive, _) = build_archive(keys, &programs)?;
     Ok(image::pack(&archive))
 }
@@ -193,13 +195,14 @@ impl Programs {
         user: &Builder,
         system: SystemKind,
         modules: Vec<ModuleSpec>,
+        update_key: &Path,
     ) -> Result<Self> {
         let programs: Vec<_> = modules
             .iter()
             .map(|module| module.program.clone())
             .collect();
         let kernel = core.kernel()?;
-        let built = user.modules(system, &programs)?;
+        let built = user.modules(system, &programs, update_key)?;
         Ok(Self {
             kernel,
             kpti: modules::kpti_is_on(user.root())?,

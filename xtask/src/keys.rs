@@ -1,7 +1,8 @@
 //! Developer keys: made on first use under `target/keys`, readable for their owner only, never committed.
 //!
 //! Image and publisher keys are pairs of Ed25519 and ML-DSA-65 (`nonos-image`); the Secure Boot keys PK, KEK and db
-//! are RSA-2048 with self-signed certificates, made by `openssl`, because that is what every firmware knows.
+//! are RSA-2048 with self-signed certificates, made by `openssl`, because that is what every firmware knows. The update key,
+//! which approves of systems towards TPMs (`docs/keys.md`), is on P-256, because that is what every TPM knows.
 //! A key that exists is never made again: machines and images would no longer fit together.
 
 use std::fs::{self, File, OpenOptions};
@@ -16,6 +17,9 @@ use crate::process::{capture, program, progress};
 
 /// Name under which the developer's modules are published.
 pub const PUBLISHER: &str = "nonos";
+
+/// Bytes of the public update key: both coordinates of a point on P-256. They end its SubjectPublicKeyInfo (RFC 5480, 2.2).
+const UPDATE_KEY_BYTES: usize = 64;
 
 /// A folder with one set of keys.
 #[derive(Clone, Debug)]
@@ -96,6 +100,10 @@ impl Keys {
                 ));
                 keys.make_pair(signer)?;
             }
+        }
+        if !keys.update_key().exists() {
+            progress("making the update key");
+            keys.make_update_key()?;
         }
         for key in SecureBootKey::ALL {
             if !keys.certificate(key).exists() {
@@ -178,6 +186,53 @@ impl Keys {
         Ok(())
     }
 
+    /// The file with the public update key.
+    pub fn update_key(&self) -> PathBuf {
+        self.folder.join("update.pub")
+    }
+
+    /// Has the holder of the update key approve a digest (`nonos_tpm::policy::approval_digest`): an ECDSA signature, r and s.
+    ///
+    /// # Errors
+    /// When `openssl` fails.
+    pub fn approve(&self, digest: &[u8; 32]) -> Result<[u8; 64]> {
+        let file = self.folder.join("approved.digest");
+        fs::write(&file, digest)?;
+        let mut openssl = program("openssl")?;
+        openssl.args(["pkeyutl", "-sign", "-inkey"]);
+        openssl.arg(self.update_secret()).arg("-in").arg(&file);
+        let signature = file.with_extension("signature");
+        openssl.arg("-out").arg(&signature);
+        capture(&mut openssl).context("sign with the update key")?;
+        let der = fs::read(&signature)?;
+        raw_signature(&der).with_context(|| format!("{der:02x?} is no ECDSA signature"))
+    }
+
+    fn update_secret(&self) -> PathBuf {
+        self.folder.join("update.key")
+    }
+
+    /// The public file is written last: while it is missing, the key is not there.
+    fn make_update_key(&self) -> Result<()> {
+        let secret = self.update_secret();
+        write_secret(&secret, b"")?;
+        let mut openssl = program("openssl")?;
+        openssl.args(["genpkey", "-algorithm", "EC", "-pkeyopt"]);
+        openssl
+            .args(["ec_paramgen_curve:P-256", "-out"])
+            .arg(&secret);
+        capture(&mut openssl)?;
+        let der = self.folder.join("update.der");
+        let mut openssl = program("openssl")?;
+        openssl.args(["pkey", "-pubout", "-outform", "DER", "-in"]);
+        openssl.arg(&secret).arg("-out").arg(&der);
+        capture(&mut openssl)?;
+        let public = fs::read(&der)?;
+        let point = public.last_chunk::<UPDATE_KEY_BYTES>();
+        fs::write(self.update_key(), point.context("openssl wrote no key")?)?;
+        Ok(())
+    }
+
     fn secret_file(&self, signer: Signer) -> PathBuf {
         self.folder.join(format!("{}.key", signer.name()))
     }
@@ -213,6 +268,27 @@ impl Keys {
     }
 }
 
+/// Both numbers of an ECDSA signature in DER (RFC 3279, 2.2.3); `None` when it is none.
+fn raw_signature(der: &[u8]) -> Option<[u8; 64]> {
+    let mut rest = match der {
+        [0x30, length, rest @ ..] if usize::from(*length) == rest.len() => rest,
+        _ => return None,
+    };
+    let mut raw = [0; 64];
+    for half in raw.chunks_mut(32) {
+        let [2, length, after @ ..] = rest else {
+            return None;
+        };
+        let (number, after) = after.split_at_checked(usize::from(*length))?;
+        // At most one zero leads, so that it does not look negative.
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        let start = half.len().checked_sub(number.len())?;
+        half[start..].copy_from_slice(number);
+        rest = after;
+    }
+    rest.is_empty().then_some(raw)
+}
+
 /// Writes a file that is readable for its owner only from the moment it exists.
 fn write_secret(path: &Path, contents: &[u8]) -> Result<()> {
     let _ = fs::remove_file(path);
@@ -225,4 +301,32 @@ fn write_secret(path: &Path, contents: &[u8]) -> Result<()> {
         .with_context(|| format!("make {}", path.display()))?;
     file.write_all(contents)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_read_whatever_their_numbers_lengths() {
+        let number = |first: u8, length: usize| [vec![first], vec![7; length - 1]].concat();
+        for (r, s) in [
+            (number(1, 32), number(2, 31)),
+            (number(0, 33), number(0, 33)),
+            (number(5, 1), number(9, 32)),
+        ] {
+            let body = [&[2, r.len() as u8][..], &r, &[2, s.len() as u8], &s].concat();
+            let der = [&[0x30, body.len() as u8][..], &body].concat();
+            let raw = raw_signature(&der).unwrap();
+            for (half, number) in raw.chunks(32).zip([&r, &s]) {
+                let number = number.strip_prefix(&[0]).unwrap_or(number);
+                assert!(half.ends_with(number));
+                assert!(half[..32 - number.len()].iter().all(|&byte| byte == 0));
+            }
+            assert_eq!(raw_signature(&der[..der.len() - 1]), None);
+            assert_eq!(raw_signature(&[&der[..], &[0]].concat()), None);
+        }
+        let long = [&[0x30, 38, 2, 33][..], &[1; 33], &[2, 1, 1]].concat();
+        assert_eq!(raw_signature(&long), None);
+    }
 }

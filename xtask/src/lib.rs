@@ -34,4 +34,5 @@ pub mod status;
 pub mod swtpm;
 pub mod test;
 pub mod toolchain;
+pub mod update;
 pub mod vars;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use xtask::harden::Report;
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::size::Sizes;
-use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test};
+use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test, update};
 
 /// Build, sign, run, test and measure NØNOS
 #[derive(Parser)]
@@ -33,6 +33,11 @@ enum Task {
     Image,
     /// Print the shell lines that start the machine of `run`; QEMU's command line is the last
     QemuCommand(run::Options),
+    /// Print the approval by which vaults that were sealed to another system open under this image
+    Approve {
+        /// System image
+        file: std::path::PathBuf,
+    },
     /// Print what each part of the system takes
     Size {
         /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
@@ -110,6 +115,12 @@ fn execute(task: Task) -> Result<()> {
             run::commands(&build(&options.image(), options.window())?, &options)?
                 .iter()
                 .for_each(|line| println!("{line}"));
+            Ok(())
+        }
+        Task::Approve { file } => {
+            let keys = xtask::keys::Keys::developer()?;
+            let approval = update::approval(&paths::read(&file)?, &keys)?;
+            println!("{}", nonos_image::Hex(&approval));
             Ok(())
         }
         Task::Size { json } => {

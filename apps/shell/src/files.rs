@@ -111,8 +111,11 @@ impl Session {
     /// Does something with the shell's own directory, and says what went wrong.
     pub(crate) fn with_home(&mut self, what: impl FnOnce(&mut Self, &File) -> Done) {
         let home = match self.home.take() {
-            Some(home) => Ok(home),
-            None => Place::Documents.open(),
+            // After a wipe of the vault there is another one.
+            Some(home) if !matches!(home.state(), Err(CallError::Refused(Refusal::Gone))) => {
+                Ok(home)
+            }
+            _ => Place::Documents.open(),
         };
         let outcome = home.and_then(|home| {
             let outcome = what(self, &home);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use nonos_proto::vault::{BLOB_BYTES, Client, SECRET_BYTES};
+use nonos_proto::vault::{APPROVAL_BYTES, BLOB_BYTES, Client, SECRET_BYTES};
 use nonos_proto::{CallError, Refusal};
 use nonos_rt::object::Endpoint;
 use nonos_rt::parent;
@@ -163,6 +163,14 @@ impl Session {
                 let key = vault.import(name, kind, uses, &*secret)?;
                 drop(Endpoint::from_handle(key));
                 "imported"
+            }
+            Task::Approve => {
+                let digits = self.hidden("The approval: ")?;
+                let mut approval = [0; APPROVAL_BYTES];
+                hex::parse_all(typed(&digits), &mut approval)
+                    .ok_or(Failure::NotHex(2 * APPROVAL_BYTES))?;
+                vault.approve(&approval)?;
+                "the TPM keeps the approval"
             }
             Task::Unwrap => {
                 let digits = self.hidden("The key at rest: ")?;

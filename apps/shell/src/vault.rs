@@ -22,6 +22,7 @@ words! {
     "duress" "" "set a passphrase that destroys everything";
     "auto-lock" "SECONDS" "lock it when nobody uses it; 0 for never";
     "keep" "on|off" "keep the root in the TPM over restarts";
+    "approve" "" "take the approval of another system";
     "wipe" "" "destroy all keys";
     "log" "" "what was done and refused, the newest last";
     "keys" "" "your keys";
@@ -56,6 +57,8 @@ pub enum Task<'a> {
     AutoLock(u64),
     /// `keep`
     Keep(bool),
+    /// `approve`
+    Approve,
     /// `wipe`
     Wipe,
     /// `log`
@@ -111,6 +114,7 @@ pub fn parse(line: &str) -> Option<Task<'_>> {
         ("lock", "", _) => Task::Lock,
         ("passphrase", "", _) => Task::Passphrase,
         ("duress", "", _) => Task::Duress,
+        ("approve", "", _) => Task::Approve,
         ("wipe", "", _) => Task::Wipe,
         ("log", "", _) => Task::Log,
         ("keys", "", _) => Task::Keys,

@@ -194,4 +194,8 @@ interface! {
     /// Starts a program because the user chose it: it may have all that the policy names, whatever the caller has. Needs
     /// `desktop`.
     22 => answered launch(module: Name) -> Spawned;
+
+    /// Has bits of a notification signalled when the process ends that serves a name which the caller may connect to.
+    /// [`crate::Refusal::NoSuchProcess`] when none does now.
+    23 => answered service_end(service: Name, notification: Handle, bits: u64) -> ();
 }

@@ -547,6 +547,9 @@ impl Init for Refuser {
     fn client_end(&mut self, _: Caller, _: u64, _: Handle, _: u64) -> Result<(), Refusal> {
         Err(Refusal::NotGranted)
     }
+    fn service_end(&mut self, _: Caller, _: Name, _: Handle, _: u64) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
 }
 
 mod lending {

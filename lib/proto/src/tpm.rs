@@ -24,7 +24,7 @@ pub const APPROVAL_BYTES: usize = 64;
 /// Most bytes of a sealed blob.
 pub const BLOB_BYTES_MAX: usize = 600;
 /// Bytes that can be stored, and most of them at a time.
-pub const STORE_BYTES: (usize, usize) = (1024, 512);
+pub const STORE_BYTES: (usize, usize) = (2048, 512);
 /// Most bytes of a quote with key and signature.
 pub const QUOTE_BYTES_MAX: usize = 1024;
 
@@ -106,12 +106,12 @@ interface! {
     7 => answered activate(; credential: read, secret: write) -> u64;
 
     /// Seals data to the present values of PCRs (bit n: PCR n); length of the blob, which is no secret. `secret` is an authorisation value,
-    /// of `auth_bytes` or none, then the data; `update_key` is empty, or the key whose holder may approve of other values. With an
-    /// authorisation value the TPM counts wrong ones. Needs `tpm-seal`, as all below.
+    /// of `auth_bytes` or none, then the data; `update_key` is empty, or the key whose holder may approve of other values of PCR 11.
+    /// With an authorisation value the TPM counts wrong ones. Needs `tpm-seal`, as all below.
     8 => answered seal(selection: u64, auth_bytes: u64; secret: read, update_key: read, blob: write) -> u64;
 
-    /// Unseals a blob; length of the data. `proof` is the authorisation value, then, where the PCRs are others than at sealing, the approval of
-    /// the present ones (`nonos_tpm::policy::approval_digest`). [`crate::Refusal::PolicyMismatch`], [`crate::Refusal::WrongAuth`],
+    /// Unseals a blob; length of the data. `proof` is the authorisation value, then, where PCR 11 is another than at sealing, the approval of
+    /// its present value (`nonos_tpm::policy::approval_digest`). [`crate::Refusal::PolicyMismatch`], [`crate::Refusal::WrongAuth`],
     /// [`crate::Refusal::LockedOut`].
     9 => answered unseal(auth_bytes: u64; blob: read, proof: read, data: write) -> u64;
 

@@ -18,6 +18,8 @@ pub const LONGEST_MESSAGE: usize = 16 << 10;
 pub const LONGEST_PASSPHRASE: usize = 128;
 /// Bytes of a key at rest ([`Client::wrap`]).
 pub const BLOB_BYTES: usize = 136;
+/// Bytes of an approval ([`Client::approve`]).
+pub const APPROVAL_BYTES: usize = crate::tpm::APPROVAL_BYTES;
 /// Bytes of every secret key, as it is imported and exported.
 pub const SECRET_BYTES: usize = 32;
 
@@ -197,7 +199,7 @@ interface! {
     /// Its state.
     1 => answered status() -> Status;
 
-    /// Opens it. An empty passphrase where none is set. For the user, as all up to `event`.
+    /// Opens it. An empty passphrase where none is set. For the user, as all up to `approve`.
     2 => answered unlock(; passphrase: read) -> ();
 
     /// Locks it: no secret is left in its memory when this returns. Needs a passphrase or a TPM.
@@ -221,6 +223,10 @@ interface! {
 
     /// The first event from this number on; [`crate::Refusal::NoSuchKey`] when there is none.
     9 => answered event(sequence: u64) -> Event;
+
+    /// Takes the update key's approval of another system, before or after that is booted: when it does not find the boot chain that the kept
+    /// root is sealed to, it opens with that, and is sealed to it from then on. [`crate::Refusal::NotStored`] when no root is kept.
+    10 => answered approve(; approval: read) -> ();
 
     /// Makes a key. Its handle allows all its uses. MANAGE and WRAP come with every key.
     16 => answered create(name: Name, kind: u64, uses: u64) -> Handle;

@@ -20,6 +20,7 @@ pub mod mmio;
 pub mod object;
 pub mod parent;
 pub mod random;
+pub mod scrub;
 pub mod service;
 #[cfg(not(any(unix, windows)))]
 pub mod stack_guard;

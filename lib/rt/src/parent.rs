@@ -59,6 +59,12 @@ pub fn client_end(badge: u64, notification: &Notification, bits: u64) -> Result<
     INIT.client_end(badge, copy.handle(), bits)
 }
 
+/// Has bits signalled when the process that serves a name ends.
+pub fn service_end(service: &str, notification: &Notification, bits: u64) -> Result<(), CallError> {
+    let copy = notification.to_send().map_err(CallError::Unreachable)?;
+    INIT.service_end(name(service)?, copy.handle(), bits)
+}
+
 /// Starts a module: the process and its number.
 pub fn spawn(module: Name) -> Result<(Process, u64), CallError> {
     let spawned = INIT.spawn(module)?;

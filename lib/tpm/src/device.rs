@@ -19,7 +19,7 @@ const COUNTER_INDEX: u32 = 0x0180_4E50;
 /// NV index of the area that the vault has.
 const STORE_INDEX: u32 = 0x0180_4E51;
 /// Bytes of that area.
-pub const STORE_BYTES: u16 = 1024;
+pub const STORE_BYTES: u16 = 2048;
 
 /// Attributes of both: the empty authorisation value of the index, which sessions use, reads and writes.
 const OWN: u32 = attribute::AUTH_WRITE | attribute::AUTH_READ | attribute::NO_DA;

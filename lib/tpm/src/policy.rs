@@ -28,6 +28,11 @@ fn extended(old: &Digest, command: Command, parts: &[&[u8]]) -> Digest {
 
 /// PCRs of the SHA-256 bank that a selection names (bit n: PCR n) have these values (part 3, 23.7).
 pub fn pcrs(selection: u32, values: &[Digest; PCRS]) -> Digest {
+    and_pcrs(&[0; 32], selection, values)
+}
+
+/// A policy is met, and PCRs have these values.
+pub fn and_pcrs(policy: &Digest, selection: u32, values: &[Digest; PCRS]) -> Digest {
     let mut chosen = Sha256::new();
     for (index, value) in values.iter().enumerate() {
         if selection >> index & 1 != 0 {
@@ -37,7 +42,7 @@ pub fn pcrs(selection: u32, values: &[Digest; PCRS]) -> Digest {
     let mut list = Writer::new();
     list.pcr_selection(selection);
     extended(
-        &[0; 32],
+        policy,
         Command::POLICY_PCR,
         &[list.as_slice(), &chosen.finish()],
     )
@@ -63,10 +68,16 @@ pub fn with_auth_value(policy: &Digest) -> Digest {
     extended(policy, Command::POLICY_AUTH_VALUE, &[])
 }
 
-/// The digest that the holder of an update key signs by ECDSA to approve these values of PCRs.
-pub fn approval_digest(selection: u32, values: &[Digest; PCRS]) -> Digest {
+/// The PCR of what is booted, whose other values the holder of an update key may approve: it says the same on every machine.
+pub const APPROVED_PCR: u32 = 11;
+
+/// Its selection.
+pub const APPROVED: u32 = 1 << APPROVED_PCR;
+
+/// The digest that the holder of an update key signs by ECDSA to approve the value that PCR 11 has here.
+pub fn approval_digest(values: &[Digest; PCRS]) -> Digest {
     let mut hash = Sha256::new();
-    hash.update(&pcrs(selection, values));
+    hash.update(&pcrs(APPROVED, values));
     hash.update(REFERENCE);
     hash.finish()
 }
@@ -104,29 +115,28 @@ impl PolicySession {
         })
     }
 
-    /// Has the TPM check that the holder of a key approved of the present values of PCRs, by a signature (r, then s).
+    /// Has the TPM check that the holder of a key approved of the present value of PCR 11, by a signature (r, then s).
     ///
     /// # Errors
     /// See [`Error`]; also when the signature is not good.
     pub fn approved(
         &self,
         tpm: &mut dyn Transport,
-        selection: u32,
         point: &[u8; KEY_BYTES],
         signature: &[u8; 64],
     ) -> Result<(), Error> {
         let mut values = [[0; 32]; PCRS];
-        state::read_selected_pcrs(tpm, selection, &mut values)?;
+        state::read_selected_pcrs(tpm, APPROVED, &mut values)?;
         let public = signer(point);
         let handle = load_external(tpm, public.as_slice())?;
-        let digest = approval_digest(selection, &values);
+        let digest = approval_digest(&values);
         let name = key::name(public.as_slice());
         let result = verify(tpm, Entity::named(handle, name), &digest, signature);
         let flushed = state::flush(tpm, handle);
         let ticket = result?;
         flushed?;
         self.send(tpm, Command::POLICY_AUTHORIZE, |out| {
-            out.sized(&pcrs(selection, &values));
+            out.sized(&pcrs(APPROVED, &values));
             out.sized(REFERENCE);
             out.sized(&name);
             out.bytes(ticket.as_slice());

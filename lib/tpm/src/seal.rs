@@ -8,7 +8,7 @@
 //! | 1 | version, 1 |
 //! | 1 | bit 0: an authorisation value is needed; bit 1: there is an update key |
 //! | 3 | selection of PCRs, lowest first |
-//! | 96 | with an update key: policy of the PCRs at sealing, and the key's point |
+//! | 96 | with an update key: policy of PCR 11 at sealing, and the key's point |
 //! | 2 + n | private part (TPM2B_PRIVATE), encrypted and authenticated by the TPM |
 //! | 2 + n | public part (TPM2B_PUBLIC) |
 
@@ -39,7 +39,8 @@ pub struct Conditions<'a> {
     pub selection: u32,
     /// What must be known, too. Nothing when it is empty; else the TPM counts wrong values and locks out.
     pub auth: &'a [u8],
-    /// A key, both coordinates, whose holder may approve of other values.
+    /// A key, both coordinates, whose holder may approve of other values of PCR 11, which must be selected then. The others must have
+    /// the values they have now in any case.
     pub update_key: Option<&'a [u8; KEY_BYTES]>,
 }
 
@@ -61,6 +62,7 @@ pub fn seal(
         update_key,
     } = *conditions;
     let sane = (1..1 << PCRS).contains(&selection)
+        && (update_key.is_none() || selection & policy::APPROVED != 0)
         && auth.len() <= AUTH_BYTES_MAX
         && (1..=DATA_BYTES_MAX).contains(&data.len());
     // One that is all zeros is to a TPM the same as none.
@@ -69,10 +71,16 @@ pub fn seal(
     }
     let mut values = [[0; 32]; PCRS];
     state::read_selected_pcrs(tpm, selection, &mut values)?;
-    let now = policy::pcrs(selection, &values);
+    let booted = policy::pcrs(policy::APPROVED, &values);
     let mut needed = match update_key {
-        Some(point) => policy::either(&now, &policy::approved_by(point)),
-        None => now,
+        Some(point) => {
+            let policy = policy::either(&booted, &policy::approved_by(point));
+            match selection & !policy::APPROVED {
+                0 => policy,
+                others => policy::and_pcrs(&policy, others, &values),
+            }
+        }
+        None => policy::pcrs(selection, &values),
     };
     if !auth.is_empty() {
         needed = policy::with_auth_value(&needed);
@@ -107,7 +115,7 @@ pub fn seal(
     out.u8(flag(!auth.is_empty(), WITH_AUTH) | flag(update_key.is_some(), WITH_UPDATE_KEY));
     out.bytes(&selection.to_le_bytes()[..3]);
     if let Some(point) = update_key {
-        out.bytes(&now);
+        out.bytes(&booted);
         out.bytes(point);
     }
     out.sized(private.rest());
@@ -176,7 +184,7 @@ impl<'a> Blob<'a> {
 }
 
 /// Unseals a blob; returns the length of the data. `approval` is the signature (r, then s) of the update key's holder under
-/// [`policy::approval_digest`] of the present values of the PCRs, where they are not those at sealing.
+/// [`policy::approval_digest`] of the present value of PCR 11, where it is not that at sealing.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -245,12 +253,19 @@ fn meet(
     blob: &Blob<'_>,
     approval: Option<&[u8; 64]>,
 ) -> Result<(), Failure> {
-    session.pcrs(tpm, blob.selection)?;
-    if let Some((at_sealing, point)) = blob.update_key {
-        if let Some(signature) = approval {
-            session.approved(tpm, blob.selection, point, signature)?;
+    match blob.update_key {
+        Some((at_sealing, point)) => {
+            session.pcrs(tpm, policy::APPROVED)?;
+            if let Some(signature) = approval {
+                session.approved(tpm, point, signature)?;
+            }
+            session.either(tpm, at_sealing, &policy::approved_by(point))?;
+            let others = blob.selection & !policy::APPROVED;
+            if others != 0 {
+                session.pcrs(tpm, others)?;
+            }
         }
-        session.either(tpm, at_sealing, &policy::approved_by(point))?;
+        None => session.pcrs(tpm, blob.selection)?,
     }
     if blob.with_auth {
         session.auth_value(tpm)?;

@@ -133,7 +133,7 @@ fn pcrs_that_the_update_key_approves_unseal_and_others_do_not() {
         let signature: p256::ecdsa::Signature = key.sign_prehash(digest).unwrap();
         signature.to_bytes().into()
     };
-    let digest = policy::approval_digest(SELECTION, &device.pcrs().unwrap());
+    let digest = policy::approval_digest(&device.pcrs().unwrap());
     let good = sign(&key, &digest);
     assert_eq!(
         unseal(&mut device, &blob, AUTH, Some(&good)).unwrap(),
@@ -143,7 +143,10 @@ fn pcrs_that_the_update_key_approves_unseal_and_others_do_not() {
     let other = sign(&SigningKey::from_slice(&[8; 32]).unwrap(), &digest);
     let mut altered = good;
     altered[40] ^= 1;
-    let elsewhere = sign(&key, &policy::pcrs(SELECTION, &device.pcrs().unwrap()));
+    let elsewhere = sign(
+        &key,
+        &policy::pcrs(policy::APPROVED, &device.pcrs().unwrap()),
+    );
     for wrong in [other, altered, elsewhere, [0; 64]] {
         assert_eq!(unseal(&mut device, &blob, AUTH, Some(&wrong)), mismatch);
     }
@@ -151,9 +154,26 @@ fn pcrs_that_the_update_key_approves_unseal_and_others_do_not() {
         unseal(&mut device, &blob, b"wrong", Some(&good)),
         Err(Meaning::WrongAuth)
     );
-    // Approved for these values only.
+    // The other PCRs have to have the values at sealing, whatever is approved.
+    let extended = format!("tpm2_pcrextend 7:sha256={}", "5".repeat(64));
+    let before = device.pcrs().unwrap();
+    device.transport.tool(&extended);
+    let after = device.pcrs().unwrap();
+    assert_ne!(before[7], after[7]);
+    assert_eq!(policy::approval_digest(&after), digest);
+    assert_eq!(unseal(&mut device, &blob, AUTH, Some(&good)), mismatch);
+    // Approved for this value only.
+    let mut device = Tpm::new().device();
+    device.extend(11, &[5; 32]).unwrap();
+    let blob = seal(&mut device, &sealed_for);
     device.extend(11, &[6; 32]).unwrap();
     assert_eq!(unseal(&mut device, &blob, AUTH, Some(&good)), mismatch);
+    let booted_is_not_sealed_to = Conditions {
+        selection: 1 << 7,
+        ..sealed_for
+    };
+    let sealed = device.seal(&booted_is_not_sealed_to, SECRET, &mut [0; BLOB_BYTES_MAX]);
+    assert_eq!(with_meaning(sealed), Meaning::Malformed);
 }
 
 #[test]

@@ -399,6 +399,22 @@ impl interface::Init for Init {
         let child = child.map_err(|_| Refusal::NoSuchProcess)?;
         Ok(child.process.watch(&notification, bits)?)
     }
+
+    fn service_end(
+        &mut self,
+        caller: Caller,
+        service: Name,
+        notification: Handle,
+        bits: u64,
+    ) -> Result<(), Refusal> {
+        let notification = Notification::from_handle(notification);
+        let known = services::find(service.as_str()).ok_or(Refusal::NoSuchService)?;
+        self.check(caller, known.need)?;
+        let serves = |child: &&mut Child| child.policy.serves == Some(known.server);
+        let server = self.children.iter_mut().find(serves);
+        let server = server.ok_or(Refusal::NoSuchProcess)?;
+        Ok(server.process.watch(&notification, bits)?)
+    }
 }
 
 impl Init {

@@ -120,7 +120,7 @@ impl Objects {
         });
     }
 
-    /// The home of a client.
+    /// The home of a client; none after [`Self::close_all`].
     ///
     /// # Errors
     /// [`Refusal::Gone`] when there is no such client.
@@ -138,6 +138,15 @@ impl Objects {
         }
         if let Some(client) = self.clients.get_mut(client) {
             *client = None;
+        }
+    }
+
+    /// All files are gone: every badge is refused from now on. Clients have no home until they are given one again.
+    pub fn close_all(&mut self) {
+        self.objects = [const { None }; OBJECTS];
+        self.offers = [const { None }; OFFERS];
+        for client in self.clients.iter_mut().flatten() {
+            (client.root, client.open) = (Node::NONE, 0);
         }
     }
 

@@ -96,6 +96,16 @@ impl<S: Supply> Pages<S> {
         self.used -= 1;
     }
 
+    /// Zeroes every page that was ever given out, and takes all of them back.
+    pub fn erase(&mut self) {
+        for page in 1..self.fresh {
+            self.page_mut(page).fill(0);
+        }
+        self.fresh = 1;
+        self.free = 0;
+        self.used = 0;
+    }
+
     fn grow(&mut self) -> Result<(), Refusal> {
         let slot = self.pieces.iter_mut().find(|piece| piece.is_none());
         let slot = slot.ok_or(Refusal::OutOfStorage)?;

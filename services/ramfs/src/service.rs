@@ -8,13 +8,16 @@ use nonos_proto::files::{
 use nonos_proto::{CallError, Caller, Lease, Passable, Refusal};
 use nonos_rt::mapping::Private;
 use nonos_rt::object::{Endpoint, Notification};
+use nonos_rt::scrub::scrub;
 use nonos_rt::service::{Server, read_lent, write_lent};
-use nonos_rt::{parent, random};
+use nonos_rt::{log, parent, random};
 use ramfs::blocks::{BLOCK_BYTES, wipe};
 use ramfs::node::{Kind, Node};
-use ramfs::objects::{OBJECTS, Objects, index_of};
+use ramfs::objects::{CLIENTS, OBJECTS, Objects, index_of};
 use ramfs::pages::Supply;
 use ramfs::volume::Volume;
+
+use crate::root::Root;
 
 /// Bytes of names that are gathered before they go to the client.
 const GATHERED: usize = 2048;
@@ -53,17 +56,58 @@ pub struct Service {
     /// A bit for the end of each client.
     signals: Notification,
     watchers: [Option<(Notification, u64)>; OBJECTS],
+    root: Root,
 }
 
+/// The stack that is used at most.
+const DEEPEST_BYTES: usize = 64 << 10;
+
 impl Service {
-    /// No clients yet.
-    pub fn new(volume: Volume<Memory>, issuer: Endpoint, signals: Notification) -> Self {
+    /// No clients yet, and locked.
+    pub fn new(
+        volume: Volume<Memory>,
+        issuer: Endpoint,
+        signals: Notification,
+        root: Root,
+    ) -> Self {
         Self {
             volume,
+            root,
             objects: Objects::new(),
             issuer,
             signals,
             watchers: [const { None }; OBJECTS],
+        }
+    }
+
+    /// Unlocks with the vault's key, or locks while the vault is locked. When the key is another one, the vault was wiped, and so is
+    /// everything here.
+    pub fn follow_vault(&mut self) {
+        match self.root.key(&self.signals) {
+            Ok(key) => {
+                if self.volume.unlock(&key).is_err() {
+                    log!("the vault has another root: all files are gone");
+                    self.erase();
+                    // There is no key that would not be the first.
+                    let _ = self.volume.unlock(&key);
+                }
+            }
+            Err(error) => {
+                self.volume.lock();
+                log!("locked: {error}");
+            }
+        }
+        scrub::<DEEPEST_BYTES>();
+    }
+
+    /// Forgets all files, and tells those who watch some.
+    fn erase(&mut self) {
+        self.volume.erase();
+        self.objects.close_all();
+        for watcher in &mut self.watchers {
+            if let Some((notification, bits)) = watcher.take() {
+                let _ = notification.signal(bits);
+            }
         }
     }
 
@@ -72,17 +116,22 @@ impl Service {
         if index_of(caller.badge).is_some() {
             return Err(Refusal::UnknownOperation);
         }
-        if let Some(client) = self.objects.client(caller.badge) {
+        let known = self.objects.client(caller.badge);
+        if let Some(client) = known
+            && self.objects.root(client)? != Node::NONE
+        {
             return Ok(client);
         }
-        let place = self.objects.free_client()?;
+        let place = known.map_or_else(|| self.objects.free_client(), Ok)?;
         let process = caller.badge & !BADGE_DOCUMENTS;
         let who = parent::client(process).map_err(refusal)?;
         let root = match caller.badge == process {
             true => self.volume.home(who.module, who.storage_pages)?,
             false => self.volume.home(documents()?, DOCUMENTS_PAGES)?,
         };
-        parent::client_end(process, &self.signals, 1 << place).map_err(refusal)?;
+        if known.is_none() {
+            parent::client_end(process, &self.signals, 1 << place).map_err(refusal)?;
+        }
         self.objects.add_client(place, caller.badge, root);
         Ok(place)
     }
@@ -347,9 +396,12 @@ impl Server for Service {
         interface::dispatch(self, caller, request)
     }
 
-    /// Clients ended.
+    /// The vault changed, or clients ended.
     fn signal(&mut self, bits: u64) {
-        for client in 0..u64::BITS as usize {
+        if self.root.is_changed(bits) {
+            self.follow_vault();
+        }
+        for client in 0..CLIENTS {
             if bits >> client & 1 != 0 {
                 for index in self.objects.of_client(client) {
                     self.watchers[index] = None;

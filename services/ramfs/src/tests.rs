@@ -249,6 +249,43 @@ fn locked_everything_is_refused_and_no_key_is_there() {
 }
 
 #[test]
+fn what_is_erased_is_gone_and_the_next_files_have_other_keys() {
+    let (mut volume, home) = volume(4, 100);
+    let file = volume.create(home, b"file", Kind::File).unwrap();
+    write(&mut volume, file, 0, &[7; 9000]).unwrap();
+    let mut objects = Objects::new();
+    objects.add_client(0, 5, home);
+    let badge = objects.add(&mut volume, 0, file, rights::ALL).unwrap();
+    let offered = objects.add(&mut volume, 0, home, rights::ALL).unwrap();
+    let offer = objects.offer(&mut volume, offered, b"file").unwrap();
+    let (wrapped, id) = (volume.pages.wrapped(file), volume.id(file));
+    assert!(is_in_memory(&volume, &wrapped[..16]));
+    volume.erase();
+    objects.close_all();
+
+    assert!(!is_in_memory(&volume, &wrapped[..16]));
+    assert_eq!(volume.keys.in_clear(), 0);
+    assert_eq!(volume.check(file, id), Err(Refusal::Gone));
+    assert_eq!(volume.home(app("app"), 100), Err(Refusal::Locked));
+    assert_eq!(objects.get(&volume, badge).err(), Some(Refusal::Gone));
+    // Any key unlocks, as the first time; under the one before there is nothing either.
+    volume.unlock(&root_key(1)).unwrap();
+    let home = volume.home(app("app"), 100).unwrap();
+    assert_eq!(volume.find(home, b"file"), Ok(None));
+    assert_eq!(volume.usage(home).pages, 0);
+    let file = volume.create(home, b"file", Kind::File).unwrap();
+    assert!(volume.id(file) > id, "no number comes twice");
+    assert_eq!(objects.get(&volume, badge).err(), Some(Refusal::Gone));
+    assert_eq!(objects.root(0), Ok(Node::NONE));
+    objects.add_client(0, 5, home);
+    let directory = objects.add(&mut volume, 0, home, rights::ALL).unwrap();
+    let taken = objects.accept(&mut volume, directory, b"taken", offer);
+    assert_eq!(taken, Err(Refusal::Gone));
+    write(&mut volume, file, 0, b"text").unwrap();
+    assert_eq!(read(&mut volume, file, 0, 9).unwrap(), b"text");
+}
+
+#[test]
 fn a_change_of_any_byte_that_is_stored_is_an_error_and_never_data() {
     let (mut volume, home) = volume(4, 100);
     let file = volume.create(home, b"file", Kind::File).unwrap();

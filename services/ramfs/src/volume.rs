@@ -101,6 +101,19 @@ impl<S: Supply> Volume<S> {
         self.keys.lock();
     }
 
+    /// Forgets everything, and has another salt: what was there cannot be read under any key. Locked afterwards.
+    pub fn erase(&mut self) {
+        self.pages.erase();
+        let mut salt = [0; 32];
+        self.pages.supply.random(&mut salt);
+        self.keys = Keys::new(salt);
+        self.free_node = Node::NONE;
+        self.homes = [const { None }; HOMES];
+        self.lists = [0; LIST_PAGES];
+        self.list_count = 0;
+        self.listed = 0;
+    }
+
     /// The node, when it still is the one with this number.
     ///
     /// # Errors

@@ -20,8 +20,14 @@
 //! | 84–115 | the root, encrypted with AES-256-GCM; bytes 0 to 23 are the associated data |
 //! | 116–117 | length of what the TPM sealed, little endian |
 //! | 118–725 | that, then zeros |
+//! | 726–735 | zero |
+//! | 736–767 | SHA-256 of all with zeros here: whether it was written whole |
+//! | 768–831 | the update key's approval of another system; zeros when there is none |
+
+use core::ops::Range;
 
 use nonos_crypto::aead::{Aes256Gcm, NONCE_BYTES, Sealed};
+use nonos_crypto::hash::sha256;
 use nonos_crypto::kdf::HkdfSha256;
 use nonos_crypto::secret::equal;
 use nonos_crypto::{CryptoRng, Secret};
@@ -29,7 +35,7 @@ use nonos_proto::Refusal;
 use zeroize::Zeroize;
 
 use crate::hierarchy::{Root, labelled};
-use crate::seal::{KEPT_BYTES, OBJECT_BYTES, Object, Seal};
+use crate::seal::{Approval, KEPT_BYTES, OBJECT_BYTES, Object, Seal};
 
 /// Bytes of a salt.
 pub const SALT_BYTES: usize = 16;
@@ -39,6 +45,18 @@ const TPM: u8 = 2;
 
 const MAGIC: &[u8; 4] = b"NVR1";
 const BOUND_BYTES: usize = 24;
+/// Where the hash is that says whether a record was written whole.
+pub const CHECKED: Range<usize> = 736..768;
+const APPROVAL_AT: usize = 768;
+const NO_APPROVAL: Approval = [0; size_of::<Approval>()];
+const _: () = assert!(APPROVAL_AT + size_of::<Approval>() == KEPT_BYTES);
+
+/// What stands at [`CHECKED`] of a record. Not against attackers: that is the seal of the root.
+fn check(bytes: &[u8; KEPT_BYTES]) -> [u8; 32] {
+    let mut bytes = *bytes;
+    bytes[CHECKED].fill(0);
+    sha256(&bytes)
+}
 
 /// What follows from a passphrase at high cost, and what is made of it.
 pub struct Stretched(HkdfSha256);
@@ -76,6 +94,7 @@ pub struct Record {
     sealed: Sealed,
     root: [u8; 32],
     object: Object,
+    approval: Approval,
 }
 
 impl Record {
@@ -100,6 +119,7 @@ impl Record {
             },
             root: [0; 32],
             object: Object::NONE,
+            approval: NO_APPROVAL,
         };
         let mut tpm_secret = None;
         if passphrase.is_some() {
@@ -130,18 +150,22 @@ impl Record {
         }
     }
 
-    /// The root.
+    /// The root, with the approval of the system that runs when one is given.
     ///
     /// # Errors
     /// [`Refusal::WrongPassphrase`]; those of [`Seal::unseal`].
     pub fn open(
         &self,
         passphrase: Option<&Stretched>,
+        approval: Option<&Approval>,
         tpm: &mut impl Seal,
     ) -> Result<Root, Refusal> {
         let tpm_secret = match self.sealed_to & TPM {
             0 => None,
-            _ => Some(tpm.unseal(&self.object, passphrase.map(Stretched::auth).as_ref())?),
+            _ => {
+                let auth = passphrase.map(Stretched::auth);
+                Some(tpm.unseal(&self.object, auth.as_ref(), approval)?)
+            }
         };
         let cipher = Aes256Gcm::for_protocol(self.key(tpm_secret, passphrase), [0; NONCE_BYTES]);
         let mut result = Ok(());
@@ -201,6 +225,21 @@ impl Record {
         random.fill_bytes(&mut self.duress);
     }
 
+    /// Has the duress passphrase of another record with the same salt.
+    pub fn set_duress_of(&mut self, other: &Self) {
+        self.duress = other.duress;
+    }
+
+    /// The update key's approval of another system.
+    pub fn approval(&self) -> Option<&Approval> {
+        (self.approval != NO_APPROVAL).then_some(&self.approval)
+    }
+
+    /// Another system may open it.
+    pub fn approve(&mut self, approval: &Approval) {
+        self.approval = *approval;
+    }
+
     /// Whether it is the passphrase that destroys everything.
     pub fn is_duress(&self, passphrase: &Stretched) -> bool {
         equal(passphrase.duress().expose(), &self.duress)
@@ -217,6 +256,9 @@ impl Record {
         bytes[84..116].copy_from_slice(&self.root);
         bytes[116..118].copy_from_slice(&(object.len() as u16).to_le_bytes());
         bytes[118..118 + object.len()].copy_from_slice(object);
+        bytes[APPROVAL_AT..].copy_from_slice(&self.approval);
+        let check = check(&bytes);
+        bytes[CHECKED].copy_from_slice(&check);
         bytes
     }
 
@@ -236,6 +278,7 @@ impl Record {
             },
             root: *bytes[84..].first_chunk()?,
             object: Object::new(bytes.get(118..118 + length)?).ok()?,
+            approval: *bytes[APPROVAL_AT..].first_chunk()?,
         };
         let known = record.sealed_to & !(PASSPHRASE | TPM) == 0 && record.sealed_to != 0;
         (known && record.to_bytes() == *bytes).then_some(record)

@@ -1,8 +1,8 @@
 //! The vault: keys that other programs use and do not see. See `nonos_proto::vault`.
 //!
 //! `main` serves on a thread of its own, because signatures of ML-DSA take more stack than a program has. [`service`] moves
-//! messages in and out and makes the handles; what is decided is in the library. [`world`] is randomness, time and memory, and wipes the
-//! stack.
+//! messages in and out and makes the handles; what is decided is in the library. [`tpm`] is the machine's TPM, [`world`] is randomness, time
+//! and memory, and wipes the stack.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -10,17 +10,18 @@
 mod buffer;
 mod handles;
 mod service;
+mod tpm;
 mod world;
 
 use nonos_proto::CallError;
 use nonos_rt::abi::Error;
 use nonos_rt::object::Notification;
 use nonos_rt::{log, parent, syscall, thread};
-use vault::seal::Absent;
 use vault::vault::{Started, Vault};
 
 use crate::handles::Handles;
 use crate::service::Service;
+use crate::tpm::Tpm;
 use crate::world::System;
 
 nonos_rt::entry!(main);
@@ -70,9 +71,9 @@ fn run() -> Result<Error, CallError> {
 /// Makes the service in its place, with its root. In a function of its own, because making it leaves copies of the root behind in this
 /// function's part of the stack, which is overwritten afterwards.
 #[inline(never)]
-fn open(service: &mut Option<Service<Absent>>, handles: Handles, signals: Notification) {
+fn open(service: &mut Option<Service<Tpm>>, handles: Handles, signals: Notification) {
     let mut system = System::new();
-    let (vault, started) = Vault::start(Absent, &mut system);
+    let (vault, started) = Vault::start(Tpm::find(), &mut system);
     log!("{}", said(started));
     *service = Some(Service::new(vault, system, handles, signals));
 }

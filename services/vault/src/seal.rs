@@ -2,11 +2,15 @@
 
 use nonos_crypto::Secret;
 use nonos_proto::Refusal;
+use nonos_proto::vault::APPROVAL_BYTES;
 
 /// Most bytes of what a TPM makes of a secret.
 pub const OBJECT_BYTES: usize = 608;
 /// Bytes that the TPM keeps for the vault over restarts.
-pub const KEPT_BYTES: usize = 768;
+pub const KEPT_BYTES: usize = 832;
+
+/// That the holder of the update key approves of a system: a signature, checked by the TPM. Not secret.
+pub type Approval = [u8; APPROVAL_BYTES];
 
 /// A secret, sealed by a TPM. Nothing in it is secret.
 #[derive(Clone, Copy)]
@@ -43,8 +47,8 @@ impl Object {
     }
 }
 
-/// A TPM. Sealed is to the boot chain as it is now (PCRs 7 and 11), and to the value that authorises it when one is given: wrong
-/// ones are counted by the TPM, which bars further tries for a time.
+/// A TPM. Sealed is to the boot chain as it is now: PCR 7, and PCR 11 or what the holder of the update key approves in its place. And to
+/// the value that authorises it when one is given: wrong ones are counted by the TPM, which bars further tries for a time.
 pub trait Seal {
     /// Whether there is one.
     fn present(&self) -> bool;
@@ -58,10 +62,14 @@ pub trait Seal {
     /// The secret.
     ///
     /// # Errors
-    /// [`Refusal::PolicyMismatch`] when another boot chain runs, [`Refusal::WrongPassphrase`] when another value authorises it,
-    /// [`Refusal::LockedOut`] after too many of those, [`Refusal::NoSuchDevice`], [`Refusal::DeviceFailed`].
-    fn unseal(&mut self, object: &Object, auth: Option<&Secret<32>>)
-    -> Result<Secret<32>, Refusal>;
+    /// [`Refusal::PolicyMismatch`] when another boot chain runs, and the approval is not of it, [`Refusal::WrongPassphrase`] when another
+    /// value authorises it, [`Refusal::LockedOut`] after too many of those, [`Refusal::NoSuchDevice`], [`Refusal::DeviceFailed`].
+    fn unseal(
+        &mut self,
+        object: &Object,
+        auth: Option<&Secret<32>>,
+        approval: Option<&Approval>,
+    ) -> Result<Secret<32>, Refusal>;
 
     /// What was kept last; `None` when nothing ever was.
     ///
@@ -88,7 +96,12 @@ impl Seal for Absent {
         Err(Refusal::NoSuchDevice)
     }
 
-    fn unseal(&mut self, _: &Object, _: Option<&Secret<32>>) -> Result<Secret<32>, Refusal> {
+    fn unseal(
+        &mut self,
+        _: &Object,
+        _: Option<&Secret<32>>,
+        _: Option<&Approval>,
+    ) -> Result<Secret<32>, Refusal> {
         Err(Refusal::NoSuchDevice)
     }
 

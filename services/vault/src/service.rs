@@ -218,6 +218,15 @@ impl<S: Seal> interface::Vault for Service<S> {
         self.vault.event(&self.system, caller, sequence)
     }
 
+    fn approve(&mut self, caller: Caller, approval: Lease) -> Result<(), Refusal> {
+        let caller = self.caller(caller)?;
+        let approval = &*self.first.read(approval)?;
+        let approval = approval.try_into().map_err(|_| Refusal::Malformed)?;
+        self.vault.approve(&mut self.system, caller, approval)?;
+        log!("another system was approved");
+        Ok(())
+    }
+
     fn create(
         &mut self,
         caller: Caller,

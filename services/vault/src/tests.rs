@@ -12,7 +12,8 @@ use rand_core::{TryCryptoRng, TryRng};
 use crate::World;
 use crate::badge::{Badge, KeyBadge};
 use crate::key::SIGNATURE_BYTES;
-use crate::seal::{Absent, KEPT_BYTES, Object, Seal};
+use crate::lock::CHECKED;
+use crate::seal::{Absent, Approval, KEPT_BYTES, Object, Seal};
 use crate::vault::{Caller, Started, Vault};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -107,6 +108,13 @@ impl FakeTpm {
     }
 }
 
+/// The update key's approval of a boot chain.
+fn approval_of(boot_chain: u64) -> Approval {
+    let mut approval = [9; 64];
+    approval[..8].copy_from_slice(&boot_chain.to_le_bytes());
+    approval
+}
+
 impl Seal for &mut FakeTpm {
     fn present(&self) -> bool {
         true
@@ -129,12 +137,13 @@ impl Seal for &mut FakeTpm {
         &mut self,
         object: &Object,
         auth: Option<&Secret<32>>,
+        approval: Option<&Approval>,
     ) -> Result<Secret<32>, Refusal> {
         self.works()?;
         let number = object.as_slice().try_into().map_or(0, u64::from_le_bytes);
         let sealed = self.sealed.get((number as usize).wrapping_sub(1));
         let (boot_chain, right, mut secret) = *sealed.ok_or(Refusal::DeviceFailed)?;
-        if boot_chain != self.boot_chain {
+        if boot_chain != self.boot_chain && approval != Some(&approval_of(self.boot_chain)) {
             return Err(Refusal::PolicyMismatch);
         }
         if self.wrong >= 3 {
@@ -1111,6 +1120,108 @@ fn a_kept_root_is_there_after_a_restart_under_the_same_boot_chain_only() {
     assert_eq!(started, Started::New);
 }
 
+/// Before the other system is booted, or after.
+#[test]
+fn an_approved_update_opens_the_root_and_takes_the_place_of_the_system_before() {
+    for passphrase in [&b""[..], b"secret"] {
+        for before in [false, true] {
+            let mut tpm = FakeTpm::default();
+            let key = kept(&mut tpm, passphrase);
+            let open = |vault: &mut Vault<&mut FakeTpm>, world: &mut Fake| {
+                if !passphrase.is_empty() {
+                    vault.unlock(world, user(), passphrase).unwrap();
+                }
+                let found = vault.module_key(world, module("app"));
+                assert!(found.ok().unwrap().equals(&key));
+            };
+            let (mut vault, mut world, _) = again(&mut tpm);
+            open(&mut vault, &mut world);
+            if !passphrase.is_empty() {
+                vault.set_duress(&mut world, user(), b"duress").unwrap();
+            }
+            let approve = |vault: &mut Vault<&mut FakeTpm>, world: &mut Fake| {
+                let others = vault.approve(world, module("app"), &approval_of(1));
+                assert_eq!(others, Err(Refusal::NotGranted));
+                vault.approve(world, user(), &approval_of(1)).unwrap();
+            };
+            if before {
+                approve(&mut vault, &mut world);
+            }
+            drop(vault);
+
+            tpm.boot_chain = 1;
+            let (mut vault, mut world, started) = again(&mut tpm);
+            if !before {
+                assert_eq!(started, Started::Locked);
+                approve(&mut vault, &mut world);
+            } else if passphrase.is_empty() {
+                assert_eq!(started, Started::Opened);
+            }
+            open(&mut vault, &mut world);
+            assert_eq!(flags(&vault) & status::OTHER_BOOT_CHAIN, 0);
+            drop(vault);
+            // From now on without approval, and the one before not at all.
+            assert_eq!(tpm.sealed.last().unwrap().0, 1);
+            let (mut vault, mut world, _) = again(&mut tpm);
+            open(&mut vault, &mut world);
+            drop(vault);
+            tpm.boot_chain = 0;
+            let (mut vault, mut world, _) = again(&mut tpm);
+            let outcome = vault.unlock(&mut world, user(), passphrase);
+            assert_eq!(outcome, Err(Refusal::PolicyMismatch));
+            if !passphrase.is_empty() {
+                // What destroys everything still does.
+                vault.unlock(&mut world, user(), b"duress").unwrap();
+                let found = vault.module_key(&world, module("app"));
+                assert!(!found.ok().unwrap().equals(&key));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_approval_of_another_system_opens_nothing_and_one_that_cannot_be_kept_is_refused() {
+    let mut tpm = FakeTpm::default();
+    kept(&mut tpm, b"");
+    tpm.boot_chain = 2;
+    let (mut vault, mut world, _) = again(&mut tpm);
+    let outcome = vault.approve(&mut world, user(), &approval_of(1));
+    assert_eq!(outcome, Err(Refusal::PolicyMismatch));
+    assert_ne!(flags(&vault) & status::LOCKED, 0);
+    // The system that sealed is as good as before.
+    drop(vault);
+    tpm.boot_chain = 0;
+    let (mut vault, mut world, started) = again(&mut tpm);
+    assert_eq!(started, Started::Opened);
+    vault.set_passphrase(&mut world, user(), b"secret").unwrap();
+    vault.keep(&mut world, user(), 0).unwrap();
+    let outcome = vault.approve(&mut world, user(), &approval_of(1));
+    assert_eq!(outcome, Err(Refusal::NotStored));
+    // An approval outlives another passphrase.
+    vault.keep(&mut world, user(), 1).unwrap();
+    vault.approve(&mut world, user(), &approval_of(1)).unwrap();
+    vault.set_passphrase(&mut world, user(), b"other").unwrap();
+    drop(vault);
+    tpm.boot_chain = 1;
+    let (mut vault, mut world, _) = again(&mut tpm);
+    vault.unlock(&mut world, user(), b"other").unwrap();
+}
+
+/// When the TPM does not seal to the system that was approved, nothing is lost: the approval is good once more.
+#[test]
+fn an_update_that_the_tpm_does_not_seal_to_opens_again() {
+    let mut tpm = FakeTpm::default();
+    kept(&mut tpm, b"");
+    let (mut vault, mut world, _) = again(&mut tpm);
+    vault.approve(&mut world, user(), &approval_of(1)).unwrap();
+    drop(vault);
+    (tpm.boot_chain, tpm.full) = (1, true);
+    for _ in 0..2 {
+        let (_, _, started) = again(&mut tpm);
+        assert_eq!(started, Started::Opened);
+    }
+}
+
 #[test]
 fn with_a_passphrase_both_are_needed_and_the_tpm_counts_wrong_ones() {
     let mut tpm = FakeTpm::default();
@@ -1167,7 +1278,12 @@ fn a_tpm_that_gives_its_secret_to_everyone_does_not_give_the_root() {
         fn seal(&mut self, _: &Secret<32>, _: Option<&Secret<32>>) -> Result<Object, Refusal> {
             Err(Refusal::DeviceFailed)
         }
-        fn unseal(&mut self, _: &Object, _: Option<&Secret<32>>) -> Result<Secret<32>, Refusal> {
+        fn unseal(
+            &mut self,
+            _: &Object,
+            _: Option<&Secret<32>>,
+            _: Option<&Approval>,
+        ) -> Result<Secret<32>, Refusal> {
             let mut secret = self.0.sealed[0].2;
             Ok(Secret::taken_from(&mut secret))
         }
@@ -1224,6 +1340,15 @@ fn duress_replaces_what_the_tpm_keeps_and_destroys_also_when_the_tpm_fails() {
     }
 }
 
+/// The same with the hash that fits.
+fn resealed(changed: &[u8; KEPT_BYTES]) -> [u8; KEPT_BYTES] {
+    let mut record = *changed;
+    record[CHECKED].fill(0);
+    let check = hash::sha256(&record);
+    record[CHECKED].copy_from_slice(&check);
+    record
+}
+
 #[test]
 fn what_the_tpm_keeps_is_nothing_to_trust() {
     let mut tpm = FakeTpm::default();
@@ -1233,16 +1358,22 @@ fn what_the_tpm_keeps_is_nothing_to_trust() {
         let mut changed = good;
         changed[byte] ^= 0x40;
         tpm.kept = Some(changed);
-        let (mut vault, world, started) = again(&mut tpm);
-        if (24..56).contains(&byte) {
-            assert_eq!(started, Started::Opened, "the duress tag opens nothing");
-        } else if byte < 8 {
-            assert_eq!(started, Started::Unreadable, "{byte}");
-        } else if started == Started::Locked {
-            let key = vault.module_key(&world, module("app"));
-            assert_eq!(key.err(), Some(Refusal::Locked), "{byte}");
-        } else {
-            assert_eq!(started, Started::Unreadable, "{byte}");
+        let (_, _, started) = again(&mut tpm);
+        assert_eq!(started, Started::Unreadable, "{byte}");
+        // Nor with the hash that fits.
+        let record = resealed(&changed);
+        if record != good {
+            tpm.kept = Some(record);
+            let (mut vault, world, started) = again(&mut tpm);
+            if (24..56).contains(&byte) || byte >= 768 {
+                let free = "the duress tag and the approval open nothing";
+                assert_eq!(started, Started::Opened, "{free}");
+            } else if started == Started::Locked {
+                let key = vault.module_key(&world, module("app"));
+                assert_eq!(key.err(), Some(Refusal::Locked), "{byte}");
+            } else {
+                assert_eq!(started, Started::Unreadable, "{byte}");
+            }
         }
     }
     tpm.kept = Some(good);

@@ -16,7 +16,7 @@ use crate::hierarchy::Root;
 use crate::journal::Journal;
 use crate::key::{Key, Kind};
 use crate::lock::{Record, SALT_BYTES, Stretched};
-use crate::seal::{Absent, KEPT_BYTES, Seal};
+use crate::seal::{Absent, Approval, KEPT_BYTES, Seal};
 use crate::store::{Entry, Store};
 
 /// Nanoseconds in a second.
@@ -103,8 +103,9 @@ impl<S: Seal> Vault<S> {
             Ok(Some(kept)) if kept != [0; KEPT_BYTES] => match Record::from_bytes(&kept) {
                 Some(record) => {
                     vault.kept = true;
-                    let opened = !record.has_passphrase() && vault.try_open(&record, None).is_ok();
                     vault.record = Some(record);
+                    let opened =
+                        !record.has_passphrase() && vault.try_open(world, &record, None).is_ok();
                     if opened {
                         Started::Opened
                     } else {
@@ -249,7 +250,7 @@ impl<S: Seal> Vault<S> {
     ) -> Result<(), Refusal> {
         if !record.has_passphrase() {
             return match passphrase {
-                [] => self.try_open(record, None),
+                [] => self.try_open(world, record, None),
                 _ => Err(Refusal::NoPassphrase),
             };
         }
@@ -260,18 +261,48 @@ impl<S: Seal> Vault<S> {
         if record.is_duress(&stretched) {
             return self.destroy_under_duress(world, &stretched, *record.salt());
         }
-        let result = self.try_open(record, Some(&stretched));
+        let result = self.try_open(world, record, Some(&stretched));
         if result == Err(Refusal::WrongPassphrase) {
             self.delay.count(world.now_ns(), bars);
         }
         result
     }
 
-    fn try_open(&mut self, record: &Record, passphrase: Option<&Stretched>) -> Result<(), Refusal> {
-        let opened = record.open(passphrase, &mut self.tpm);
+    fn try_open(
+        &mut self,
+        world: &mut impl World,
+        record: &Record,
+        passphrase: Option<&Stretched>,
+    ) -> Result<(), Refusal> {
+        let mut opened = record.open(passphrase, None, &mut self.tpm);
+        let mut approved = false;
+        if opened.as_ref().err() == Some(&Refusal::PolicyMismatch)
+            && let Some(approval) = record.approval()
+        {
+            opened = record.open(passphrase, Some(approval), &mut self.tpm);
+            approved = opened.is_ok();
+        }
         self.other_boot_chain = matches!(opened, Err(Refusal::PolicyMismatch));
         self.root = Some(opened?);
         self.check = passphrase.map(Stretched::check);
+        if approved {
+            // When the TPM does not do it, the approval stays for the next start.
+            let _ = self.seal_to_this_system(world, record, passphrase);
+        }
+        Ok(())
+    }
+
+    /// After an update: the system before opens it no more, but with an approval of its own.
+    fn seal_to_this_system(
+        &mut self,
+        world: &mut impl World,
+        before: &Record,
+        passphrase: Option<&Stretched>,
+    ) -> Result<(), Refusal> {
+        let mut record = self.sealed(world, passphrase, *before.salt())?;
+        record.set_duress_of(before);
+        self.tpm.store(&record.to_bytes())?;
+        self.record = Some(record);
         Ok(())
     }
 
@@ -395,7 +426,10 @@ impl<S: Seal> Vault<S> {
         passphrase: Option<&Stretched>,
         salt: [u8; SALT_BYTES],
     ) -> Result<(), Refusal> {
-        let record = self.sealed(world, passphrase, salt)?;
+        let mut record = self.sealed(world, passphrase, salt)?;
+        if let Some(approval) = self.record.as_ref().and_then(Record::approval) {
+            record.approve(approval);
+        }
         if self.kept {
             self.tpm.store(&record.to_bytes())?;
         }
@@ -474,6 +508,33 @@ impl<S: Seal> Vault<S> {
             }
         });
         self.recorded(world, caller, true, result)
+    }
+
+    /// `approve`
+    pub fn approve(
+        &mut self,
+        world: &mut impl World,
+        caller: Caller,
+        approval: &Approval,
+    ) -> Result<(), Refusal> {
+        let user = caller.badge.user();
+        let result = user.and_then(|()| self.approve_with(world, approval));
+        self.recorded(world, caller, true, result)
+    }
+
+    fn approve_with(&mut self, world: &mut impl World, approval: &Approval) -> Result<(), Refusal> {
+        let mut record = self
+            .record
+            .filter(|_| self.kept)
+            .ok_or(Refusal::NotStored)?;
+        record.approve(approval);
+        self.tpm.store(&record.to_bytes())?;
+        self.record = Some(record);
+        if self.root.is_none() && !record.has_passphrase() {
+            self.try_open(world, &record, None)?;
+            self.changes.state = true;
+        }
+        Ok(())
     }
 
     /// `event`

@@ -1,7 +1,5 @@
 //! Randomness, time and memory of this system.
 
-use core::hint::black_box;
-
 use nonos_crypto::passphrase::{Block, Cost, derive_key};
 use nonos_crypto::{CryptoRng, Secret};
 use nonos_proto::Refusal;
@@ -51,8 +49,7 @@ impl World for System {
     }
 }
 
-/// Overwrites what functions that returned left on the stack: copies that moving a secret leaves behind.
-#[inline(never)]
+/// Overwrites what functions that returned left on the stack.
 pub fn scrub() {
-    black_box(&mut [0_u8; DEEPEST_BYTES]);
+    nonos_rt::scrub::scrub::<DEEPEST_BYTES>();
 }

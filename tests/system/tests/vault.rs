@@ -4,13 +4,19 @@
 use nonos_crypto::Secret;
 use nonos_crypto::aead::{Aes256Gcm, Sealed};
 use nonos_crypto::kdf::HkdfSha256;
+use nonos_image::Hex;
 use std::collections::HashSet;
+use std::fs;
 use system_tests::attack;
 use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::paging::{Mapping, UPPER_HALF};
 use system_tests::saved;
+use system_tests::scratch::Scratch;
 use system_tests::shell::{bytes, row};
+use xtask::keys::Keys;
+use xtask::qemu::{FIRMWARE_VARS, MachineConfig};
+use xtask::{update, vars};
 
 const PASSPHRASE: &str = "Waldmeister-Pfefferminz-77";
 const DURESS: &str = "Himbeere-Sauerampfer-12";
@@ -158,6 +164,11 @@ fn holds(memory: &[u8], bytes: &[u8]) -> bool {
     memory.windows(bytes.len()).any(|window| window == bytes)
 }
 
+fn looks_random(window: &[u8]) -> bool {
+    let different: HashSet<&u8> = window.iter().collect();
+    different.len() > 16
+}
+
 /// What a stopped machine has in memory, and where the vault's is.
 struct Seen {
     dump: Vec<u8>,
@@ -172,21 +183,43 @@ impl Seen {
         machine.stop_at_level(0);
         let dump = machine.dump_memory();
         let spaces = machine.address_spaces(&dump);
-        let is_vault = |space: &Vec<Mapping>| {
-            let code = space.iter().filter(|page| page.user && !page.writable);
-            frames(code).any(|at| holds(frame(&dump, at), b"nonos.vault.wrap.v1"))
-        };
-        let found: Vec<usize> = (0..spaces.len())
-            .filter(|&index| is_vault(&spaces[index]))
-            .collect();
-        machine.check_equal(found.len(), 1, "address spaces of the vault");
-        let vault = found[0];
         machine.go_on();
-        Self {
+        let mut seen = Self {
             dump,
             spaces,
-            vault,
-        }
+            vault: 0,
+        };
+        seen.vault = seen.space_with(b"nonos.vault.wrap.v1");
+        seen
+    }
+
+    /// The one address space whose program has this label.
+    fn space_with(&self, label: &[u8]) -> usize {
+        let has_it = |space: &Vec<Mapping>| {
+            let code = space.iter().filter(|page| page.user && !page.writable);
+            frames(code).any(|at| holds(frame(&self.dump, at), label))
+        };
+        let all = 0..self.spaces.len();
+        let found: Vec<usize> = all.filter(|&index| has_it(&self.spaces[index])).collect();
+        assert_eq!(found.len(), 1, "address spaces with the label");
+        found[0]
+    }
+
+    /// The key that wraps those of files, wherever in the memory of `ramfs` it is: it follows from the vault's key and a salt that is there,
+    /// too.
+    fn wrapping_key_of_files(&self, key: &Secret<32>) -> Option<[u8; 32]> {
+        const LABEL: &[u8] = b"nonos ramfs wrap";
+        let space = &self.spaces[self.space_with(LABEL)];
+        let pages = space.iter().filter(|page| page.user && page.writable);
+        let memory: Vec<&[u8]> = frames(pages).map(|at| frame(&self.dump, at)).collect();
+        let windows = memory.iter().flat_map(|frame| frame.windows(32));
+        let random: HashSet<&[u8]> = windows.filter(|window| looks_random(window)).collect();
+        random.iter().find_map(|salt| {
+            let derived = blake3::keyed_hash(key.expose(), &[LABEL, salt].concat());
+            random
+                .contains(&derived.as_bytes()[..])
+                .then(|| derived.into())
+        })
     }
 
     /// The memory that the vault writes to.
@@ -204,10 +237,6 @@ impl Seen {
 
     /// The root that a key at rest opens under, wherever in the vault's memory it is.
     fn root(&self, blob: &[u8]) -> Option<Vec<u8>> {
-        let looks_random = |window: &[u8]| {
-            let different: HashSet<&u8> = window.iter().collect();
-            different.len() > 16
-        };
         self.of_vault().into_iter().find_map(|at| {
             let mut windows = frame(&self.dump, at).windows(32);
             let root = windows.find(|window| looks_random(window) && opens(blob, window));
@@ -348,4 +377,180 @@ fn a_program_gets_no_more_from_the_vault_than_its_handles_allow() {
     machine.check_contains(&log, "refused: ");
     says(&mut machine, "vault verify mail some text", "is this key's");
     attack::expect_unharmed(&mut machine, &before, "adv-vault");
+}
+
+/// The key that `ramfs` has of the vault (`docs/keys.md`).
+fn key_of_files(root: &[u8]) -> Secret<32> {
+    let mut label = b"nonos.vault.module.v1".to_vec();
+    label.extend(b"ramfs");
+    label.resize(label.len() + 32 - b"ramfs".len(), 0);
+    let key = HkdfSha256::extract(&[], root).expand(&label);
+    key.unwrap_or_else(|_| unreachable!("32 bytes are few"))
+}
+
+#[test]
+fn files_are_locked_with_the_vault_come_back_with_it_and_are_gone_when_it_is_wiped() {
+    let mut machine = at_prompt();
+    let root = find_root(&mut machine);
+    // The shell hashes what is typed, and stores the hash without showing it.
+    let contents = blake3::hash(b"some text\n").to_hex();
+    says(&mut machine, "echo some text | hash > f", "");
+    says(&mut machine, "mkdir d", "");
+    set(&mut machine, "passphrase", PASSPHRASE);
+    let wrapping = Seen::look(&mut machine).wrapping_key_of_files(&key_of_files(&root));
+    let wrapping = wrapping.unwrap_or_else(|| machine.fail("no key that wraps those of files"));
+    says(&mut machine, "vault lock", "locked");
+    let seen = Seen::look(&mut machine);
+    for (what, secret) in [
+        ("the key that wraps those of files", &wrapping[..]),
+        ("the root", &root[..]),
+        ("the key of files", key_of_files(&root).expose()),
+        ("what was stored", contents.as_bytes()),
+    ] {
+        let found = seen.frames_with(secret);
+        machine.check(found.is_empty(), &format!("{what} in memory: {found:x?}"));
+    }
+    let locked = "locked: unlock the vault first";
+    for command in ["cat f", "ls", "write g text", "cp f g", "rm f", "mkdir e"] {
+        says(&mut machine, command, locked);
+    }
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, "open");
+    says(&mut machine, "cat f", &contents);
+    says(&mut machine, "ls", "d/");
+
+    // The files go with the root, and there is room for others at once.
+    answered(&mut machine, "vault wipe", &[("all keys. ", "wipe")]);
+    let left = machine.command("ls");
+    machine.check_equal(left.trim(), "", "what is left after a wipe");
+    says(&mut machine, "cat f", "not found");
+    says(&mut machine, "write f other", "");
+    says(&mut machine, "cat f", "other");
+    let said = machine.command("log");
+    machine.check_contains(&said, "all files are gone");
+
+    // Another vault has another root.
+    let number = machine.number_of("vault");
+    says(&mut machine, &format!("kill {number}"), "");
+    says(&mut machine, "cat f", "not found");
+    says(&mut machine, "write f third", "");
+    set(&mut machine, "passphrase", PASSPHRASE);
+    says(&mut machine, "vault lock", "locked");
+    says(&mut machine, "cat f", locked);
+    // Under duress, too.
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, "open");
+    says(&mut machine, "cat f", "third");
+    set(&mut machine, "duress", DURESS);
+    says(&mut machine, "vault lock", "locked");
+    let output = unlock(&mut machine, DURESS);
+    machine.check_contains(&output, "open");
+    says(&mut machine, "cat f", "not found");
+}
+
+/// The key at rest that shows which root is there.
+fn root_is_back(machine: &mut Machine, blob: &str) {
+    let output = answered(machine, "vault unwrap", &[("at rest: ", blob)]);
+    machine.check_contains(&output, "taken back");
+}
+
+fn approve(machine: &mut Machine, approval: &str) -> String {
+    answered(machine, "vault approve", &[("approval: ", approval)])
+}
+
+/// The same image under other firmware variables, with a boot loader that these trust.
+fn with_other_secure_boot_keys(config: &MachineConfig, folder: &Scratch) -> MachineConfig {
+    let keys = images::unknown_keys();
+    let image = images::system();
+    let boot_loader = folder.file("BOOTX64.EFI");
+    let signed = keys.sign_boot_loader(&image.files.boot_loader_unsigned, &boot_loader);
+    signed.expect("the boot loader can be signed");
+    let empty = fs::read(FIRMWARE_VARS).expect("the firmware is installed");
+    let enrolled = vars::enrol(&empty, keys).expect("keys can be enrolled");
+    let file = folder.file("other-vars.fd");
+    fs::write(&file, enrolled).expect("the scratch folder is writable");
+    MachineConfig {
+        disk: image.disk_with_boot_loader(folder, &boot_loader),
+        vars: file,
+        ..config.clone()
+    }
+}
+
+#[test]
+fn a_root_that_the_tpm_keeps_opens_under_the_same_boot_chain_or_an_approved_update() {
+    let image = images::system();
+    let (here, elsewhere) = (Scratch::new(), Scratch::new());
+    let config = image.machine();
+    let mut machine = Machine::start(config.clone());
+    machine.expect_prompt();
+    says(&mut machine, "vault", "sealed to PCRs 7 and 11");
+    says(&mut machine, "vault new probe hkdf", "made");
+    let blob = hex_of(&machine.command("vault wrap probe"));
+    says(&mut machine, "vault keep on", "the TPM keeps the root");
+
+    let mut machine = machine.start_again(&config.disk);
+    machine.expect_prompt();
+    let state = machine.command("vault");
+    machine.check_equal(row(&state, "State"), Some("open"), "the same system");
+    root_is_back(&mut machine, &blob);
+    let output = set(&mut machine, "passphrase", PASSPHRASE);
+    machine.check_contains(&output, "the passphrase is set");
+
+    // The same programs, but another image: PCR 11 is another.
+    let other = image.with_entries(&[]);
+    let keys = Keys::developer().expect("the keys are there");
+    let approval_of = |bytes: &[u8]| {
+        let approval = update::approval(bytes, &keys).expect("the image is signed");
+        Hex(&approval).to_string()
+    };
+    let mut machine = machine.start_again(&image.disk_with(&here, Some(&other)));
+    machine.expect_prompt();
+    let other_software = "the TPM does not unseal: other software was booted";
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, other_software);
+    says(&mut machine, "vault", "LOCKED: the TPM does not unseal");
+    says(&mut machine, "vault new other hkdf", "unlock the vault");
+    says(&mut machine, "ls", "unlock the vault");
+    let output = approve(&mut machine, &approval_of(&image.system_image()));
+    machine.check_contains(&output, "keeps the approval");
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, other_software);
+    let output = approve(&mut machine, &approval_of(&other));
+    machine.check_contains(&output, "keeps the approval");
+    let output = unlock(&mut machine, DURESS);
+    machine.check_contains(&output, "wrong passphrase");
+    let report = machine.command("tpm");
+    machine.check_contains(&report, "1 of at most");
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, "open");
+    root_is_back(&mut machine, &blob);
+    says(&mut machine, "ls", "");
+
+    // It is sealed to the update now: the system before opens it no more.
+    let mut machine = machine.start_again(&config.disk);
+    machine.expect_prompt();
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, other_software);
+
+    // Other Secure Boot keys: PCR 7 is another, which no update key approves.
+    let other = with_other_secure_boot_keys(&config, &elsewhere);
+    let vars = MachineConfig::run_vars(machine.scratch().path());
+    machine.last_command("poweroff");
+    machine.expect_end();
+    fs::copy(&other.vars, vars).expect("the scratch folder is writable");
+    let mut machine = machine.start_again(&other.disk);
+    machine.expect_prompt();
+    let output = approve(&mut machine, &approval_of(&image.system_image()));
+    machine.check_contains(&output, "keeps the approval");
+    let output = unlock(&mut machine, PASSPHRASE);
+    machine.check_contains(&output, other_software);
+
+    // A TPM that fails is an error, and nothing that is there is lost.
+    answered(&mut machine, "vault wipe", &[("all keys. ", "wipe")]);
+    says(&mut machine, "vault new mail ed25519", "made");
+    machine.signal_tpm("KILL");
+    let output = set(&mut machine, "passphrase", PASSPHRASE);
+    machine.check_contains(&output, "the device failed or did not answer");
+    says(&mut machine, "vault sign mail some text", "");
+    says(&mut machine, "vault verify mail some text", "is this key's");
 }
