@@ -21,6 +21,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "calculator",
     "--package",
+    "monitor",
+    "--package",
     "console",
     "--package",
     "shell",

@@ -131,33 +131,38 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// The shadow around a rectangle with round corners, as wide as `blur`; nothing within the rectangle.
+    /// The shadow of a rectangle with round corners that lies `blur` above the ground, with the light from above; nothing within the
+    /// rectangle's straight parts.
     pub fn shadow(&mut self, rect: Rect, radius: i32, blur: i32, color: Color) {
-        let (blur, inner) = (blur.max(1), rect.inset(radius, radius));
-        let around = rect.inset(-blur, -blur).intersect(self.clip);
+        let blur = blur.max(1);
+        let fallen = rect.moved(0, blur / 4);
+        let inner = fallen.inset(radius, radius);
+        let around = fallen.inset(-blur, -blur).intersect(self.clip);
         for y in around.y..around.bottom() {
             let down = (inner.y - y).max(y - inner.bottom() + 1).max(0);
+            let (hidden, beside) = if y < rect.y || y >= rect.bottom() {
+                (0, 0)
+            } else if y < rect.y + radius || y >= rect.bottom() - radius {
+                (rect.x + radius, rect.right() - radius)
+            } else {
+                (rect.x, rect.right())
+            };
             let mut x = around.x;
             while x < around.right() {
-                // Within the rectangle's straight part there is nothing to do.
-                if y >= rect.y && y < rect.bottom() && x >= inner.x && x < inner.right() {
-                    x = inner.right();
+                if x >= hidden && x < beside {
+                    x = beside;
                     continue;
                 }
                 let across = (inner.x - x).max(x - inner.right() + 1).max(0);
-                let outside = distance(across + 1, down + 1) - radius * PARTS;
-                let outside = if across == 0 {
-                    (down - radius) * PARTS
-                } else if down == 0 {
-                    (across - radius) * PARTS
-                } else {
-                    outside
+                let away = match (across, down) {
+                    (0, down) => down * PARTS,
+                    (across, 0) => across * PARTS,
+                    (across, down) => distance(across + 1, down + 1),
                 };
-                if outside > 0 {
-                    // Falls off with the square of what is left.
-                    let left = (blur * PARTS - outside).max(0) / blur;
-                    self.cover(x, y, color, (left * left / PARTS).min(255) as u32);
-                }
+                // Falls off with the square of what is left.
+                let outside = (away - radius * PARTS).max(0);
+                let left = (blur * PARTS - outside).max(0) / blur;
+                self.cover(x, y, color, (left * left / PARTS).min(255) as u32);
                 x += 1;
             }
         }
@@ -198,7 +203,9 @@ impl<'a> Canvas<'a> {
         };
         for x in seen.x..seen.right() {
             let (a, b) = (height(x - rect.x), height(x - rect.x + 1));
-            let half = width * PARTS / 2;
+            // As thick across, however steep.
+            let rise = (b - a).clamp(-8 * PARTS, 8 * PARTS);
+            let half = width * ((rise * rise + PARTS * PARTS) as u32).isqrt() as i32 / 2;
             let (low, high) = (a.min(b) - half, a.max(b) + half);
             for y in seen.y..seen.bottom() {
                 let bottom = (rect.bottom() - 1 - y) * PARTS;
@@ -295,6 +302,10 @@ mod tests {
             "{row:?}"
         );
         assert!((20..40).all(|x| pixels[30 * 60 + x] == 0));
+        assert!(
+            (40..44).all(|y| pixels[y * 60 + 30] > 0),
+            "it falls downwards"
+        );
         // Round corners: the corner of the rectangle itself is outside of them, and in the shadow.
         assert!(pixels[20 * 60 + 20] > 0 && pixels[8 * 60 + 8] == 0);
     }

@@ -45,7 +45,8 @@ impl Command {
     /// Nothing is drawn outside of this.
     fn bounds(&self) -> Rect {
         let reach = match self.shape {
-            Shape::Shadow(_, blur, _) => blur,
+            // It falls a quarter of that downwards.
+            Shape::Shadow(_, blur, _) => blur + blur / 4,
             // Letters may reach beyond their advance.
             Shape::Text(font, ..) => font.size as i32 / 2,
             _ => 0,

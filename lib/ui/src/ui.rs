@@ -458,9 +458,9 @@ impl<'a> Ui<'a> {
         );
     }
 
-    /// A shadow around a rectangle, a little below it.
+    /// The shadow of a rectangle.
     pub fn shadow(&mut self, rect: Rect, radius: i32, blur: i32) {
-        let rect = rect.moved(0, blur / 4).scaled(self.scale);
+        let rect = rect.scaled(self.scale);
         let color = self.theme.shadow;
         self.draw(
             rect,

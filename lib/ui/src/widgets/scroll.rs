@@ -35,7 +35,7 @@ impl Ui<'_> {
     ) -> T {
         let most = (height - rect.height).max(0);
         let before = scroll.offset;
-        let id = self.id(name);
+        let id = self.scope(name, 0, |ui| ui.id("bar"));
         if most > 0 {
             self.scroll_bar(rect, id, scroll, most);
         }
