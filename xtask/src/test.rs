@@ -31,6 +31,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "init",
     "--package",
+    "display",
+    "--package",
     "ramfs",
     "--package",
     "crypto-vectors",

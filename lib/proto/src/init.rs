@@ -29,22 +29,24 @@ parts! {
 }
 
 parts! {
-    /// The PS/2 controller (8042) and its keyboard.
+    /// The PS/2 controller (8042) with its keyboard and mouse.
     pub struct Ps2 {
         /// Data port, 0x60. READ and WRITE.
         pub data: Handle,
         /// Status and command port, 0x64. READ and WRITE.
         pub control: Handle,
         /// Interrupt of the keyboard. WRITE.
-        pub interrupt: Handle,
+        pub keyboard: Handle,
+        /// Interrupt of the mouse. WRITE.
+        pub mouse: Handle,
     }
 }
 
 parts! {
     /// The frame buffer that the firmware set up.
     pub struct Screen {
-        /// Its memory. READ and WRITE.
-        pub memory: Handle,
+        /// Its memory, which a driver may pass on to the compositor. READ and WRITE.
+        pub memory: Passable,
         /// Where in that memory the first pixel lies, bytes.
         pub offset: u64,
         /// Pixels in a line.
@@ -122,7 +124,7 @@ parts! {
 
 interface! {
     /// `init`.
-    pub trait Init, version 5;
+    pub trait Init, version 6;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;

@@ -115,20 +115,34 @@ pub fn serial() -> Result<(Ports, Interrupt), CallError> {
     ))
 }
 
-/// The PS/2 controller: data port, control port, interrupt of the keyboard.
-pub fn ps2() -> Result<(Ports, Ports, Interrupt), CallError> {
+/// The PS/2 controller.
+#[derive(Debug)]
+pub struct Ps2 {
+    /// Its data port.
+    pub data: Ports,
+    /// Its port for status and commands.
+    pub control: Ports,
+    /// Interrupt of the keyboard.
+    pub keyboard: Interrupt,
+    /// Interrupt of the mouse.
+    pub mouse: Interrupt,
+}
+
+/// The PS/2 controller.
+pub fn ps2() -> Result<Ps2, CallError> {
     let ps2 = INIT.ps2()?;
-    Ok((
-        Ports::from_handle(ps2.data),
-        Ports::from_handle(ps2.control),
-        Interrupt::from_handle(ps2.interrupt),
-    ))
+    Ok(Ps2 {
+        data: Ports::from_handle(ps2.data),
+        control: Ports::from_handle(ps2.control),
+        keyboard: Interrupt::from_handle(ps2.keyboard),
+        mouse: Interrupt::from_handle(ps2.mouse),
+    })
 }
 
 /// The frame buffer: its memory, and where the pixels lie.
 pub fn screen() -> Result<(Memory, Screen), CallError> {
     let screen = INIT.screen()?;
-    Ok((Memory::from_handle(screen.memory), screen))
+    Ok((Memory::from_handle(screen.memory.0), screen))
 }
 
 /// The TPM: its registers, and how it is reached.

@@ -17,9 +17,23 @@ const PS2_DATA_PORT: u16 = 0x60;
 const PS2_CONTROL_PORT: u16 = 0x64;
 /// ISA interrupt of the keyboard.
 const KEYBOARD_LINE: u32 = 1;
+/// ISA interrupt of the mouse.
+const MOUSE_LINE: u32 = 12;
 
 /// Where the registers of a TPM are when the firmware says nothing else (PC Client Platform TPM Profile 1.05, 6.5.1).
 const TPM_REGISTERS: u64 = 0xFED4_0000;
+
+/// The PS/2 controller.
+pub struct Ps2 {
+    /// Its data port.
+    pub data: Ports,
+    /// Its port for status and commands.
+    pub control: Ports,
+    /// Interrupt of the keyboard.
+    pub keyboard: Interrupt,
+    /// Interrupt of the mouse.
+    pub mouse: Interrupt,
+}
 
 /// The TPM.
 pub struct Tpm {
@@ -35,7 +49,7 @@ pub struct Tpm {
 pub struct Devices {
     hardware: Hardware,
     serial: Option<(Ports, Interrupt)>,
-    ps2: Option<(Ports, Ports, Interrupt)>,
+    ps2: Option<Ps2>,
     screen: Option<(Memory, Framebuffer)>,
     tpm: Option<Tpm>,
 }
@@ -64,15 +78,16 @@ impl Devices {
         })
     }
 
-    /// The PS/2 controller: data port, control port, interrupt of the keyboard.
-    pub fn ps2(&mut self) -> Result<&(Ports, Ports, Interrupt), Refusal> {
+    /// The PS/2 controller.
+    pub fn ps2(&mut self) -> Result<&Ps2, Refusal> {
         let hardware = &self.hardware;
         made(&mut self.ps2, || {
-            Ok((
-                hardware.ports(PS2_DATA_PORT, 1)?,
-                hardware.ports(PS2_CONTROL_PORT, 1)?,
-                hardware.interrupt(KEYBOARD_LINE)?,
-            ))
+            Ok(Ps2 {
+                data: hardware.ports(PS2_DATA_PORT, 1)?,
+                control: hardware.ports(PS2_CONTROL_PORT, 1)?,
+                keyboard: hardware.interrupt(KEYBOARD_LINE)?,
+                mouse: hardware.interrupt(MOUSE_LINE)?,
+            })
         })
     }
 

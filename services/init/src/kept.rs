@@ -36,7 +36,9 @@ pub enum Thing {
     /// Control port of the PS/2 controller.
     Ps2Control,
     /// Interrupt of the keyboard.
-    Ps2Interrupt,
+    KeyboardInterrupt,
+    /// Interrupt of the mouse.
+    MouseInterrupt,
     /// The frame buffer.
     Screen,
     /// Registers of the TPM.

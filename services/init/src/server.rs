@@ -260,11 +260,14 @@ impl interface::Init for Init {
         let data = OwnedHandle::new(data?);
         let control = self.give(caller, Thing::Ps2Control, needs::PS2, READ_WRITE);
         let control = OwnedHandle::new(control?);
-        let interrupt = self.give(caller, Thing::Ps2Interrupt, needs::PS2, Rights::WRITE)?;
+        let keyboard = self.give(caller, Thing::KeyboardInterrupt, needs::PS2, Rights::WRITE);
+        let keyboard = OwnedHandle::new(keyboard?);
+        let mouse = self.give(caller, Thing::MouseInterrupt, needs::PS2, Rights::WRITE)?;
         Ok(Ps2 {
             data: data.into_raw(),
             control: control.into_raw(),
-            interrupt,
+            keyboard: keyboard.into_raw(),
+            mouse,
         })
     }
 
@@ -273,7 +276,7 @@ impl interface::Init for Init {
         let memory = OwnedHandle::new(memory);
         let (_, frame) = self.devices.screen(&self.system)?;
         Ok(Screen {
-            memory: memory.into_raw(),
+            memory: Passable(memory.into_raw()),
             offset: frame.address % nonos_rt::abi::PAGE_BYTES as u64,
             width: frame.width,
             height: frame.height,
@@ -462,9 +465,10 @@ impl Init {
             Thing::Audit => between!(audit)(rights, until_ns),
             Thing::SerialPorts => between!(devices.serial()?.0)(rights, until_ns),
             Thing::SerialInterrupt => between!(devices.serial()?.1)(rights, until_ns),
-            Thing::Ps2Data => between!(devices.ps2()?.0)(rights, until_ns),
-            Thing::Ps2Control => between!(devices.ps2()?.1)(rights, until_ns),
-            Thing::Ps2Interrupt => between!(devices.ps2()?.2)(rights, until_ns),
+            Thing::Ps2Data => between!(devices.ps2()?.data)(rights, until_ns),
+            Thing::Ps2Control => between!(devices.ps2()?.control)(rights, until_ns),
+            Thing::KeyboardInterrupt => between!(devices.ps2()?.keyboard)(rights, until_ns),
+            Thing::MouseInterrupt => between!(devices.ps2()?.mouse)(rights, until_ns),
             Thing::Tpm => between!(devices.tpm(system)?.registers)(rights, until_ns),
             Thing::Screen => between!(devices.screen(system)?.0)(rights, until_ns),
             Thing::Service(_) | Thing::Server | Thing::Issuer => Err(Refusal::NoSuchService),

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use xtask::harden::code::Code;
 use xtask::image::{ImageFiles, ImageSpec};
 use xtask::keys::{Keys, Signer};
-use xtask::modules::ModuleSpec;
+use xtask::modules::{ModuleSpec, SystemKind};
 use xtask::qemu::{MachineConfig, TpmKind};
 use xtask::{disk, paths};
 
@@ -74,6 +74,27 @@ pub fn with_vectors() -> &'static Image {
             "vectors",
             vec![made("the manifest of the vectors", vectors)],
         )
+    })
+}
+
+/// The system with a desktop, and programs with windows for its tests (`tests/desktop`).
+pub fn with_desktop() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let _lock = lock("images");
+        let clients = ["dt-window", "dt-hostile"].map(|name| {
+            let module = ModuleSpec::of_package("desktop-clients", name);
+            made("the manifest of the programs with windows", module)
+        });
+        let spec = ImageSpec {
+            system: SystemKind::Desktop,
+            extra_modules: clients.into(),
+            ..ImageSpec::new(folder().join("desktop"))
+        };
+        Image {
+            files: made("the image", xtask::image::build_image(&spec)),
+            keys: made("the keys", Keys::developer()),
+        }
     })
 }
 

@@ -231,6 +231,32 @@ impl Machine {
         self.monitor("input-send-event", json!({ "events": events }));
     }
 
+    /// Moves the PS/2 mouse, at most 100 pixels at once, each time when the screen shows the move before.
+    #[track_caller]
+    pub fn point(&mut self, right: i64, down: i64) {
+        let (mut right, mut down) = (right, down);
+        while (right, down) != (0, 0) {
+            let (x, y) = (right.clamp(-100, 100), down.clamp(-100, 100));
+            (right, down) = (right - x, down - y);
+            let step = |axis: &str, by: i64| json!({ "type": "rel", "data": { "axis": axis, "value": by } });
+            let before = self.picture();
+            self.monitor(
+                "input-send-event",
+                json!({ "events": [step("x", x), step("y", y)] }),
+            );
+            self.wait_until("the pointer's move on the screen", |machine| {
+                machine.picture().changed_pixels(&before) != Some(0)
+            });
+        }
+    }
+
+    /// Presses the left button of the PS/2 mouse, or releases it.
+    #[track_caller]
+    pub fn left_button(&mut self, down: bool) {
+        let event = json!({ "type": "btn", "data": { "down": down, "button": "left" } });
+        self.monitor("input-send-event", json!({ "events": [event] }));
+    }
+
     /// Runs a monitor command.
     #[track_caller]
     pub fn monitor(&mut self, command: &str, arguments: Value) -> Value {

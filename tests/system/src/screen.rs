@@ -37,6 +37,30 @@ impl Picture {
         })
     }
 
+    /// A pixel: red, green, blue.
+    ///
+    /// # Panics
+    /// When it lies outside.
+    pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
+        assert!(x < self.width, "{x} is beyond the line");
+        self.pixels[y * self.width + x]
+    }
+
+    /// Where pixels of a colour lie: left, top, right and bottom of the smallest rectangle with all of them.
+    pub fn bounds_of(&self, color: [u8; 3]) -> Option<[usize; 4]> {
+        let places = self
+            .pixels
+            .iter()
+            .enumerate()
+            .filter(|(_, pixel)| **pixel == color);
+        places
+            .map(|(index, _)| (index % self.width, index / self.width))
+            .fold(None, |bounds, (x, y)| {
+                let [left, top, right, bottom] = bounds.unwrap_or([x, y, x + 1, y + 1]);
+                Some([left.min(x), top.min(y), right.max(x + 1), bottom.max(y + 1)])
+            })
+    }
+
     /// How many pixels differ from the most frequent colour, the background.
     pub fn drawn_pixels(&self) -> usize {
         let mut counts = HashMap::new();

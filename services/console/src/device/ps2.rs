@@ -54,7 +54,12 @@ pub struct Ps2 {
 impl Ps2 {
     /// Sets controller and keyboard up and has the keyboard's interrupts signalled.
     pub fn start(signals: &Notification, bits: u64) -> Result<Self, CallError> {
-        let (data, control, interrupt) = parent::ps2()?;
+        let parent::Ps2 {
+            data,
+            control,
+            keyboard: interrupt,
+            ..
+        } = parent::ps2()?;
         let ps2 = Self {
             data,
             control,

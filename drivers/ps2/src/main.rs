@@ -1,0 +1,171 @@
+//! The driver of the PS/2 controller: tells the compositor what keyboard and mouse do, see `nonos_proto::input`.
+//!
+//! All that is known of the devices is in `nonos_input`. Devices that are plugged in later are turned on then. However much they send,
+//! the compositor is called once for each key and at most once for each change of buttons.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use nonos_input::controller::{Arrived, Controller};
+use nonos_input::hardware::Hardware;
+use nonos_input::mouse::{self, Motion};
+use nonos_input::scancode::{self, Set};
+use nonos_proto::input::Client;
+use nonos_proto::{CallError, Refusal};
+use nonos_rt::abi::Error;
+use nonos_rt::object::{Endpoint, Interrupt, Notification};
+use nonos_rt::{log, parent};
+
+nonos_rt::entry!(main);
+
+/// The devices have something to say.
+const ARRIVED: u64 = 1;
+
+/// Most bytes that are read before the compositor is told of them.
+const MOST_AT_ONCE: usize = 256;
+
+fn main() -> u64 {
+    nonos_rt::service::main(run)
+}
+
+fn run() -> Result<Error, CallError> {
+    let ports = parent::ps2()?;
+    let input = Client(parent::connect("input")?);
+    let signals = Notification::create().map_err(CallError::Unreachable)?;
+    let hardware = Hardware {
+        data: ports.data,
+        control: ports.control,
+    };
+    let (controller, translates) =
+        Controller::start(hardware, true).map_err(|_| CallError::Refused(Refusal::NoSuchDevice))?;
+    let interrupts = [ports.keyboard, ports.mouse];
+    for interrupt in &interrupts {
+        interrupt
+            .bind(&signals, ARRIVED)
+            .map_err(CallError::Unreachable)?;
+    }
+    let set = if translates { Set::One } else { Set::Two };
+    let mut driver = Driver {
+        controller,
+        interrupts,
+        keyboard: scancode::Decoder::new(set),
+        mouse: mouse::Decoder::new(false),
+        motion: Motion::default(),
+        told: Motion::default(),
+        input,
+    };
+    driver.controller.enable_keyboard();
+    driver.enable_mouse();
+    loop {
+        if let Err(error) = signals.wait() {
+            return Ok(error);
+        }
+        if driver.receive()? {
+            // An edge comes only after everything was taken.
+            signals.signal(ARRIVED).map_err(CallError::Unreachable)?;
+        }
+    }
+}
+
+struct Driver {
+    controller: Controller<Hardware>,
+    interrupts: [Interrupt; 2],
+    keyboard: scancode::Decoder,
+    mouse: mouse::Decoder,
+    /// What the mouse did since the compositor was told.
+    motion: Motion,
+    /// What the compositor was told last.
+    told: Motion,
+    input: Client<Endpoint>,
+}
+
+impl Driver {
+    fn enable_mouse(&mut self) {
+        match self.controller.enable_mouse() {
+            Ok(wheel) => self.mouse = mouse::Decoder::new(wheel),
+            Err(_) => log!("no mouse"),
+        }
+    }
+
+    /// Tells the compositor of what arrived. Returns whether there is more.
+    ///
+    /// The lines are let through first: an edge that comes while a line is masked is lost.
+    fn receive(&mut self) -> Result<bool, CallError> {
+        for interrupt in &self.interrupts {
+            let _ = interrupt.acknowledge();
+        }
+        for _ in 0..MOST_AT_ONCE {
+            match self.controller.next() {
+                Some(Arrived::Keyboard(byte)) => self.take_key(byte)?,
+                Some(Arrived::Mouse(byte)) => self.take_motion(byte)?,
+                Some(Arrived::Damaged(false)) => {
+                    self.keyboard.reset();
+                    self.input.keyboard_reset()?;
+                }
+                Some(Arrived::Damaged(true)) => self.mouse.reset(),
+                None => {
+                    self.tell()?;
+                    return Ok(false);
+                }
+            }
+        }
+        self.tell()?;
+        Ok(true)
+    }
+
+    fn take_key(&mut self, byte: u8) -> Result<(), CallError> {
+        match self.keyboard.feed(byte) {
+            Some(scancode::Event::Key(usage, state)) => {
+                // In the order in which the user did it.
+                self.tell()?;
+                self.input.key(usage.into(), state)
+            }
+            Some(scancode::Event::Plugged) => {
+                self.controller.enable_keyboard();
+                self.input.keyboard_reset()
+            }
+            Some(scancode::Event::Lost) => self.input.keyboard_reset(),
+            None => Ok(()),
+        }
+    }
+
+    fn take_motion(&mut self, byte: u8) -> Result<(), CallError> {
+        match self.mouse.feed(byte) {
+            Some(mouse::Event::Motion(motion)) => {
+                if motion.buttons != self.motion.buttons {
+                    self.tell()?;
+                }
+                self.motion.right += motion.right;
+                self.motion.down += motion.down;
+                self.motion.wheel += motion.wheel;
+                self.motion.buttons = motion.buttons;
+                Ok(())
+            }
+            Some(mouse::Event::Plugged) => {
+                self.enable_mouse();
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the compositor what the mouse did since.
+    fn tell(&mut self) -> Result<(), CallError> {
+        let Motion {
+            right,
+            down,
+            wheel,
+            buttons,
+        } = self.motion;
+        self.motion = Motion {
+            buttons,
+            ..Motion::default()
+        };
+        if (right, down, wheel) == (0, 0, 0) && buttons == self.told.buttons {
+            return Ok(());
+        }
+        self.told.buttons = buttons;
+        self.input
+            .pointer(right as u64, down as u64, wheel as u64, buttons)
+    }
+}

@@ -1,0 +1,122 @@
+//! What the desktop does: the one program that shows wallpaper and dock, and arranges windows.
+
+use nonos_proto::Refusal;
+use nonos_proto::desktop::{WindowState, action, layer, window_state};
+use nonos_proto::display::{event, theme};
+use nonos_ui::Theme;
+
+use super::{Compositor, Shades};
+use crate::window::Layer;
+
+impl Compositor {
+    /// Makes a window of the desktop, which does not show yet, a part of it without a frame.
+    ///
+    /// # Errors
+    /// When it is not the desktop's, shows already, or there is no such layer.
+    pub fn place(&mut self, key: u64, window: u64, layer: u64) -> Result<(), Refusal> {
+        let layer = match layer {
+            layer::WALLPAPER => Layer::Wallpaper,
+            layer::DOCK => Layer::Dock,
+            layer::LAUNCHER => Layer::Launcher,
+            layer::NOTIFICATIONS => Layer::Notifications,
+            _ => return Err(Refusal::Malformed),
+        };
+        let index = u32::try_from(window).ok().and_then(|id| self.index(id));
+        let index = index.filter(|&index| self.windows[index].client == key);
+        let index = index.ok_or(Refusal::NoSuchWindow)?;
+        if self.windows[index].shown {
+            return Err(Refusal::InUse);
+        }
+        let mut window = self.windows.remove(index);
+        window.layer = layer;
+        let before = self.windows.iter().position(|other| other.layer > layer);
+        self.windows
+            .insert(before.unwrap_or(self.windows.len()), window);
+        Ok(())
+    }
+
+    /// Window `index` of those with a frame, the longest open first.
+    ///
+    /// # Errors
+    /// Past the last.
+    pub fn state(&self, index: u64) -> Result<WindowState, Refusal> {
+        let mut ids: alloc::vec::Vec<u32> = self.framed().map(|window| window.id).collect();
+        ids.sort_unstable();
+        let id = usize::try_from(index)
+            .ok()
+            .and_then(|index| ids.get(index).copied());
+        let window = id
+            .and_then(|id| self.window(id))
+            .ok_or(Refusal::NoSuchWindow)?;
+        let identity = self.client(window.client).map(|client| client.identity);
+        let identity = identity.ok_or(Refusal::NoSuchWindow)?;
+        let bit = |holds: bool, bit: u64| if holds { bit } else { 0 };
+        Ok(WindowState {
+            window: window.id.into(),
+            module: identity.module,
+            process: identity.process,
+            state: bit(self.focus == Some(window.id), window_state::FOCUSED)
+                | bit(window.minimized, window_state::MINIMIZED)
+                | bit(window.restore.is_some(), window_state::MAXIMIZED),
+        })
+    }
+
+    fn framed(&self) -> impl Iterator<Item = &super::Window> {
+        self.windows
+            .iter()
+            .filter(|window| window.layer == Layer::Window && window.shown)
+    }
+
+    fn framed_id(&self, window: u64) -> Result<u32, Refusal> {
+        let found = self.framed().find(|other| u64::from(other.id) == window);
+        found.map(|window| window.id).ok_or(Refusal::NoSuchWindow)
+    }
+
+    /// Does something with a window.
+    ///
+    /// # Errors
+    /// When there is no such window, or nothing of this number can be done.
+    pub fn act(&mut self, window: u64, what: u64) -> Result<(), Refusal> {
+        let id = self.framed_id(window)?;
+        match what {
+            action::ACTIVATE => self.activate(id),
+            action::MINIMIZE => self.set_minimized(id, true),
+            action::CLOSE => self.send(id, event::CLOSE, [0; 3]),
+            _ => return Err(Refusal::Malformed),
+        }
+        Ok(())
+    }
+
+    /// Title of a window.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn title_of(&self, window: u64) -> Result<&str, Refusal> {
+        let id = self.framed_id(window)?;
+        self.window(id)
+            .map(|window| &*window.title)
+            .ok_or(Refusal::NoSuchWindow)
+    }
+
+    /// Sets how things look.
+    ///
+    /// # Errors
+    /// When there is no such theme or scale.
+    pub fn set_look(&mut self, new_theme: u64, scale: u64) -> Result<(), Refusal> {
+        if new_theme > theme::HIGH_CONTRAST || !(1..=2).contains(&scale) {
+            return Err(Refusal::Malformed);
+        }
+        (self.theme, self.scale) = (new_theme, scale as i32);
+        self.shades = Shades::new(Theme::of(new_theme), self.scale);
+        self.cursors = [const { None }; 5];
+        (self.bar.stale, self.menu_strip.stale) = (true, true);
+        for window in &mut self.windows {
+            window.strip.stale = true;
+        }
+        for client in &mut self.clients {
+            client.push(event::LOOK, 0, [0; 3]);
+        }
+        self.damage.add(self.screen);
+        Ok(())
+    }
+}

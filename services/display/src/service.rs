@@ -1,0 +1,499 @@
+//! Requests of programs and drivers, and when the screen is drawn.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::fonts::Fonts;
+use crate::front::Front;
+use crate::surfaces::Surfaces;
+use display::client::{EVENTS, Identity};
+use display::compositor::{Action, Compositor};
+use display::state::Machine;
+use display::window;
+use nonos_proto::desktop::{self, WindowState};
+use nonos_proto::display::{
+    self as interface, BADGE_DESKTOP, BADGE_INPUT, CLIPBOARD_BYTES, Look, Surface, TITLE_BYTES,
+    event,
+};
+use nonos_proto::{CallError, Caller, Lease, Refusal, input, screen};
+use nonos_rt::abi::info::{BootStatus, ModuleInfo, Topic, boot_flags};
+use nonos_rt::abi::{Handle, Message, Name};
+use nonos_rt::object::{Endpoint, Notification, Power, SystemInfo, Timer};
+use nonos_rt::service::{Server, read_lent, write_lent};
+use nonos_rt::{log, parent, syscall};
+
+/// Most programs at the same time. The end of each is a bit of the notification.
+const PROGRAMS: usize = 48;
+
+/// Bit of the notification: it is time to draw.
+const DRAW: u64 = 1 << 63;
+
+/// The screen is drawn at most so often, nanoseconds.
+const FRAME_NS: u64 = 16_000_000;
+
+/// Who is told of what.
+struct Watch {
+    notification: Notification,
+    bits: u64,
+}
+
+impl Watch {
+    fn new(notification: Handle, bits: u64) -> Self {
+        Self {
+            notification: Notification::from_handle(notification),
+            bits,
+        }
+    }
+}
+
+/// A program that called.
+struct Program {
+    key: u64,
+    watch: Option<Watch>,
+}
+
+/// The service.
+pub struct Service {
+    compositor: Compositor,
+    surfaces: Surfaces,
+    front: Front,
+    driver: screen::Client<Endpoint>,
+    line: Vec<u32>,
+    signals: Notification,
+    timer: Timer,
+    drawn_ns: u64,
+    armed: bool,
+    system: SystemInfo,
+    programs: [Option<Program>; PROGRAMS],
+    /// Whom the desktop has told of windows, and when the user asks for the launcher.
+    desktop: Option<(Watch, u64)>,
+    fonts: Fonts,
+}
+
+impl Service {
+    /// No programs yet.
+    pub fn new(
+        front: Front,
+        driver: screen::Client<Endpoint>,
+        signals: Notification,
+        timer: Timer,
+    ) -> Result<Self, CallError> {
+        let system = parent::system_info()?;
+        let machine = machine(&system);
+        Ok(Self {
+            compositor: Compositor::new(front.width, front.height, machine),
+            surfaces: Surfaces::default(),
+            line: vec![0; front.width as usize],
+            front,
+            driver,
+            signals,
+            timer,
+            drawn_ns: 0,
+            armed: false,
+            system,
+            programs: [const { None }; PROGRAMS],
+            desktop: None,
+            fonts: Fonts::connect()?,
+        })
+    }
+
+    /// Brings what changed to the screen, unless it was drawn just before: then a moment later.
+    pub fn show(&mut self) {
+        if self.armed || !self.compositor.is_damaged() {
+            return;
+        }
+        let now_ns = syscall::clock_ns();
+        let next_ns = self.drawn_ns.saturating_add(FRAME_NS);
+        if now_ns < next_ns && self.timer.set(&self.signals, DRAW, next_ns).is_ok() {
+            self.armed = true;
+            return;
+        }
+        self.drawn_ns = now_ns;
+        let Self {
+            compositor,
+            surfaces,
+            front,
+            line,
+            fonts,
+            ..
+        } = self;
+        compositor.draw(fonts, surfaces, line, |x, y, pixels| {
+            front.show(x, y, pixels)
+        });
+        if self.front.flushed {
+            let all = interface::Rect {
+                width: self.front.width as u16,
+                height: self.front.height as u16,
+                ..interface::Rect::default()
+            };
+            let _ = self.driver.flush(all.word());
+        }
+    }
+
+    /// Does what a request or signal led to.
+    fn settle(&mut self) {
+        for action in self.compositor.take_actions() {
+            match action {
+                Action::Release(surface) => self.surfaces.release(surface),
+                Action::End(process) => said("end a program", parent::kill(process)),
+                Action::PowerOff => said("turn the machine off", power_off(Power::off)),
+                Action::Restart => said("restart the machine", power_off(Power::restart)),
+            }
+        }
+        for key in self.compositor.take_signals() {
+            let programs = self.programs.iter_mut().flatten();
+            if let Some(program) = programs.into_iter().find(|program| program.key == key) {
+                signal(&mut program.watch, 0);
+            }
+        }
+        let notice = self.compositor.take_notice();
+        if let Some((watch, launcher)) = &self.desktop {
+            let bits = if notice.changed { watch.bits } else { 0 }
+                | if notice.launcher { *launcher } else { 0 };
+            if bits != 0 && watch.notification.signal(bits).is_err() {
+                self.desktop = None;
+            }
+        }
+        self.show();
+    }
+
+    /// The key of the program that calls, which is taken in when it calls for the first time.
+    fn program(&mut self, caller: Caller) -> Result<u64, Refusal> {
+        let key = caller.badge & !(BADGE_DESKTOP | BADGE_INPUT | nonos_proto::console::BADGE_INPUT);
+        if self.compositor.knows(key) {
+            return Ok(key);
+        }
+        let slot = self
+            .programs
+            .iter()
+            .position(Option::is_none)
+            .ok_or(Refusal::Full)?;
+        let client = parent::client(key).map_err(refusal)?;
+        parent::client_end(key, &self.signals, 1 << slot).map_err(refusal)?;
+        let identity = Identity {
+            module: client.module,
+            publisher: publisher(&self.system, client.module),
+            process: client.process,
+        };
+        self.compositor.connect(key, identity);
+        self.programs[slot] = Some(Program { key, watch: None });
+        Ok(key)
+    }
+
+    fn desktop(&mut self, caller: Caller) -> Result<u64, Refusal> {
+        if caller.badge & BADGE_DESKTOP == 0 {
+            return Err(Refusal::NotGranted);
+        }
+        self.program(caller)
+    }
+
+    /// Makes a surface for a program.
+    fn surface(
+        &mut self,
+        key: u64,
+        width: u64,
+        height: u64,
+    ) -> Result<(window::Surface, Handle), Refusal> {
+        let (width, height) = self.compositor.check_surface(key, width, height)?;
+        let (id, handle) = self.surfaces.make(width as u64 * height as u64)?;
+        Ok((window::Surface { id, width, height }, handle))
+    }
+
+    fn reply(&self, window: u64, surface: window::Surface, memory: Handle) -> Surface {
+        Surface {
+            window,
+            memory,
+            width: surface.width as u64,
+            height: surface.height as u64,
+            stride: surface.width as u64,
+            scale: self.compositor.look().scale,
+        }
+    }
+}
+
+/// Signals bits, or those of the watch; one that cannot be signalled is forgotten.
+fn signal(watch: &mut Option<Watch>, bits: u64) {
+    if let Some(known) = watch
+        && known
+            .notification
+            .signal(if bits == 0 { known.bits } else { bits })
+            .is_err()
+    {
+        *watch = None;
+    }
+}
+
+/// Turns the machine off or restarts it; returns only when that fails.
+fn power_off(how: fn(&Power) -> nonos_rt::abi::Error) -> Result<(), CallError> {
+    let power = parent::power()?;
+    Err(CallError::Unreachable(how(&power)))
+}
+
+/// Says in the log what failed.
+fn said(what: &str, result: Result<(), CallError>) {
+    if let Err(error) = result {
+        log!("cannot {what}: {error}");
+    }
+}
+
+fn refusal(error: CallError) -> Refusal {
+    match error {
+        CallError::Refused(refusal) => refusal,
+        CallError::Unreachable(error) => Refusal::Kernel(error),
+        CallError::BadReply => Refusal::DeviceFailed,
+    }
+}
+
+/// The state of the machine, from the kernel.
+fn machine(system: &SystemInfo) -> Machine {
+    let boot: Result<BootStatus, _> = system.read(Topic::Boot, 0);
+    let flags = boot.map_or(0, |boot| boot.flags);
+    let has = |bits: u64| flags & bits == bits;
+    Machine {
+        verified: has(boot_flags::SECURE_BOOT
+            | boot_flags::ED25519_VALID
+            | boot_flags::ML_DSA_VALID
+            | boot_flags::PAYLOAD_HASH_VALID),
+        measured: has(boot_flags::MEASURED),
+        tpm: has(boot_flags::TPM_PRESENT),
+    }
+}
+
+/// Whose key a module is signed with.
+fn publisher(system: &SystemInfo, module: Name) -> Name {
+    let records = (0..).map_while(|index| system.read::<ModuleInfo>(Topic::Module, index).ok());
+    let found = records.into_iter().find(|info| info.name == module);
+    found.map_or(Name::NONE, |info| info.publisher)
+}
+
+/// Text that a caller lends.
+fn lent_text<'a>(lease: Lease, buffer: &'a mut [u8]) -> Result<&'a str, Refusal> {
+    let length = usize::try_from(lease.length).map_err(|_| Refusal::TooLong)?;
+    let bytes = buffer.get_mut(..length).ok_or(Refusal::TooLong)?;
+    read_lent(lease, 0, bytes)?;
+    core::str::from_utf8(bytes).map_err(|_| Refusal::Malformed)
+}
+
+impl interface::Display for Service {
+    fn look(&mut self, caller: Caller) -> Result<Look, Refusal> {
+        self.program(caller)?;
+        Ok(self.compositor.look())
+    }
+
+    fn watch(&mut self, caller: Caller, notification: Handle, bits: u64) -> Result<(), Refusal> {
+        let watch = Watch::new(notification, bits);
+        let key = self.program(caller)?;
+        let mut programs = self.programs.iter_mut().flatten();
+        if let Some(program) = programs.find(|program| program.key == key) {
+            program.watch = Some(watch);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        caller: Caller,
+        width: u64,
+        height: u64,
+        title: Lease,
+    ) -> Result<Surface, Refusal> {
+        let key = self.program(caller)?;
+        let mut buffer = [0; TITLE_BYTES];
+        let title = lent_text(title, &mut buffer)?;
+        self.compositor.check_windows(key)?;
+        let (surface, handle) = self.surface(key, width, height)?;
+        let window = self.compositor.open(key, surface, title);
+        Ok(self.reply(window.into(), surface, handle))
+    }
+
+    fn resize(
+        &mut self,
+        caller: Caller,
+        window: u64,
+        width: u64,
+        height: u64,
+    ) -> Result<Surface, Refusal> {
+        let key = self.program(caller)?;
+        self.compositor.check_window(key, window)?;
+        let (surface, handle) = self.surface(key, width, height)?;
+        self.compositor.resize(key, window, surface)?;
+        Ok(self.reply(window, surface, handle))
+    }
+
+    fn limits(
+        &mut self,
+        caller: Caller,
+        window: u64,
+        least_width: u64,
+        least_height: u64,
+        most_width: u64,
+        most_height: u64,
+    ) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        self.compositor.limit(
+            key,
+            window,
+            [least_width, least_height, most_width, most_height],
+        )
+    }
+
+    fn title(&mut self, caller: Caller, window: u64, title: Lease) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        let mut buffer = [0; TITLE_BYTES];
+        let title = lent_text(title, &mut buffer)?;
+        self.compositor.retitle(key, window, title)
+    }
+
+    fn present(&mut self, caller: Caller, window: u64, rect: u64) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        let interface::Rect {
+            left,
+            top,
+            width,
+            height,
+        } = interface::Rect::from_word(rect);
+        let part = nonos_ui::Rect::new(left.into(), top.into(), width.into(), height.into());
+        self.compositor
+            .present(key, window, part, syscall::clock_ns())
+    }
+
+    fn cursor(&mut self, caller: Caller, window: u64, shape: u64) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        self.compositor.shape(key, window, shape)
+    }
+
+    fn close(&mut self, caller: Caller, window: u64) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        self.compositor.close(key, window)
+    }
+
+    fn events(&mut self, caller: Caller, out: Lease) -> Result<u64, Refusal> {
+        const BYTES: usize = event::WORDS * 8;
+        let key = self.program(caller)?;
+        let most = usize::try_from(out.length).unwrap_or(usize::MAX) / BYTES;
+        let mut bytes = Vec::new();
+        for _ in 0..most.min(EVENTS) {
+            let Some(event) = self.compositor.next_event(key) else {
+                break;
+            };
+            bytes.extend(event.into_iter().flat_map(u64::to_le_bytes));
+        }
+        write_lent(out, 0, &bytes)?;
+        Ok(bytes.len() as u64)
+    }
+
+    fn copy(&mut self, caller: Caller, text: Lease) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        let now_ns = syscall::clock_ns();
+        self.compositor.check_copy(key, now_ns)?;
+        if text.length > CLIPBOARD_BYTES as u64 {
+            return Err(Refusal::TooLong);
+        }
+        let mut bytes = vec![0; text.length as usize];
+        read_lent(text, 0, &mut bytes)?;
+        self.compositor.copy(key, bytes, now_ns)
+    }
+
+    fn paste(&mut self, caller: Caller, out: Lease) -> Result<u64, Refusal> {
+        let key = self.program(caller)?;
+        let text = self.compositor.paste(key, out.length)?;
+        write_lent(out, 0, text)?;
+        Ok(text.len() as u64)
+    }
+}
+
+impl desktop::Desktop for Service {
+    fn place(&mut self, caller: Caller, window: u64, layer: u64) -> Result<(), Refusal> {
+        let key = self.desktop(caller)?;
+        self.compositor.place(key, window, layer)
+    }
+
+    fn window(&mut self, caller: Caller, index: u64) -> Result<WindowState, Refusal> {
+        self.desktop(caller)?;
+        self.compositor.state(index)
+    }
+
+    fn act(&mut self, caller: Caller, window: u64, action: u64) -> Result<(), Refusal> {
+        self.desktop(caller)?;
+        self.compositor.act(window, action)
+    }
+
+    fn watch(
+        &mut self,
+        caller: Caller,
+        notification: Handle,
+        changed: u64,
+        launcher: u64,
+    ) -> Result<(), Refusal> {
+        let watch = Watch::new(notification, changed);
+        self.desktop(caller)?;
+        self.desktop = Some((watch, launcher));
+        Ok(())
+    }
+
+    fn set_look(&mut self, caller: Caller, theme: u64, scale: u64) -> Result<(), Refusal> {
+        self.desktop(caller)?;
+        self.compositor.set_look(theme, scale)
+    }
+
+    fn title(&mut self, caller: Caller, window: u64, out: Lease) -> Result<u64, Refusal> {
+        self.desktop(caller)?;
+        let title = self.compositor.title_of(window)?;
+        if title.len() as u64 > out.length {
+            return Err(Refusal::TooShort);
+        }
+        write_lent(out, 0, title.as_bytes())?;
+        Ok(title.len() as u64)
+    }
+}
+
+impl input::Input for Service {
+    fn key(&mut self, _: Caller, usage: u64, state: u64) -> Result<(), Refusal> {
+        self.compositor.key(usage, state, syscall::clock_ns());
+        Ok(())
+    }
+
+    fn pointer(
+        &mut self,
+        _: Caller,
+        right: u64,
+        down: u64,
+        wheel: u64,
+        buttons: u64,
+    ) -> Result<(), Refusal> {
+        let moved = [right as i64, down as i64, wheel as i64];
+        self.compositor.point(moved, buttons, syscall::clock_ns());
+        Ok(())
+    }
+
+    fn keyboard_reset(&mut self, _: Caller) -> Result<(), Refusal> {
+        self.compositor.keyboard_reset();
+        Ok(())
+    }
+}
+
+impl Server for Service {
+    /// Which interface a caller means, its badge says.
+    fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
+        let answer = match caller.badge & (BADGE_INPUT | BADGE_DESKTOP) {
+            BADGE_INPUT => input::dispatch(self, caller, request),
+            BADGE_DESKTOP => desktop::dispatch(self, caller, request),
+            _ => interface::dispatch(self, caller, request),
+        };
+        self.settle();
+        answer
+    }
+
+    fn signal(&mut self, bits: u64) {
+        for slot in (0..PROGRAMS).filter(|slot| bits >> slot & 1 != 0) {
+            if let Some(program) = self.programs[slot].take() {
+                self.compositor.disconnect(program.key);
+            }
+        }
+        if bits & DRAW != 0 {
+            self.armed = false;
+            self.drawn_ns = 0;
+        }
+        self.settle();
+    }
+}

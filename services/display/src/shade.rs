@@ -1,0 +1,129 @@
+//! Shadows and round corners, line by line.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nonos_ui::canvas::Canvas;
+use nonos_ui::color::blend;
+use nonos_ui::{Color, Rect};
+
+/// How much of each pixel a round corner covers.
+#[derive(Clone, Debug)]
+pub struct Corners {
+    radius: i32,
+    covers: Vec<u8>,
+}
+
+impl Corners {
+    /// For corners of this radius, pixels.
+    pub fn new(radius: i32) -> Self {
+        let size = radius.max(0) as usize;
+        let mut pixels = vec![0; size * size];
+        let disc = Rect::new(0, 0, 2 * radius, 2 * radius);
+        Canvas::new(&mut pixels, size, size, size).rounded(disc, radius, Color::rgb(0xFF));
+        Self {
+            radius,
+            covers: pixels.into_iter().map(|pixel| pixel as u8).collect(),
+        }
+    }
+
+    /// The radius.
+    pub fn radius(&self) -> i32 {
+        self.radius
+    }
+
+    /// How much of its pixels a corner covers in a line so far from the edge above or below, from the outermost pixel on; nothing where
+    /// there is no corner any more.
+    pub fn row(&self, y: i32) -> &[u8] {
+        if y < 0 || y >= self.radius {
+            return &[];
+        }
+        let radius = self.radius as usize;
+        let start = y as usize * radius;
+        self.covers.get(start..start + radius).unwrap_or_default()
+    }
+}
+
+/// How dark a shadow is at each distance from an edge. That of a blurred rectangle is the product of those of its edges.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    reach: i32,
+    color: Color,
+    edge: Vec<u16>,
+}
+
+impl Shadow {
+    /// A shadow that reaches so far beyond a rectangle, pixels, and has this colour and opacity below it.
+    pub fn new(reach: i32, color: Color) -> Self {
+        let reach = reach.max(1);
+        let steps = 2 * i64::from(reach);
+        // 3t² − 2t³, from −reach to reach.
+        let edge = |t: i64| (256 * t * t * (3 * steps - 2 * t) / (steps * steps * steps)) as u16;
+        Self {
+            reach,
+            color,
+            edge: (0..=steps).map(edge).collect(),
+        }
+    }
+
+    /// What a rectangle darkens.
+    pub fn around(&self, rect: Rect) -> Rect {
+        rect.inset(-self.reach, -self.reach)
+    }
+
+    /// How dark it is so far within two edges: 0 to 256.
+    fn between(&self, from: i32, to: i32) -> u32 {
+        let at = |distance: i32| {
+            let index = (distance + self.reach).clamp(0, 2 * self.reach);
+            u32::from(self.edge[index as usize])
+        };
+        at(from) * at(to) / 256
+    }
+
+    /// Darkens pixels of line `y`, which begin at column `x`, by the shadow of a rectangle.
+    pub fn darken(&self, pixels: &mut [u32], (x, y): (i32, i32), rect: Rect) {
+        let row = self.between(y - rect.y, rect.bottom() - 1 - y) * self.color.opacity() / 256;
+        if row == 0 {
+            return;
+        }
+        for (pixel, x) in pixels.iter_mut().zip(x..) {
+            let cover = self.between(x - rect.x, rect.right() - 1 - x) * row / 256;
+            *pixel = blend(*pixel, self.color.0, cover);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corner_grows_from_nothing_to_all() {
+        let corners = Corners::new(8);
+        assert_eq!(corners.row(0)[0], 0);
+        for y in 0..8 {
+            let row = corners.row(y);
+            assert!(row.is_sorted(), "{row:?}");
+            assert_eq!(row.len(), 8);
+        }
+        assert_eq!(corners.row(7)[7], 255);
+        assert!(corners.row(8).is_empty() && corners.row(-1).is_empty());
+    }
+
+    #[test]
+    fn a_shadow_fades_to_nothing_where_it_ends() {
+        const WHITE: u32 = 0xFF_FFFF;
+        let shadow = Shadow::new(16, Color(0x6000_0000));
+        let rect = Rect::new(50, 50, 60, 60);
+        let mut line = [WHITE; 200];
+        shadow.darken(&mut line, (0, 80), rect);
+        assert_eq!(line[50 - 17], WHITE);
+        assert!(line[45] < line[40] && line[80] < line[45]);
+        for y in [50 - 17, 110 + 16] {
+            let mut line = [WHITE; 200];
+            shadow.darken(&mut line, (0, y), rect);
+            assert!(line.iter().all(|&pixel| pixel == WHITE));
+            assert!(!shadow.around(rect).contains(60, y));
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What the compositor draws itself: titles, the trusted bar, the trusted menu.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nonos_ui::canvas::Canvas;
+use nonos_ui::text::{Font, Writer};
+use nonos_ui::theme::font;
+use nonos_ui::{Color, Icon, Rect, Theme};
+
+use crate::client::Identity;
+use crate::menu::{Choice, Menu};
+use crate::state::Machine;
+use crate::window::{Button, button, points};
+
+/// A picture, and what it was drawn for.
+#[derive(Clone, Debug, Default)]
+pub struct Strip {
+    width: i32,
+    height: i32,
+    pixels: Vec<u32>,
+    /// Whether what it shows has changed since.
+    pub stale: bool,
+}
+
+impl Strip {
+    /// Pixels in a line.
+    pub fn width(&self) -> i32 {
+        self.width
+    }
+
+    /// Lines.
+    pub fn height(&self) -> i32 {
+        self.height
+    }
+
+    /// A line.
+    pub fn row(&self, y: i32) -> &[u32] {
+        let start = (y.max(0) * self.width) as usize;
+        let end = start + self.width as usize;
+        self.pixels.get(start..end).unwrap_or_default()
+    }
+
+    /// Draws it anew in this size, when it has another or is stale. Tells whether it did.
+    fn draw(&mut self, width: i32, height: i32, draw: impl FnOnce(&mut Canvas<'_>)) -> bool {
+        if (self.width, self.height) == (width, height) && !self.stale {
+            return false;
+        }
+        let (columns, lines) = (width.max(0) as usize, height.max(0) as usize);
+        if self.pixels.len() != columns * lines {
+            self.pixels = vec![0; columns * lines];
+        }
+        (self.width, self.height, self.stale) = (width, height, false);
+        draw(&mut Canvas::new(&mut self.pixels, columns, lines, columns));
+        true
+    }
+}
+
+/// What draws: the fonts, the colours, and how many pixels a point has.
+#[derive(Clone, Copy, Debug)]
+pub struct Pen<'a> {
+    /// Text.
+    pub writer: Writer<'a>,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// Pixels for a point.
+    pub scale: i32,
+}
+
+/// A title, and the window that it is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Title<'a> {
+    /// The text, which is the program's.
+    pub text: &'a str,
+    /// Who the program is.
+    pub identity: Identity,
+    /// Whether it has the keyboard.
+    pub focused: bool,
+    /// Whether it fills the screen.
+    pub maximized: bool,
+    /// Whether its size can be changed.
+    pub resizable: bool,
+    /// The button below the pointer.
+    pub hot: Option<Button>,
+}
+
+/// Between a text and what is beside it, points.
+const GAP: i32 = 12;
+
+impl Pen<'_> {
+    /// Writes text so that capitals stand in the middle of a rectangle, as much as fits into it; returns where it ends.
+    fn write(
+        &self,
+        canvas: &mut Canvas<'_>,
+        font: Font,
+        place: Rect,
+        text: &str,
+        color: Color,
+    ) -> i32 {
+        let font = font.scaled(self.scale);
+        let capitals = self.writer.heights(font).capitals;
+        let baseline = place.y + (place.height + capitals) / 2;
+        let (part, all) = self.writer.fit(font, text, place.width);
+        self.writer
+            .paint(canvas, font, (place.x, baseline), part, color);
+        let mut end = place.x + self.writer.width(font, part);
+        if !all && place.width > 0 {
+            self.writer.paint(canvas, font, (end, baseline), "…", color);
+            end += self.writer.width(font, "…");
+        }
+        end
+    }
+
+    /// An icon in the middle of a rectangle.
+    fn icon(&self, canvas: &mut Canvas<'_>, size: u32, place: Rect, icon: Icon, color: Color) {
+        let font = Font::new(font::ICON.face, size).scaled(self.scale);
+        let mut bytes = [0; 4];
+        let text = icon.character().encode_utf8(&mut bytes);
+        let heights = self.writer.heights(font);
+        let x = place.x + (place.width - self.writer.width(font, text)) / 2;
+        let baseline = place.y + (place.height + heights.ascent - heights.descent) / 2;
+        self.writer.paint(canvas, font, (x, baseline), text, color);
+    }
+
+    /// Who a program is: module, and who signed it. Returns where it ends.
+    fn identity(&self, canvas: &mut Canvas<'_>, place: Rect, identity: &Identity) -> i32 {
+        let theme = self.theme;
+        let mut rest = place;
+        let end = self.write(
+            canvas,
+            font::CAPTION,
+            rest,
+            identity.module.as_str(),
+            theme.secondary,
+        );
+        let mut next = |end: i32, gap: i32, text: &str| {
+            rest = Rect::new(
+                end + gap * self.scale,
+                place.y,
+                place.right() - end - gap * self.scale,
+                place.height,
+            );
+            self.write(canvas, font::CAPTION, rest, text, theme.secondary)
+        };
+        let end = next(end, 4, "by");
+        next(end, 4, identity.publisher.as_str())
+    }
+
+    /// A title.
+    pub fn title(&self, strip: &mut Strip, width: i32, title: &Title<'_>) -> bool {
+        let Self { theme, scale, .. } = *self;
+        let height = points::TITLE * scale;
+        strip.draw(width, height, |canvas| {
+            let all = Rect::new(0, 0, width, height);
+            let (ground, ink) = match title.focused {
+                true => (theme.surface, theme.text),
+                false => (theme.sidebar, theme.secondary),
+            };
+            canvas.fill(all, theme.border);
+            let border = points::BORDER * scale;
+            canvas.fill(
+                Rect::new(border, border, width - 2 * border, height - 2 * border),
+                ground,
+            );
+            let buttons = button(all, 2, scale).x;
+            let left = (GAP + 2) * scale;
+            let text = Rect::new(left, 0, (buttons - left) * 2 / 3, height);
+            let end = self.write(canvas, font::STRONG, text, title.text, ink) + GAP * scale;
+            let room = buttons - GAP * scale - end;
+            self.identity(canvas, Rect::new(end, 0, room, height), &title.identity);
+            for (index, which) in (0..).zip(Button::ALL) {
+                self.button(canvas, button(all, index, scale), which, title);
+            }
+        })
+    }
+
+    fn button(&self, canvas: &mut Canvas<'_>, place: Rect, which: Button, title: &Title<'_>) {
+        let theme = self.theme;
+        let hot = title.hot == Some(which);
+        let icon = match which {
+            Button::Close => Icon::Close,
+            Button::Maximize if !title.resizable => return,
+            Button::Maximize if title.maximized => Icon::Down,
+            Button::Maximize => Icon::Plus,
+            Button::Minimize => Icon::Minus,
+        };
+        let color = match (hot, which) {
+            (true, Button::Close) => theme.on_accent,
+            _ => theme.secondary,
+        };
+        if hot {
+            let ground = if which == Button::Close {
+                theme.danger
+            } else {
+                theme.control_pressed
+            };
+            let inner = place.inset(6 * self.scale, 5 * self.scale);
+            canvas.rounded(inner, 6 * self.scale, ground);
+        }
+        self.icon(canvas, 16, place, icon, color);
+    }
+
+    /// The trusted bar: the program that has the keyboard, and the state of the machine.
+    pub fn bar(
+        &self,
+        strip: &mut Strip,
+        width: i32,
+        program: Option<(&str, Identity)>,
+        machine: Machine,
+        layout: &str,
+    ) -> bool {
+        let Self { theme, scale, .. } = *self;
+        let height = points::BAR * scale;
+        strip.draw(width, height, |canvas| {
+            let all = Rect::new(0, 0, width, height);
+            canvas.fill(all, theme.sidebar);
+            canvas.fill(Rect::new(0, height - scale, width, scale), theme.border);
+            let mut right = width - GAP * scale;
+            for sign in machine.signs().into_iter().rev() {
+                let text = font::CAPTION.scaled(scale);
+                let length = self.writer.width(text, sign.text);
+                let icon = 20 * scale;
+                let place = Rect::new(right - length, 0, length, height);
+                self.write(canvas, font::CAPTION, place, sign.text, theme.text);
+                let before = Rect::new(place.x - icon, 0, icon, height);
+                self.icon(canvas, 14, before, sign.icon, sign.color(theme));
+                right = before.x - GAP * scale;
+            }
+            let length = self.writer.width(font::CAPTION.scaled(scale), layout);
+            let place = Rect::new(right - length, 0, length, height);
+            self.write(canvas, font::CAPTION, place, layout, theme.secondary);
+            right = place.x - 2 * GAP * scale;
+            let left = (GAP + 2) * scale;
+            let end = self.write(
+                canvas,
+                font::STRONG,
+                Rect::new(left, 0, right - left, height),
+                "NØNOS",
+                theme.accent_text,
+            );
+            let Some((title, identity)) = program else {
+                return;
+            };
+            let left = end + 2 * GAP * scale;
+            let end = self.write(
+                canvas,
+                font::BODY,
+                Rect::new(left, 0, (right - left) * 2 / 3, height),
+                title,
+                theme.text,
+            );
+            let left = end + GAP * scale;
+            self.identity(canvas, Rect::new(left, 0, right - left, height), &identity);
+        })
+    }
+
+    /// The trusted menu.
+    pub fn menu(&self, strip: &mut Strip, menu: &Menu, program: Option<Identity>) -> bool {
+        let Self { theme, scale, .. } = *self;
+        let place = menu.place(Rect::default(), scale);
+        let all = Rect::new(0, 0, place.width, place.height);
+        strip.draw(all.width, all.height, |canvas| {
+            canvas.fill(all, theme.surface);
+            let head = menu.row(all, 0, scale);
+            let head = Rect::new(
+                head.x + 8 * scale,
+                8 * scale,
+                head.width,
+                head.y - 12 * scale,
+            );
+            self.write(canvas, font::HEADING, head, "NØNOS", theme.text);
+            for (index, choice) in menu.choices.iter().enumerate() {
+                let row = menu.row(all, index, scale);
+                let chosen = index == menu.chosen;
+                if chosen {
+                    canvas.rounded(row, 8 * scale, theme.accent);
+                }
+                let color = match (chosen, choice) {
+                    (true, _) => theme.on_accent,
+                    (false, Choice::EndProgram | Choice::PowerOff) => theme.danger,
+                    (false, _) => theme.text,
+                };
+                let text = Rect::new(
+                    row.x + GAP * scale,
+                    row.y,
+                    row.width - 2 * GAP * scale,
+                    row.height,
+                );
+                let end = self.write(canvas, font::BODY, text, choice.text(), color);
+                if let (Choice::EndProgram, Some(identity)) = (choice, program) {
+                    let name = Rect::new(end + 6 * scale, row.y, text.right() - end, row.height);
+                    self.write(canvas, font::STRONG, name, identity.module.as_str(), color);
+                }
+            }
+        })
+    }
+}

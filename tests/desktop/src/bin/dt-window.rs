@@ -1,0 +1,61 @@
+//! A program that shows a window and says what it hears. Its colour is that of the last key.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use desktop_clients::{Desk, Window};
+use nonos_proto::CallError;
+use nonos_proto::display::event;
+use nonos_proto::input::key_state;
+
+nonos_rt::entry!(main);
+
+fn main() -> u64 {
+    u64::from(run().is_err())
+}
+
+fn run() -> Result<(), CallError> {
+    let mut desk = Desk::connect()?;
+    let mut window = desk.open(360, 240, "A window for tests – naïve café", 0x30_A060)?;
+    desk.say(format_args!("window {} is open", window.surface.window));
+    loop {
+        let mut events = [None; 64];
+        let mut count = 0;
+        desk.wait(|event| {
+            if let Some(slot) = events.get_mut(count) {
+                *slot = Some(event);
+                count += 1;
+            }
+        })?;
+        for [first, a, b, c] in events.into_iter().flatten() {
+            match first & 0xFF {
+                event::KEY if b & 0xFF != key_state::UP => {
+                    let typed = u32::try_from(c).ok().and_then(char::from_u32);
+                    let typed = typed.filter(|&c| c > ' ').unwrap_or('-');
+                    window.fill(0x30_0000 | a as u32 * 0x0103 & 0xFFFF);
+                    desk.present(&window)?;
+                    desk.say(format_args!("key {a:#x} {:#x} {typed}", b >> 8));
+                }
+                event::POINTER if b != 0 => {
+                    let (x, y) = (a as u16 as i16, (a >> 16) as u16 as i16);
+                    desk.say(format_args!("pointer {x} {y} {b}"));
+                }
+                event::POINTER if c != 0 => desk.say(format_args!("wheel {}", c as i64)),
+                event::FOCUS => desk.say(format_args!("focus {a}")),
+                event::RESIZE => {
+                    let surface = desk.display.resize(window.surface.window, a, b)?;
+                    window = Window::new(surface)?;
+                    window.fill(0x30_60A0);
+                    desk.present(&window)?;
+                    desk.say(format_args!("size {a} {b}"));
+                }
+                event::CLOSE => {
+                    desk.display.close(window.surface.window)?;
+                    desk.say(format_args!("closed"));
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The desktop, as a person sees it: the screen from outside, keys and mouse through the PS/2 controller. What programs hear, they say on
+//! the serial line.
+
+use system_tests::images;
+use system_tests::machine::{Machine, PROMPT};
+use system_tests::saved;
+use system_tests::screen::Picture;
+
+/// Colour of the window of `dt-window` before a key is pressed.
+const COLOR: [u8; 3] = [0x30, 0xA0, 0x60];
+/// Its size.
+const SIZE: (usize, usize) = (360, 240);
+/// Height of the trusted bar.
+const BAR: usize = 28;
+/// Height of a title.
+const TITLE: usize = 34;
+
+fn at_prompt() -> Machine {
+    saved::at_prompt(&images::with_desktop().machine_without_tpm())
+}
+
+/// A machine with the window, and where its contents are: left and top.
+fn with_window() -> (Machine, (usize, usize)) {
+    let mut machine = at_prompt();
+    machine.command("run dt-window &");
+    let place = wait_for_window(&mut machine);
+    (machine, place)
+}
+
+#[track_caller]
+fn wait_for_window(machine: &mut Machine) -> (usize, usize) {
+    let mut place = None;
+    machine.wait_until("the window on the screen", |machine| {
+        place = content(&machine.picture());
+        place.is_some()
+    });
+    place.unwrap_or_default()
+}
+
+/// Where the window's contents are, when all of it is to be seen.
+fn content(picture: &Picture) -> Option<(usize, usize)> {
+    let [left, top, right, bottom] = picture.bounds_of(COLOR)?;
+    ((right - left, bottom - top) == SIZE).then_some((left, top))
+}
+
+/// Moves the pointer from the middle of the screen to a place.
+#[track_caller]
+fn point_from_middle(machine: &mut Machine, (x, y): (usize, usize)) {
+    let Picture { width, height, .. } = machine.picture();
+    machine.point(x as i64 - width as i64 / 2, y as i64 - height as i64 / 2);
+}
+
+#[track_caller]
+fn click(machine: &mut Machine) {
+    machine.left_button(true);
+    machine.left_button(false);
+}
+
+#[test]
+fn a_window_gets_keys_and_pointer() {
+    let (mut machine, (left, top)) = with_window();
+    machine.press(&["a"]);
+    machine.expect("key 0x4 0x0 a");
+    machine.press(&["shift", "z"]);
+    machine.expect("key 0x1d 0x1 Z");
+    point_from_middle(&mut machine, (left + 30, top + 40));
+    machine.left_button(true);
+    machine.expect("pointer 30 40 1");
+    machine.left_button(false);
+}
+
+#[test]
+fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
+    let (mut machine, (left, top)) = with_window();
+    point_from_middle(&mut machine, (left + 60, top - TITLE / 2));
+    machine.left_button(true);
+    machine.point(-70, 35);
+    machine.left_button(false);
+    let moved = (left - 70, top + 35);
+    machine.wait_until("the window where it was moved", |machine| {
+        content(&machine.picture()) == Some(moved)
+    });
+    // From where it was taken to the button at its right end.
+    machine.point(SIZE.0 as i64 - 60 - 15, 0);
+    click(&mut machine);
+    machine.expect("closed");
+    machine.wait_until("no window on the screen", |machine| {
+        machine.picture().bounds_of(COLOR).is_none()
+    });
+}
+
+#[test]
+fn the_secure_keys_open_a_menu_that_ends_a_program() {
+    let (mut machine, _) = with_window();
+    let before = machine.picture();
+    machine.press(&["ctrl", "alt", "esc"]);
+    machine.wait_until("the menu on the screen", |machine| {
+        machine.picture().changed_pixels(&before) != Some(0)
+    });
+    machine.press(&["down"]);
+    machine.press(&["ret"]);
+    machine.wait_until("no window on the screen", |machine| {
+        machine.picture().bounds_of(COLOR).is_none()
+    });
+    let output = machine.command("ps");
+    machine.check(!output.contains("dt-window"), "the program goes on");
+}
+
+#[test]
+fn no_program_does_what_it_may_not_and_the_desktop_goes_on() {
+    let (mut machine, _) = with_window();
+    let before = machine.picture();
+    machine.send("run dt-hostile\r");
+    let output = machine.expect("hostile: done");
+    machine.check(!output.contains("ATTACK SUCCEEDED"), "an attack succeeded");
+    machine.check(
+        output.matches("denied: ").count() >= 14,
+        "attacks were left out",
+    );
+    machine.expect(PROMPT);
+    let mut after = machine.picture();
+    machine.wait_until("the screen as it was", |machine| {
+        after = machine.picture();
+        content(&after).is_some()
+    });
+    let bar = |picture: &Picture| -> Vec<[u8; 3]> {
+        let places = (0..BAR).flat_map(|y| (0..picture.width).map(move |x| (x, y)));
+        places.map(|(x, y)| picture.pixel(x, y)).collect()
+    };
+    machine.check(bar(&before) == bar(&after), "the bar is another");
+    // The honest program still has the keyboard, or gets it by a click.
+    machine.press(&["b"]);
+    machine.expect("key 0x5 0x0 b");
+}
