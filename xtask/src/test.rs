@@ -19,9 +19,13 @@ use crate::{fuzz, paths, status};
 /// Programs whose logic is a library with tests; their binaries build for NØNOS only.
 const PROGRAMS: &[&str] = &[
     "--package",
+    "about",
+    "--package",
     "calculator",
     "--package",
     "monitor",
+    "--package",
+    "security",
     "--package",
     "console",
     "--package",

@@ -197,8 +197,8 @@ impl<S: System> Monitor<S> {
         ui.separator(inner.cut_top(1, 4));
         inner.cut_bottom(4, 0);
         let rows = self.shown();
-        let at = |id: Option<u64>| rows.iter().position(|row| Some(row.info.id) == id);
-        self.list.selected = at(self.selected);
+        let is_selected = |row: &Row| Some(row.info.id) == self.selected;
+        self.list.selected = rows.iter().position(is_selected);
         let picked = ui.list(
             inner,
             "processes",

@@ -1,6 +1,7 @@
 //! The monitor, looking at a system that is made up.
 
 use std::format;
+use std::string::ToString;
 use std::vec::Vec;
 
 use nonos_abi::Name;
@@ -138,7 +139,7 @@ fn the_list_is_searched_and_sorted() {
             .app
             .shown()
             .iter()
-            .map(|row| format!("{}", row.info.name.as_str()))
+            .map(|row| row.info.name.as_str().to_string())
             .collect()
     };
     stage.press(usage::TAB, 0);

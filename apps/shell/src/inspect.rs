@@ -39,7 +39,7 @@ impl Session {
 
     /// `status --mitigations`
     pub(crate) fn mitigations(&mut self, system: &SystemInfo) -> Result<(), Error> {
-        let security = report::with_cpuid(&system.read(Topic::CpuSecurity, 0)?);
+        let security = nonos_mitigations::with_cpuid(&system.read(Topic::CpuSecurity, 0)?);
         let _ = report::mitigations(&mut self.terminal, &security);
         Ok(())
     }

@@ -163,6 +163,21 @@ pub fn enumerated() -> CpuSecurity {
     }
 }
 
+/// What only the kernel knows, with what CPUID says, the same to everybody.
+pub fn with_cpuid(kernel: &CpuSecurity) -> CpuSecurity {
+    CpuSecurity {
+        microcode: kernel.microcode,
+        arch_capabilities: kernel.arch_capabilities,
+        spec_control: kernel.spec_control,
+        tsx_control: kernel.tsx_control,
+        mcu_control: kernel.mcu_control,
+        cr4: kernel.cr4,
+        efer: kernel.efer,
+        measures: kernel.measures,
+        ..enumerated()
+    }
+}
+
 /// Whether there is IA32_ARCH_CAPABILITIES, which only the kernel can read.
 pub fn has_arch_capabilities(cpu: &CpuSecurity) -> bool {
     ARCH_CAPABILITIES.of(cpu)

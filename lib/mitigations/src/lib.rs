@@ -22,7 +22,7 @@ mod tests;
 
 pub use affected::is_affected;
 pub use assess::{State, Verdict, assess};
-pub use cpu::{enumerated, has_arch_capabilities, signature};
+pub use cpu::{enumerated, has_arch_capabilities, signature, with_cpuid};
 pub use plan::{Plan, plan};
 
 #[doc(no_inline)]

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use nonos_abi::info::CpuSecurity;
-use nonos_mitigations::{State, assess, enumerated, signature};
+use nonos_mitigations::{State, assess, signature};
 
 use super::{Tone, heading, row, set_bits, words};
 
@@ -21,21 +21,6 @@ const SPEC_CONTROL: [&str; 11] = [
     "",
     "BHI_DIS_S",
 ];
-
-/// What only the kernel knows, with what CPUID says, the same to everybody.
-pub fn with_cpuid(kernel: &CpuSecurity) -> CpuSecurity {
-    CpuSecurity {
-        microcode: kernel.microcode,
-        arch_capabilities: kernel.arch_capabilities,
-        spec_control: kernel.spec_control,
-        tsx_control: kernel.tsx_control,
-        mcu_control: kernel.mcu_control,
-        cr4: kernel.cr4,
-        efer: kernel.efer,
-        measures: kernel.measures,
-        ..enumerated()
-    }
-}
 
 /// Writes `status --mitigations`.
 pub fn mitigations(out: &mut impl Write, cpu: &CpuSecurity) -> fmt::Result {

@@ -18,7 +18,7 @@ mod vault;
 
 pub use audit::{denial, denials_heading};
 pub use ending::Ending;
-pub use mitigations::{mitigations, with_cpuid};
+pub use mitigations::mitigations;
 pub use process::{all_needs, capabilities_heading, capability, needs, process, processes_heading};
 pub use services::{service, services_heading};
 pub use status::{Facts, status};
