@@ -5,7 +5,8 @@
 //! bindings, charges) and remembers which process pays for it.
 //!
 //! Invariants: an entry is either on the free list, with no references, or in use; the free list visits every
-//! free entry once; `used` is the number of entries that are not on it.
+//! free entry once; `used` is the number of entries that are not on it. The list is one of distances, so that entries
+//! filled with zeros are a list of them all: no arena needs a loop to make it.
 
 use core::marker::PhantomData;
 use core::num::NonZeroU16;
@@ -80,7 +81,8 @@ pub struct Entry<T> {
     pub(crate) references: u32,
     pub(crate) payer: Option<ProcessId>,
     pub(crate) in_use: bool,
-    next_free: Option<NonZeroU16>,
+    /// From the entry after this one to the next free one, modulo 2^16. There is none when that is past the end.
+    next_free: u16,
 }
 
 impl<T: Empty> Empty for Entry<T> {
@@ -91,9 +93,14 @@ impl<T: Empty> Empty for Entry<T> {
             references: 0,
             payer: None,
             in_use: false,
-            next_free: None,
+            next_free: 0,
         }
     }
+}
+
+/// The position after this one.
+fn after(position: u16) -> u16 {
+    position.wrapping_add(1)
 }
 
 /// Position of an object that a [`View`] has found.
@@ -127,40 +134,36 @@ pub(crate) struct View<'a, I, T: 'static> {
 /// All objects of one kind.
 pub(crate) struct Arena<I, T: 'static> {
     entries: &'static mut [Entry<T>],
-    first_free: Option<I>,
+    /// Position of the first free entry; past the end for none.
+    first_free: u16,
     used: usize,
+    ids: PhantomData<I>,
 }
 
 impl<I: Id, T: Empty> Arena<I, T> {
-    /// An arena with every entry free; the first to be given out is the lowest.
+    /// An arena with every entry free, as [`Empty::unused`] makes them; the first to be given out is the lowest.
     pub fn new(entries: &'static mut [Entry<T>]) -> Self {
-        let mut arena = Self {
+        assert!(entries.len() < usize::from(u16::MAX), "too many objects");
+        Self {
             entries,
-            first_free: None,
+            first_free: 0,
             used: 0,
-        };
-        for position in (0..arena.entries.len()).rev() {
-            if let Some(id) = I::at(position) {
-                arena.put_on_free_list(id);
-            }
+            ids: PhantomData,
         }
-        arena
     }
 
     /// Takes a free entry for `value` with one reference; `None` when there is none.
     pub fn insert(&mut self, value: T, payer: Option<ProcessId>) -> Option<I> {
-        let id = self.first_free?;
-        let entry = &mut self.entries[id.position()];
-        self.first_free = entry
-            .next_free
-            .take()
-            .and_then(|raw| I::at(usize::from(raw.get()) - 1));
+        let position = self.first_free;
+        let id = I::at(position.into())?;
+        let entry = self.entries.get_mut(usize::from(position))?;
+        self.first_free = after(position).wrapping_add(entry.next_free);
         *entry = Entry {
             value,
             references: 1,
             payer,
             in_use: true,
-            next_free: None,
+            next_free: 0,
         };
         self.used += 1;
         Some(id)
@@ -168,20 +171,13 @@ impl<I: Id, T: Empty> Arena<I, T> {
 
     /// Frees an entry. The caller has seen to everything that the value referred to.
     pub fn remove(&mut self, id: I) {
-        self.entries[id.position()].value = T::unused();
-        self.put_on_free_list(id);
+        let position = id.position();
+        self.entries[position] = Entry {
+            next_free: self.first_free.wrapping_sub(after(position as u16)),
+            ..Entry::unused()
+        };
+        self.first_free = position as u16;
         self.used -= 1;
-    }
-
-    fn put_on_free_list(&mut self, id: I) {
-        let next = self.first_free.map(|next| next.position());
-        let entry = &mut self.entries[id.position()];
-        entry.references = 0;
-        entry.payer = None;
-        entry.in_use = false;
-        entry.next_free =
-            next.and_then(|next| NonZeroU16::new(u16::try_from(next + 1).unwrap_or(0)));
-        self.first_free = Some(id);
     }
 
     /// Adds a reference.
@@ -269,16 +265,15 @@ impl<I: Id, T: Empty> Arena<I, T> {
     /// Checks the free list.
     pub fn check(&self, name: &str) -> Result<(), std::string::String> {
         let mut free = 0;
-        let mut next = self.first_free.map(|id| id.position());
-        while let Some(position) = next {
-            let entry = &self.entries[position];
+        let mut next = self.first_free;
+        while let Some(entry) = self.entries.get(usize::from(next)) {
             if entry.in_use || entry.references > 0 || free > self.entries.len() {
                 return Err(std::format!(
-                    "{name}: entry {position} is wrong on the free list"
+                    "{name}: entry {next} is wrong on the free list"
                 ));
             }
             free += 1;
-            next = entry.next_free.map(|raw| usize::from(raw.get()) - 1);
+            next = after(next).wrapping_add(entry.next_free);
         }
         let used = self.entries.iter().filter(|entry| entry.in_use).count();
         if used != self.used || used + free != self.entries.len() {
