@@ -116,9 +116,9 @@ pub struct UserContext {
     pub rflags: u64,
     /// The machine's: which load of the FPU registers this image belongs to, 0 for none. Whoever changes `fpu` sets it to 0.
     pub fpu_state: u64,
-    /// The machine's: not 0 after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those; 0 when all
-    /// registers have their values here.
-    pub by_syscall: u64,
+    /// The machine's: after a system call, which leaves `rip` in `rcx` and `rflags` in `r11`, whatever stands in those, the end of user
+    /// space, where `rip` must not lie; 0 when all registers have their values here.
+    pub sysret_end: u64,
     /// Where the thread's shadow stack is, when it has one: the address of its top at first, then the machine's.
     pub control_flow: u64,
     /// x87, SSE and AVX registers.
@@ -210,7 +210,7 @@ impl UserContext {
             rsp: 0,
             rflags: 0x202,
             fpu_state: 0,
-            by_syscall: 0,
+            sysret_end: 0,
             control_flow: 0,
             fpu: FpuState::new(),
         }

@@ -113,7 +113,7 @@ global_asm!(
     rsp = const offset_of!(UserContext, rsp),
     rflags = const offset_of!(UserContext, rflags),
     fpu = const offset_of!(UserContext, fpu),
-    by_syscall = const offset_of!(UserContext, by_syscall),
+    sysret_end = const offset_of!(UserContext, sysret_end),
     user_end = const nonos_abi::USER_END,
     user_flags = const rflags::USER,
     set_flags = const rflags::FIXED | rflags::IF,

@@ -69,9 +69,6 @@ nonos_enter_user:
     push rbp
 nonos_enter_user_again:
     mov rcx, [rdi + {rip}]
-    mov rax, {user_end}
-    cmp rcx, rax
-    jae 3f
     mov r11, [rdi + {rflags}]
     and r11d, {user_flags}
     or r11d, {set_flags}
@@ -81,8 +78,8 @@ nonos_enter_user_again:
     mov rbx, [rdi + {rbx}]
     mov rsi, [rdi + {rsi}]
     mov rbp, [rdi + {rbp}]
-    cmp qword ptr [rdi + {by_syscall}], 0
-    je 2f
+    cmp rcx, [rdi + {sysret_end}]
+    jae 2f
 nonos_sysret_load:
     mov rsp, [rdi + {rsp}]
     mov rdi, [rdi + {rdi}]
@@ -90,8 +87,13 @@ nonos_sysret:
     swapgs
     sysretq
     int3
-2:                                  // for the next way in: `syscall` leaves this, all others clear it
-    mov qword ptr [rdi + {by_syscall}], 1
+2:                                  // not by `sysret`, or nowhere in user space
+    cmp qword ptr [rdi + {sysret_end}], 0
+    jne 3f
+    cmp rcx, [rip + nonos_user_end]
+    jae 3f
+    push qword ptr [rip + nonos_user_end]
+    pop qword ptr [rdi + {sysret_end}]  // for the next way in: `syscall` leaves this, all others clear it
     push {user_data}
     push qword ptr [rdi + {rsp}]
     push r11
@@ -230,7 +232,7 @@ nonos_interrupted_switched:
     pop rsi
     pop qword ptr [rax + {rflags}]
     pop qword ptr [rax + {rsp}]
-    mov qword ptr [rax + {by_syscall}], 0
+    mov qword ptr [rax + {sysret_end}], 0
     mov rdi, rax
     mov eax, {components}
 nonos_save_interrupted:
@@ -519,6 +521,8 @@ nonos_stubs:
     stub (\row*16+\column)
 .endr
 .endr
+nonos_user_end:
+    .quad {user_end}
 nonos_verw_operand:
     .word {user_data}
 // An error when all of this is more than a page.
