@@ -8,6 +8,8 @@
 //! When all handles that can receive have a deadline, callers that wait have the last of these as theirs. It is looked for in the tables
 //! of all processes, and noted until one of the handles is closed; endpoints whose handles never had deadlines are never looked for.
 //!
+//! A thread that waits for a call keeps a reply slot of its process for it, so that no call that finds a receiver lacks one.
+//!
 //! Invariants: of the two queues at most one has threads. For each thread that awaits a reply there is exactly one
 //! reply handle, in the slot its state names, and the reverse; reply handles are never copied or moved.
 
@@ -16,7 +18,7 @@ use nonos_abi::{Error, Handle, MessageInfo, Rights};
 use crate::arena::{Empty, EndpointId, ProcessId, ThreadId};
 use crate::handle::{Capability, Found};
 use crate::kernel::{Caller, Kernel};
-use crate::lineage::NEVER;
+use crate::lineage::{NEVER, NodeId};
 use crate::machine::Machine;
 use crate::message;
 use crate::object::Object;
@@ -163,7 +165,7 @@ impl Kernel {
         }
     }
 
-    /// Moves a call, whose message was just checked, to a receiver's registers; returns the state of the caller from then on. On errors
+    /// Moves a call, whose message was just checked, to the registers of a receiver with a reply slot; returns the state of the caller from then on. On errors
     /// nothing has changed.
     fn deliver_call(
         &mut self,
@@ -173,19 +175,15 @@ impl Kernel {
         receiver: ThreadId,
     ) -> Result<ThreadState, Error> {
         let to = self.threads[receiver].process.ok_or(Error::PeerGone)?;
-        if !self.has_free_reply(to) {
-            return Err(Error::OutOfHandles);
-        }
         let mut arrival = self.transfer(caller, info, from, to)?;
         self.lend(caller, &mut arrival);
-        let reply = Capability::new(Object::Reply(Some(caller)), Rights::NONE);
-        let reply = self.insert_root(to, reply)?;
+        let kept = self.threads[receiver].reply;
+        let reply = self.slots[kept as usize].fill_reply(Some(caller));
         arrival.info = arrival.info.with_reply(reply);
         arrival.sender = self.threads[caller].badge;
         message::arrive(&mut self.threads[receiver].context, &arrival);
         self.scheduler.donate(&mut self.threads, caller, receiver);
-        let slot = self.lineage.slot(to, reply.index());
-        Ok(ThreadState::AwaitingReply(slot))
+        Ok(ThreadState::AwaitingReply(NodeId::at(kept)))
     }
 
     /// Takes the next call, or the bits of the bound notification, to the caller's registers, or blocks it.
@@ -204,9 +202,7 @@ impl Kernel {
             self.arrive_signalled(receiver.thread, id);
             return Ok(());
         }
-        if !self.has_free_reply(receiver.process) {
-            return Err(Error::OutOfHandles);
-        }
+        self.keep_reply(receiver.thread, receiver.process)?;
         while let Some(caller) = self.endpoints[endpoint]
             .callers
             .pop_front(&mut self.threads)
@@ -339,6 +335,7 @@ impl Kernel {
             return;
         }
         while let Some(thread) = self.endpoints[id].receivers.pop_front(&mut self.threads) {
+            self.give_back_reply(thread);
             self.wake_with_error(thread, Error::PeerGone, machine);
         }
         let payer = self.endpoints.payer(id);
@@ -376,6 +373,7 @@ impl Kernel {
                 self.endpoints[endpoint]
                     .receivers
                     .remove(&mut self.threads, id);
+                self.give_back_reply(id);
             }
             ThreadState::Waiting(notification) => {
                 self.notifications[notification]

@@ -13,7 +13,7 @@
 use nonos_abi::message::MESSAGE_WORDS;
 use nonos_abi::{MessageInfo, Rights, Syscall};
 
-use crate::handle::{Capability, Slot, first_free_reply};
+use crate::handle::{Capability, Slot};
 use crate::kernel::Kernel;
 use crate::lineage::NodeId;
 use crate::machine::{CpuId, Current, Machine, Switch};
@@ -119,21 +119,20 @@ impl Kernel {
         if !self.scheduler.can_hand_over(cpu, server) {
             return None;
         }
-        let first = server.first_slot as usize;
-        let index = first_free_reply(slots.get(first)?)?;
-        let position = first.wrapping_add(index.into());
-        let next_free = slots.get(position)?.next_free_reply();
+        let kept = server.reply;
+        if kept as usize >= slots.len() {
+            return None;
+        }
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::of(Kind::Call, info)] += 1;
         }
-        slots[first].set_next_free_reply(next_free);
-        let reply = slots[position].fill_reply(Object::Reply(running));
+        let reply = slots[kept as usize].fill_reply(running);
         slots[through].waited = true;
         let caller = &mut threads[from];
         caller.through = Some(NodeId::at(through as u32));
-        caller.state = ThreadState::AwaitingReply(NodeId::at(position as u32));
+        caller.state = ThreadState::AwaitingReply(NodeId::at(kept));
         self.scheduler.hand_over(cpu, receiver);
         let server = &mut threads[to];
         endpoints[endpoint].receivers.remove_first(server);
@@ -199,15 +198,13 @@ impl Kernel {
         if endpoints[endpoint].callers.head.is_some() {
             return None;
         }
-        let first = server.first_slot as usize;
-        let next_free = slots.get(first)?.next_free_reply();
 
         #[cfg(any(test, feature = "testing"))]
         {
             self.fast_paths[Kind::of(Kind::Answer, info)] += 1;
         }
-        let free = slots[reply].empty_reply(next_free);
-        slots[first].set_next_free_reply(free);
+        // It is kept for the next call.
+        slots[reply].empty_reply();
         slots[through].waited = true;
         let (previous, last) = endpoints[endpoint].receivers.end_with(running);
         if let Some(last) = last
@@ -220,6 +217,7 @@ impl Kernel {
             previous,
             next: None,
         };
+        server.reply = reply as u32;
         server.account = server.process;
         server.through = Some(NodeId::at(through as u32));
         server.state = ThreadState::Receiving(receives);

@@ -17,7 +17,8 @@ use crate::lineage::{NEVER, NodeId};
 use crate::machine::Machine;
 use crate::object::{Object, Select};
 
-/// Slots at the end of each table that hold reply handles: the most calls a process can have received and not answered.
+/// Slots at the end of each table that hold reply handles: the most calls that a process can have received and not answered, with its threads
+/// that wait for one.
 pub const REPLY_SLOTS: usize = 32;
 
 /// Slot numbers on the lists of free slots; 0 ends a list, as slot 0 is on none.
@@ -85,33 +86,18 @@ impl Slot {
         }
     }
 
-    /// The free reply slot after this one, of slot 0 the first; 0 for none.
+    /// Fills a reply slot, which is kept for that and never has a deadline.
     #[inline(always)]
-    pub(crate) fn next_free_reply(&self) -> u16 {
-        self.next_free
-    }
-
-    /// Changes it.
-    #[inline(always)]
-    pub(crate) fn set_next_free_reply(&mut self, next: u16) {
-        self.next_free = next;
-    }
-
-    /// Fills a reply slot, which was taken off the list and never has a deadline.
-    #[inline(always)]
-    pub(crate) fn fill_reply(&mut self, reply: Object) -> Handle {
-        self.capability = Some(Capability::new(reply, Rights::NONE));
+    pub(crate) fn fill_reply(&mut self, to: Option<ThreadId>) -> Handle {
+        self.capability = Some(Capability::new(Object::Reply(to), Rights::NONE));
         self.handle
     }
 
-    /// Empties a reply slot and puts it before another on the list; returns its number.
+    /// Empties a reply slot.
     #[inline(always)]
-    pub(crate) fn empty_reply(&mut self, next: u16) -> u16 {
+    pub(crate) fn empty_reply(&mut self) {
         self.capability = None;
-        self.next_free = next;
-        let index = self.handle.index();
         self.handle = self.handle.next();
-        index
     }
 }
 
@@ -158,12 +144,6 @@ impl Capability {
     }
 }
 
-/// The slot that takes the next reply handle, by slot 0 of the table.
-#[inline(always)]
-pub(crate) fn first_free_reply(slot_0: &Slot) -> Option<u16> {
-    (slot_0.next_free != NO_SLOT).then_some(slot_0.next_free)
-}
-
 /// The table of one process.
 pub(crate) struct Table<'a> {
     slots: &'a mut [Slot],
@@ -187,21 +167,31 @@ impl Table<'_> {
             slot.next_free = core::mem::replace(list, index as u16);
             slot.handle = Handle::new(index as u16, 0);
         }
-        self.slots[0].set_next_free_reply(replies);
+        self.slots[0].next_free = replies;
     }
 
     fn first_reply(&self) -> usize {
         self.slots.len().saturating_sub(REPLY_SLOTS)
     }
 
-    /// Puts a capability into a free slot; reply capabilities into a reply slot.
-    pub fn insert(&mut self, capability: Capability, deadline_ns: u64) -> Result<Handle, Error> {
-        if matches!(capability.object, Object::Reply(_)) {
-            let index = first_free_reply(&self.slots[0]).ok_or(Error::OutOfHandles)?;
-            let next = self.slots[usize::from(index)].next_free_reply();
-            self.slots[0].set_next_free_reply(next);
-            return Ok(self.slots[usize::from(index)].fill_reply(capability.object));
+    /// Takes a reply slot off the list of free ones.
+    fn take_reply(&mut self) -> Result<u16, Error> {
+        let index = self.slots[0].next_free;
+        if index == NO_SLOT {
+            return Err(Error::OutOfHandles);
         }
+        self.slots[0].next_free = self.slots[usize::from(index)].next_free;
+        Ok(index)
+    }
+
+    /// Puts an empty reply slot on the list.
+    fn give_back_reply(&mut self, index: u16) {
+        let next = core::mem::replace(&mut self.slots[0].next_free, index);
+        self.slots[usize::from(index)].next_free = next;
+    }
+
+    /// Puts a capability that is no reply into a free slot.
+    pub fn insert(&mut self, capability: Capability, deadline_ns: u64) -> Result<Handle, Error> {
         if *self.first_free == NO_SLOT {
             return Err(Error::OutOfHandles);
         }
@@ -213,12 +203,11 @@ impl Table<'_> {
     /// Empties a slot and gives back what was in it. The reference goes to the caller.
     pub fn take(&mut self, index: u16) -> Option<Capability> {
         let first_reply = self.first_reply();
-        let next_reply = self.slots[0].next_free_reply();
         let slot = self.slots.get_mut(usize::from(index))?;
         let capability = slot.capability?;
         if usize::from(index) >= first_reply {
-            let next = slot.empty_reply(next_reply);
-            self.slots[0].set_next_free_reply(next);
+            slot.empty_reply();
+            self.give_back_reply(index);
         } else {
             slot.empty(self.first_free);
         }
@@ -232,6 +221,15 @@ impl Table<'_> {
         {
             slot.fill(capability, slot.deadline_ns);
         }
+    }
+}
+
+#[cfg(test)]
+impl Table<'_> {
+    /// Makes a reply handle to nobody.
+    pub fn insert_reply(&mut self) -> Result<Handle, Error> {
+        let index = self.take_reply()?;
+        Ok(self.slots[usize::from(index)].fill_reply(None))
     }
 }
 
@@ -290,9 +288,20 @@ impl Kernel {
         })
     }
 
-    /// Whether a reply handle can be made for a process.
-    pub(crate) fn has_free_reply(&self, process: ProcessId) -> bool {
-        first_free_reply(&self.slots_of(process)[0]).is_some()
+    /// Keeps a free reply slot for a thread of a process that is about to receive a call, or to wait for one.
+    pub(crate) fn keep_reply(&mut self, thread: ThreadId, process: ProcessId) -> Result<(), Error> {
+        let index = self.table(process).take_reply()?;
+        self.threads[thread].reply = self.first_slot(process) + u32::from(index);
+        Ok(())
+    }
+
+    /// Frees the reply slot of a thread that waited for a call and got none.
+    pub(crate) fn give_back_reply(&mut self, thread: ThreadId) {
+        let thread = &self.threads[thread];
+        if let Some(process) = thread.process {
+            let index = thread.reply & self.handle_mask;
+            self.table(process).give_back_reply(index as u16);
+        }
     }
 
     /// Where the handle table of a process starts among all slots.

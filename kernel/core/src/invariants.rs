@@ -172,7 +172,9 @@ fn mapping_deadlines(kernel: &Kernel) -> Checked {
             ensure!(known == first, "{thread:?} knows {known}, not {first}");
             let thread = &kernel.threads[thread];
             let timed = thread.deadline_ns.is_some() || first != NEVER;
-            let held = if timed { u8::MAX } else { !thread.affinity };
+            let more_important = u64::from(u32::MAX >> thread.priority << thread.priority);
+            let cpus = if timed { u8::MAX } else { !thread.affinity };
+            let held = 1 << 63 | u64::from(cpus) << 32 | more_important;
             ensure!(thread.held == held, "a thread goes on too soon or late");
         }
     }
@@ -295,6 +297,23 @@ fn handle_tables(kernel: &Kernel) -> Checked {
             );
         }
         let first_reply = slots.len() - crate::handle::REPLY_SLOTS;
+        let mut kept = Flags::default();
+        for thread in kernel.threads_of(id) {
+            let thread = &kernel.threads[thread];
+            if !matches!(thread.state, ThreadState::Receiving(_)) {
+                continue;
+            }
+            let index = thread.reply.wrapping_sub(thread.first_slot) as usize;
+            let is_reply = (first_reply..slots.len()).contains(&index);
+            ensure!(
+                is_reply && slots[index].capability.is_none(),
+                "{id:?}: slot {index} is kept for a reply"
+            );
+            ensure!(
+                kept.insert(index) && !free.contains(index),
+                "{id:?}: slot {index} is kept, and also free or kept twice"
+            );
+        }
         for (index, slot) in slots.iter().enumerate() {
             let Some(capability) = slot.capability else {
                 ensure!(!slot.waited, "{id:?}: empty slot {index} is waited through");
@@ -304,7 +323,7 @@ fn handle_tables(kernel: &Kernel) -> Checked {
                 );
                 let retired = slot.handle.generation() == Handle::LAST_GENERATION;
                 ensure!(
-                    free.contains(index) || retired || index == 0,
+                    free.contains(index) || kept.contains(index) || retired || index == 0,
                     "{id:?}: slot {index} is neither filled nor free"
                 );
                 continue;

@@ -95,7 +95,7 @@ impl Kernel {
             .space_create(self.processes[id].coarse_clock)
             .ok_or(Error::OutOfMemory)?;
         self.processes[id].space = Some(space);
-        let thread = Thread {
+        let mut thread = Thread {
             process: Some(id),
             account: Some(id),
             space,
@@ -103,6 +103,7 @@ impl Kernel {
             priority: self.processes[id].priority,
             ..Thread::unused()
         };
+        thread.note_held();
         let thread = self
             .threads
             .insert(thread, None)

@@ -71,6 +71,7 @@ impl Kernel {
             self.endpoints[endpoint]
                 .receivers
                 .remove(&mut self.threads, bound);
+            self.give_back_reply(bound);
             self.arrive_signalled(bound, id);
             return self.scheduler.wake(&mut self.threads, bound);
         }

@@ -40,14 +40,23 @@ pub(crate) type Processes = Arena<ProcessId, Process>;
 /// Bit of [`Cpu::occupied`]: there is something to decide.
 const STALE: u64 = 1 << 63;
 
+/// Where [`Cpu::occupied`] has the bit of the CPU itself: above those of the queues.
+const OWN_BITS: u32 = 32;
+const _: () = assert!(PRIORITIES <= OWN_BITS as usize && OWN_BITS as usize + CPUS_MAX < 63);
+
+/// What in [`Cpu::occupied`] keeps a thread from going on at once: something to decide, a thread that is as important, a CPU out of `cpus`
+/// (bit n is CPU n).
+pub(crate) fn obstacles(priority: u8, cpus: u8) -> u64 {
+    let queues = u32::MAX.wrapping_shl(priority.into());
+    STALE | u64::from(cpus) << OWN_BITS | u64::from(queues)
+}
+
 /// One CPU: what it runs, and what it could.
 #[derive(Clone, Copy)]
 struct Cpu {
     ready: [Queue; PRIORITIES],
-    /// Bit `p` when queue `p` has a thread, and [`STALE`]: one look tells whether anything comes before a thread.
+    /// Bit `p` when queue `p` has a thread, [`STALE`], and always a bit for the CPU: one look tells whether a thread can go on here.
     occupied: u64,
-    /// Its own bit in an affinity.
-    bit: u8,
     /// Threads on the ready queues.
     ready_count: u16,
     /// Threads to be woken by this CPU's timer.
@@ -73,7 +82,6 @@ impl Cpu {
     const IDLE: Self = Self {
         ready: [Queue::EMPTY; PRIORITIES],
         occupied: 0,
-        bit: 0,
         ready_count: 0,
         timeouts: Timeouts::EMPTY,
         alarm_ns: None,
@@ -192,7 +200,7 @@ impl Scheduler {
     pub fn new() -> Self {
         Self {
             cpus: core::array::from_fn(|at| Cpu {
-                bit: 1 << at,
+                occupied: 1 << OWN_BITS << at,
                 ..Cpu::IDLE
             }),
             count: 1,
@@ -512,8 +520,7 @@ impl Scheduler {
     pub fn can_hand_over(&self, cpu: CpuId, thread: &Thread) -> bool {
         let at = usize::from(cpu.0) % CPUS_MAX;
         let here = &self.cpus[at];
-        let nothing_better = here.occupied.wrapping_shr(thread.priority.into()) == 0;
-        nothing_better && thread.held & here.bit == 0
+        here.occupied & thread.held == 0
     }
 
     /// Who pays for what runs on a CPU: as long as nothing is to be decided, the account of the running thread.

@@ -11,6 +11,7 @@ use crate::lineage::{NEVER, NodeId};
 use crate::machine::{AddressSpace, CpuId, FrameNumber, Machine, UserContext};
 use crate::process::Exit;
 use crate::queue::Links;
+use crate::scheduler::obstacles;
 
 /// A thread.
 ///
@@ -31,13 +32,15 @@ pub struct Thread {
     pub(crate) cpu: CpuId,
     /// CPUs it may run on: bit n is CPU n.
     pub(crate) affinity: u8,
-    /// CPUs on which it does not simply go on when an answer or a call ends its wait: those that its affinity leaves out, and all
-    /// while it has a deadline or its process a mapping with one.
-    pub(crate) held: u8,
+    /// What keeps it from simply going on when an answer or a call ends its wait, as [`obstacles`] has it. That are also CPUs that its
+    /// affinity leaves out, and all while it has a deadline or its process a mapping with one.
+    pub(crate) held: u64,
     /// 0 (lowest) to 31.
     pub(crate) priority: u8,
     /// What is left of its time slice while it is ready.
     pub(crate) slice_ns: u64,
+    /// The empty reply slot, by its place among all slots, that is kept for the next call that it receives, while it waits for one.
+    pub(crate) reply: u32,
     /// The handle it waits through, or did.
     pub(crate) through: Option<NodeId>,
     /// The process whose budget its running is charged to: its own, or that of the caller it works for.
@@ -97,6 +100,7 @@ impl Empty for Thread {
             held: 0,
             priority: 0,
             slice_ns: 0,
+            reply: u32::MAX,
             through: None,
             mapping_expires_ns: NEVER,
             account: None,
@@ -129,7 +133,8 @@ impl Thread {
     /// Something has changed that [`Self::held`] depends on.
     pub fn note_held(&mut self) {
         let timed = self.deadline_ns.is_some() || self.mapping_expires_ns != NEVER;
-        self.held = if timed { u8::MAX } else { !self.affinity };
+        let cpus = if timed { u8::MAX } else { !self.affinity };
+        self.held = obstacles(self.priority, cpus);
     }
 
     /// Has the thread find an error when it goes on.

@@ -4,7 +4,6 @@ use nonos_abi::{Error, Handle, MessageInfo, Rights, Syscall, start};
 
 use crate::arena::ProcessId;
 use crate::handle::REPLY_SLOTS;
-use crate::lineage::NEVER;
 use crate::testing::World;
 use crate::thread::ThreadState;
 
@@ -445,14 +444,7 @@ fn a_server_that_answers_nobody_runs_out_of_reply_slots_and_of_nothing_else() {
     let mut calls = calls();
     let server = calls.server;
     for _ in 0..REPLY_SLOTS {
-        let reply =
-            crate::handle::Capability::new(crate::object::Object::Reply(None), Rights::NONE);
-        calls
-            .world
-            .kernel
-            .table(server)
-            .insert(reply, NEVER)
-            .unwrap();
+        calls.world.kernel.table(server).insert_reply().unwrap();
     }
     calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
     assert_eq!(calls.server_receives(), Err(Error::OutOfHandles));
@@ -463,6 +455,36 @@ fn a_server_that_answers_nobody_runs_out_of_reply_slots_and_of_nothing_else() {
             .call(server, Syscall::NotificationCreate, &[])
             .is_ok()
     );
+}
+
+#[test]
+fn a_thread_that_waits_for_a_call_keeps_a_reply_slot_for_it() {
+    let mut calls = calls();
+    let (server, endpoint) = (calls.server, calls.endpoint);
+    let world = &mut calls.world;
+    let bound = world.value(server, Syscall::NotificationCreate, &[]);
+    world
+        .call(server, Syscall::NotificationBind, &[bound])
+        .unwrap();
+    let signals = world.share(server, bound, calls.clients[1]);
+    for _ in 1..REPLY_SLOTS {
+        world.kernel.table(server).insert_reply().unwrap();
+    }
+
+    world.begin(server, Syscall::Receive, &[endpoint]);
+    let none_left = world.kernel.table(server).insert_reply();
+    assert_eq!(none_left, Err(Error::OutOfHandles));
+    world
+        .call(calls.clients[1], Syscall::NotificationSignal, &[signals, 1])
+        .unwrap();
+    assert_eq!(world.result(server).unwrap()[0], 1);
+    let reply = world.kernel.table(server).insert_reply();
+    world.kernel.table(server).take(reply.unwrap().index());
+
+    world.begin(server, Syscall::Receive, &[endpoint]);
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert_eq!(calls.world.result(server).unwrap()[0], BADGES[0]);
+    assert_eq!(calls.server_receives(), Err(Error::OutOfHandles));
 }
 
 #[test]
@@ -586,17 +608,15 @@ fn reply_slots_start_again_and_other_slots_do_not() {
     let mut calls = calls();
     let server = calls.server;
     let mut table = calls.world.kernel.table(server);
-    let reply = crate::handle::Capability::new(crate::object::Object::Reply(None), Rights::NONE);
-    let first = table.insert(reply, NEVER).unwrap();
+    let first = table.insert_reply().unwrap();
     table.take(first.index());
     for _ in 0..Handle::LAST_GENERATION {
-        let handle = table.insert(reply, NEVER).unwrap();
+        let handle = table.insert_reply().unwrap();
         assert_ne!(handle, first);
         table.take(handle.index());
     }
-    assert_eq!(table.insert(reply, NEVER), Ok(first));
-    let handle = first.index();
-    table.take(handle);
+    assert_eq!(table.insert_reply().unwrap(), first);
+    table.take(first.index());
 }
 
 /// A server whose one handle to receive with expires at 1000, and a caller in its queue.
