@@ -1,75 +1,68 @@
-//! Scan codes to what a terminal sends.
+//! Keys to what a terminal sends.
 
-use pc_keyboard::layouts::Us104Key;
-use pc_keyboard::{DecodedKey, HandleControl, KeyCode, KeyState, PS2Keyboard, ScancodeSet1};
+use nonos_input::keyboard::{self, Stroke};
+use nonos_input::scancode::{Decoder, Event};
+use nonos_proto::display::modifiers;
+use nonos_proto::input::key_state;
+use nonos_terminal::keys::{Modifiers, sent};
 
-/// Most bytes of one key.
-pub const MOST: usize = 5;
+pub use nonos_input::scancode::Set;
 
-/// A US keyboard that sends scan code set 1, as 8042 controllers translate to.
-pub struct Keyboard(PS2Keyboard<Us104Key, ScancodeSet1>);
+/// A US keyboard.
+pub struct Keyboard {
+    decoder: Decoder,
+    keyboard: keyboard::Keyboard,
+}
 
 impl Keyboard {
     /// No key is down.
-    pub const fn new() -> Self {
-        let control = HandleControl::MapLettersToUnicode;
-        Self(PS2Keyboard::new(ScancodeSet1::new(), Us104Key, control))
+    pub const fn new(set: Set) -> Self {
+        Self {
+            decoder: Decoder::new(set),
+            keyboard: keyboard::Keyboard::new(),
+        }
     }
 
-    /// Takes a byte from the keyboard and tells what was typed with it. Bytes that are no scan code are skipped.
-    pub fn feed(&mut self, byte: u8, typed: &mut impl FnMut(&[u8])) {
-        let event = match self.0.add_byte(byte) {
-            Ok(Some(event)) => event,
-            Ok(None) => return,
-            Err(_) => {
-                self.0.clear();
-                return;
+    /// Takes a byte from the keyboard and tells what was typed with it. Returns whether a keyboard was plugged in, which waits to be
+    /// turned on.
+    pub fn feed(&mut self, byte: u8, typed: &mut impl FnMut(&[u8])) -> bool {
+        match self.decoder.feed(byte) {
+            Some(Event::Key(usage, state)) => {
+                let stroke = self.keyboard.feed(usage, state);
+                if stroke.state != key_state::UP {
+                    type_stroke(stroke, typed);
+                }
+                return false;
             }
-        };
-        let pressed = event.state != KeyState::Up;
-        let code = event.code;
-        // Every event goes through the decoder: it keeps the state of Shift, Ctrl and the like.
-        let decoded = self.0.process_keyevent(event);
-        if !pressed {
-            return;
+            Some(Event::Plugged) => {
+                self.keyboard.release_all();
+                return true;
+            }
+            Some(Event::Lost) => self.keyboard.release_all(),
+            None => {}
         }
-        if let Some(sequence) = sequence(code, decoded) {
-            typed(sequence);
-        } else if let Some(DecodedKey::Unicode(character)) = decoded {
-            let mut bytes = [0; 4];
-            typed(character.encode_utf8(&mut bytes).as_bytes());
-        }
+        false
+    }
+
+    /// A byte was damaged: no key counts as down.
+    pub fn reset(&mut self) {
+        self.decoder.reset();
+        self.keyboard.release_all();
     }
 }
 
-impl Default for Keyboard {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Keys that send something else than their character (as xterm has it). With Num Lock the keypad sends digits.
-fn sequence(code: KeyCode, decoded: Option<DecodedKey>) -> Option<&'static [u8]> {
-    let code = match (code, decoded) {
-        (_, Some(DecodedKey::RawKey(code))) => code,
-        (KeyCode::Delete | KeyCode::Return | KeyCode::NumpadEnter | KeyCode::Backspace, _) => code,
-        _ => return None,
+/// Tells what a key that is pressed sends.
+fn type_stroke(stroke: Stroke, typed: &mut impl FnMut(&[u8])) {
+    let held = |modifier: u64| stroke.modifiers & modifier != 0;
+    let modifiers = Modifiers {
+        shift: held(modifiers::SHIFT),
+        control: held(modifiers::CONTROL),
+        alt: held(modifiers::ALT),
     };
-    Some(match code {
-        KeyCode::Return | KeyCode::NumpadEnter => b"\r",
-        KeyCode::Backspace => b"\x7F",
-        KeyCode::ArrowUp => b"\x1B[A",
-        KeyCode::ArrowDown => b"\x1B[B",
-        KeyCode::ArrowRight => b"\x1B[C",
-        KeyCode::ArrowLeft => b"\x1B[D",
-        KeyCode::Home => b"\x1B[H",
-        KeyCode::End => b"\x1B[F",
-        KeyCode::Insert => b"\x1B[2~",
-        KeyCode::Delete => b"\x1B[3~",
-        KeyCode::PageUp => b"\x1B[5~",
-        KeyCode::PageDown => b"\x1B[6~",
-        _ => return None,
-    })
+    let sent = sent(stroke.usage.into(), stroke.character, modifiers);
+    if !sent.as_slice().is_empty() {
+        typed(sent.as_slice());
+    }
 }
 
 #[cfg(test)]
@@ -77,13 +70,10 @@ mod tests {
     use super::*;
 
     fn typed(codes: &[u8]) -> Vec<u8> {
-        let mut keyboard = Keyboard::new();
+        let mut keyboard = Keyboard::new(Set::One);
         let mut all = Vec::new();
         for &code in codes {
-            keyboard.feed(code, &mut |bytes| {
-                assert!(bytes.len() <= MOST);
-                all.extend_from_slice(bytes);
-            });
+            keyboard.feed(code, &mut |bytes| all.extend_from_slice(bytes));
         }
         all
     }
@@ -114,5 +104,13 @@ mod tests {
         for first in 0..=255 {
             typed(&[first, 0xE1, first, 0xE0, first]);
         }
+    }
+
+    #[test]
+    fn a_keyboard_that_is_plugged_in_is_told_and_has_no_key_down() {
+        let mut keyboard = Keyboard::new(Set::One);
+        keyboard.feed(0x1D, &mut |_| {});
+        assert!(keyboard.feed(0xAA, &mut |_| {}));
+        keyboard.feed(0x2E, &mut |bytes| assert_eq!(bytes, b"c", "no Ctrl-C"));
     }
 }
