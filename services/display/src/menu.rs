@@ -7,9 +7,9 @@ use nonos_ui::Rect;
 
 /// Points: width, height of a row, of what is above the rows, and below them.
 mod points {
-    pub const WIDTH: i32 = 320;
+    pub const WIDTH: i32 = 360;
     pub const ROW: i32 = 40;
-    pub const HEAD: i32 = 64;
+    pub const HEAD: i32 = 84;
     pub const FOOT: i32 = 16;
     pub const MARGIN: i32 = 12;
 }

@@ -71,13 +71,15 @@ impl Shadow {
         rect.inset(-self.reach, -self.reach)
     }
 
+    /// How dark it is so far within an edge: 0 to 256.
+    fn at(&self, distance: i32) -> u32 {
+        let index = (distance + self.reach).clamp(0, 2 * self.reach);
+        self.edge.get(index as usize).map_or(0, |&part| part.into())
+    }
+
     /// How dark it is so far within two edges: 0 to 256.
     fn between(&self, from: i32, to: i32) -> u32 {
-        let at = |distance: i32| {
-            let index = (distance + self.reach).clamp(0, 2 * self.reach);
-            u32::from(self.edge[index as usize])
-        };
-        at(from) * at(to) / 256
+        self.at(from) * self.at(to) / 256
     }
 
     /// Darkens pixels of line `y`, which begin at column `x`, by the shadow of a rectangle.
@@ -86,9 +88,16 @@ impl Shadow {
         if row == 0 {
             return;
         }
+        // Between two edges that are so far from each other each pixel has the shadow of the nearer one alone.
+        let apart = rect.width > 2 * self.reach;
         for (pixel, x) in pixels.iter_mut().zip(x..) {
-            let cover = self.between(x - rect.x, rect.right() - 1 - x) * row / 256;
-            *pixel = blend(*pixel, self.color.0, cover);
+            let (from, to) = (x - rect.x, rect.right() - 1 - x);
+            let part = if apart {
+                self.at(from.min(to))
+            } else {
+                self.between(from, to)
+            };
+            *pixel = blend(*pixel, self.color.0, part * row / 256);
         }
     }
 }
@@ -108,6 +117,33 @@ mod tests {
         }
         assert_eq!(corners.row(7)[7], 255);
         assert!(corners.row(8).is_empty() && corners.row(-1).is_empty());
+    }
+
+    #[test]
+    fn a_part_of_a_shadow_is_that_part_of_all_of_it() {
+        let shadow = Shadow::new(16, Color(0x6000_0000));
+        for width in [20, 32, 33, 60] {
+            let rect = Rect::new(50, 50, width, 60);
+            for y in [40, 52, 80] {
+                let mut all = [0xFF_FFFF; 200];
+                shadow.darken(&mut all, (0, y), rect);
+                for (x, pixel) in (0..).zip(all) {
+                    let cover = shadow.between(x - rect.x, rect.right() - 1 - x);
+                    let row = shadow.between(y - rect.y, rect.bottom() - 1 - y) * 0x60 / 256;
+                    let expected = blend(0xFF_FFFF, 0, cover * row / 256);
+                    assert_eq!(pixel, expected, "{width} {x} {y}");
+                }
+                for from in 0..140 {
+                    let mut part = [0xFF_FFFF; 40];
+                    shadow.darken(&mut part, (from, y), rect);
+                    assert_eq!(
+                        part,
+                        all[from as usize..from as usize + 40],
+                        "{width} {from} {y}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

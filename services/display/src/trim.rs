@@ -261,14 +261,22 @@ impl Pen<'_> {
         let all = Rect::new(0, 0, place.width, place.height);
         strip.draw(all.width, all.height, |canvas| {
             canvas.fill(all, theme.surface);
-            let head = menu.row(all, 0, scale);
-            let head = Rect::new(
-                head.x + 8 * scale,
-                8 * scale,
-                head.width,
-                head.y - 12 * scale,
+            let mut head = menu.row(all, 0, scale);
+            head = Rect::new(
+                head.x + GAP * scale,
+                14 * scale,
+                head.width - 2 * GAP * scale,
+                head.y - 26 * scale,
             );
-            self.write(canvas, font::HEADING, head, "NØNOS", theme.text);
+            let name = head.cut_top(head.height / 2, 0);
+            self.write(canvas, font::HEADING, name, "NØNOS", theme.text);
+            self.write(
+                canvas,
+                font::CAPTION,
+                head,
+                "No program can show this menu, cover it or hear its keys.",
+                theme.secondary,
+            );
             for (index, choice) in menu.choices.iter().enumerate() {
                 let row = menu.row(all, index, scale);
                 let chosen = index == menu.chosen;

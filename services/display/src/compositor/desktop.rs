@@ -1,5 +1,7 @@
 //! What the desktop does: the one program that shows wallpaper and dock, and arranges windows.
 
+use alloc::vec::Vec;
+
 use nonos_proto::Refusal;
 use nonos_proto::desktop::{WindowState, action, layer, window_state};
 use nonos_proto::display::{event, theme};
@@ -40,7 +42,7 @@ impl Compositor {
     /// # Errors
     /// Past the last.
     pub fn state(&self, index: u64) -> Result<WindowState, Refusal> {
-        let mut ids: alloc::vec::Vec<u32> = self.framed().map(|window| window.id).collect();
+        let mut ids: Vec<u32> = self.framed().map(|window| window.id).collect();
         ids.sort_unstable();
         let id = usize::try_from(index)
             .ok()
@@ -106,7 +108,8 @@ impl Compositor {
         if new_theme > theme::HIGH_CONTRAST || !(1..=2).contains(&scale) {
             return Err(Refusal::Malformed);
         }
-        (self.theme, self.scale) = (new_theme, scale as i32);
+        let scaled = core::mem::replace(&mut self.scale, scale as i32) != scale as i32;
+        self.theme = new_theme;
         self.shades = Shades::new(Theme::of(new_theme), self.scale);
         self.cursors = [const { None }; 5];
         (self.bar.stale, self.menu_strip.stale) = (true, true);
@@ -117,6 +120,14 @@ impl Compositor {
             client.push(event::LOOK, 0, [0; 3]);
         }
         self.damage.add(self.screen);
+        // Frames and bar have other sizes now.
+        let framed = self
+            .framed()
+            .filter(|_| scaled)
+            .map(|window| (window.id, window.content()));
+        for (id, content) in framed.collect::<Vec<_>>() {
+            self.move_to(id, content.x, content.y);
+        }
         Ok(())
     }
 }

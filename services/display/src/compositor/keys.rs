@@ -75,6 +75,11 @@ impl Compositor {
         self.keys.switching = Switching::default();
         self.keys.super_alone = false;
         self.keys.forget();
+        // A program that counts on a release hears as much.
+        if let Some(id) = self.focus {
+            self.send(id, event::FOCUS, [0; 3]);
+            self.send(id, event::FOCUS, [1, 0, 0]);
+        }
     }
 
     /// A key, by its usage, and its state.
