@@ -66,8 +66,8 @@ struct Looks {
 }
 
 /// The screen.
-pub struct Grid<'a> {
-    cells: &'a mut [u32],
+pub struct Grid<C> {
+    cells: C,
     columns: usize,
     rows: usize,
     /// Lines in the ring.
@@ -86,12 +86,13 @@ pub struct Grid<'a> {
     changed: Range<usize>,
 }
 
-impl<'a> Grid<'a> {
+impl<C: AsRef<[u32]> + AsMut<[u32]>> Grid<C> {
     /// A blank screen. `cells` hold zeros; columns or rows that do not fit in them are left out, and what room there is
     /// beyond keeps lines that scrolled out.
-    pub fn new(cells: &'a mut [u32], columns: usize, rows: usize) -> Self {
-        let columns = columns.clamp(1, cells.len());
-        let lines = cells.len() / columns;
+    pub fn new(cells: C, columns: usize, rows: usize) -> Self {
+        let count = cells.as_ref().len();
+        let columns = columns.clamp(1, count);
+        let lines = count / columns;
         let rows = rows.clamp(1, lines);
         Self {
             cells,
@@ -133,7 +134,7 @@ impl<'a> Grid<'a> {
         } else {
             0
         };
-        Cell(self.cells[self.line(row).start + column] | cursor)
+        Cell(self.cells.as_ref()[self.line(row).start + column] | cursor)
     }
 
     /// Number of the first line of the screen. Lines are numbered from 0 on, and keep their number when they scroll out.
@@ -153,7 +154,7 @@ impl<'a> Grid<'a> {
         match below.filter(|&below| below < self.above + self.rows && column < self.columns) {
             Some(below) => {
                 let line = (self.first + self.lines + below - self.above) % self.lines;
-                Cell(self.cells[line * self.columns + column])
+                Cell(self.cells.as_ref()[line * self.columns + column])
             }
             None => Cell(0),
         }
@@ -161,7 +162,12 @@ impl<'a> Grid<'a> {
 
     /// The same text on a screen of another size, on blank cells: lines are cut or end earlier than the screen, and the cursor's line
     /// stays in sight.
-    pub fn on<'b>(&self, cells: &'b mut [u32], columns: usize, rows: usize) -> Grid<'b> {
+    pub fn on<D: AsRef<[u32]> + AsMut<[u32]>>(
+        &self,
+        cells: D,
+        columns: usize,
+        rows: usize,
+    ) -> Grid<D> {
         let mut grid = Grid::new(cells, columns, rows);
         let common = grid.columns.min(self.columns);
         let used = self.above + self.row + 1;
@@ -171,7 +177,8 @@ impl<'a> Grid<'a> {
             }
             let from = (self.first + self.lines + line - self.above) % self.lines * self.columns;
             let to = grid.line(grid.row).start;
-            grid.cells[to..to + common].copy_from_slice(&self.cells[from..from + common]);
+            grid.cells.as_mut()[to..to + common]
+                .copy_from_slice(&self.cells.as_ref()[from..from + common]);
         }
         grid.column = self.column.min(grid.columns - 1);
         grid.looks = self.looks;
@@ -215,7 +222,7 @@ impl<'a> Grid<'a> {
             self.down();
         }
         let at = self.line(self.row).start + self.column;
-        self.cells[at] = Cell::new(character, self.looks).0;
+        self.cells.as_mut()[at] = Cell::new(character, self.looks).0;
         if self.column + 1 < self.columns {
             self.column += 1;
         } else {
@@ -234,7 +241,7 @@ impl<'a> Grid<'a> {
         self.scrolled += 1;
         self.above = (self.above + 1).min(self.lines - self.rows);
         let last = self.line(self.rows - 1);
-        self.cells[last].fill(0);
+        self.cells.as_mut()[last].fill(0);
         self.changed = 0..self.rows;
     }
 
@@ -257,7 +264,7 @@ impl<'a> Grid<'a> {
             Part::Before => line.start..cursor + 1,
             Part::All => line,
         };
-        self.cells[erased].fill(0);
+        self.cells.as_mut()[erased].fill(0);
     }
 
     fn erase_screen(&mut self, part: Part) {
@@ -269,7 +276,7 @@ impl<'a> Grid<'a> {
         self.erase_line(part);
         for row in rows {
             let line = self.line(row);
-            self.cells[line].fill(0);
+            self.cells.as_mut()[line].fill(0);
         }
         self.changed = 0..self.rows;
     }
@@ -301,13 +308,13 @@ mod tests {
     use super::*;
     use crate::ansi::Parser;
 
-    fn show(grid: &mut Grid<'_>, text: &str) {
+    fn show(grid: &mut Grid<&mut [u32]>, text: &str) {
         let mut parser = Parser::new();
         text.bytes()
             .for_each(|byte| parser.feed(byte, &mut |action| grid.act(action)));
     }
 
-    fn line(grid: &Grid<'_>, row: usize) -> String {
+    fn line(grid: &Grid<&mut [u32]>, row: usize) -> String {
         let cells = (0..grid.columns).map(|column| grid.cell(row, column));
         let text: String = cells.map(|cell| cell.character().unwrap_or(' ')).collect();
         text.trim_end().to_owned()
@@ -316,7 +323,7 @@ mod tests {
     #[test]
     fn lines_wrap_and_scroll() {
         let mut cells = [0; 20];
-        let mut grid = Grid::new(&mut cells, 5, 3);
+        let mut grid = Grid::new(&mut cells[..], 5, 3);
         show(&mut grid, "abcde");
         assert!(!grid.at_line_start());
         assert_eq!(
@@ -337,7 +344,7 @@ mod tests {
     }
 
     /// Lines from a number on.
-    fn from(grid: &Grid<'_>, first: u64, count: u64) -> Vec<String> {
+    fn from(grid: &Grid<&mut [u32]>, first: u64, count: u64) -> Vec<String> {
         let text = |line| {
             let cells = (0..grid.columns).map(|column| grid.cell_of_line(line, column));
             let text: String = cells.map(|cell| cell.character().unwrap_or(' ')).collect();
@@ -349,7 +356,7 @@ mod tests {
     #[test]
     fn lines_that_scrolled_out_are_kept_as_long_as_there_is_room() {
         let mut cells = [0; 25];
-        let mut grid = Grid::new(&mut cells, 5, 2);
+        let mut grid = Grid::new(&mut cells[..], 5, 2);
         show(&mut grid, "a\nb\nc");
         assert_eq!((grid.oldest_line(), grid.first_line()), (0, 1));
         assert_eq!(from(&grid, 0, 3), ["a", "b", "c"]);
@@ -362,16 +369,16 @@ mod tests {
     #[test]
     fn another_size_keeps_the_text_and_the_line_of_the_cursor() {
         let mut cells = [0; 25];
-        let mut grid = Grid::new(&mut cells, 5, 2);
+        let mut grid = Grid::new(&mut cells[..], 5, 2);
         show(&mut grid, "abcd\n2\n3\n4x");
         let mut wider = [0; 60];
-        let mut other = grid.on(&mut wider, 10, 3);
+        let mut other = grid.on(&mut wider[..], 10, 3);
         assert_eq!([0, 1, 2].map(|row| line(&other, row)), ["2", "3", "4x"]);
         assert_eq!(from(&other, other.oldest_line(), 1), ["abcd"]);
         show(&mut other, "y");
         assert_eq!(line(&other, 2), "4xy");
         let mut narrow = [0; 4];
-        let mut small = grid.on(&mut narrow, 2, 1);
+        let mut small = grid.on(&mut narrow[..], 2, 1);
         assert_eq!(line(&small, 0), "4x");
         assert_eq!(from(&small, small.oldest_line(), 1), ["3"]);
         show(&mut small, "\n5");
@@ -381,7 +388,7 @@ mod tests {
     #[test]
     fn only_lines_that_changed_are_named() {
         let mut cells = [0; 100];
-        let mut grid = Grid::new(&mut cells, 10, 10);
+        let mut grid = Grid::new(&mut cells[..], 10, 10);
         assert_eq!(grid.changed(), 0..10);
         show(&mut grid, "a\nb");
         assert_eq!(grid.changed(), 0..2);
@@ -399,7 +406,7 @@ mod tests {
     #[test]
     fn a_line_is_edited_in_place() {
         let mut cells = [0; 40];
-        let mut grid = Grid::new(&mut cells, 20, 2);
+        let mut grid = Grid::new(&mut cells[..], 20, 2);
         show(&mut grid, "hello world\x1B[5D\x1B[Kthere\x08\x08\x1B[1K");
         assert_eq!(line(&grid, 0), "          e");
         show(&mut grid, "\x1B[2J\rx\r\ty\x1B[1Gz");
@@ -410,7 +417,7 @@ mod tests {
     #[test]
     fn colours_stick_until_reset() {
         let mut cells = [0; 40];
-        let mut grid = Grid::new(&mut cells, 20, 2);
+        let mut grid = Grid::new(&mut cells[..], 20, 2);
         show(&mut grid, "\x1B[1;31;44ma\x1B[22mb\x1B[0mc");
         let colors = [0, 1, 2]
             .map(|column| grid.cell(0, column))
@@ -426,7 +433,7 @@ mod tests {
         let mut state = 7_u32;
         for (columns, rows) in [(1, 1), (1, 5), (80, 1), (7, 3), (200, 200)] {
             let mut cells = vec![0; 600];
-            let mut grid = Grid::new(&mut cells, columns, rows);
+            let mut grid = Grid::new(&mut cells[..], columns, rows);
             let mut parser = Parser::new();
             for _ in 0..20_000 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,6 +1,6 @@
 //! What the system's console and the terminals on the desktop share.
 //!
-//! [`ansi`] says what a stream of text means, [`grid`] holds the cells that show it, [`keys`] says what keys send, [`queue`] holds what was typed and not read yet;
+//! [`ansi`] says what a stream of text means, [`grid`] holds the cells that show it, [`palette`] the colours, [`keys`] says what keys send, [`queue`] holds what was typed and not read yet;
 //! `serve` answers the clients of a console.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@
 pub mod ansi;
 pub mod grid;
 pub mod keys;
+pub mod palette;
 pub mod queue;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -3,22 +3,7 @@
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
 use nonos_terminal::grid::{Cell, Grid};
-
-/// A colour: 0xRRGGBB.
-pub type Color = u32;
-
-/// Behind everything; the boot screen has the same.
-const BACKGROUND: Color = 0x0D_1117;
-/// Text.
-const FOREGROUND: Color = 0xD5_DBE1;
-/// The cursor.
-const CURSOR: Color = 0x56_B6C2;
-
-/// The sixteen colours of a terminal.
-const PALETTE: [Color; 16] = [
-    0x26_2D36, 0xFF_7B72, 0x7E_C699, 0xE3_B341, 0x6C_A4F8, 0xC6_8AEE, 0x56_B6C2, 0xB1_BAC4,
-    0x8B_949E, 0xFF_A198, 0xA0_E0B4, 0xF2_CC60, 0x92_BFFF, 0xDB_B0FA, 0x7F_D6E0, 0xF0_F3F6,
-];
+use nonos_terminal::palette::{BACKGROUND, CURSOR, Color, FOREGROUND, PALETTE};
 
 const FONT: RasterHeight = RasterHeight::Size20;
 const WEIGHT: FontWeight = FontWeight::Regular;
@@ -85,7 +70,7 @@ impl<'a, S: Surface> Painter<'a, S> {
     }
 
     /// Draws the cells that changed.
-    pub fn refresh(&mut self, grid: &mut Grid<'_>) {
+    pub fn refresh(&mut self, grid: &mut Grid<&mut [u32]>) {
         for row in grid.changed() {
             for column in 0..self.columns.min(grid.size().0) {
                 let cell = grid.cell(row, column);
@@ -205,7 +190,7 @@ mod tests {
         let mut picture = Picture::new(640, 480);
         let (columns, rows) = text_size(&&mut picture);
         let (mut cells, mut shown) = (vec![0; columns * rows], vec![0; columns * rows]);
-        let mut grid = Grid::new(&mut cells, columns, rows);
+        let mut grid = Grid::new(&mut cells[..], columns, rows);
         let mut painter = Painter::new(&mut picture, &mut shown);
         painter.refresh(&mut grid);
         let before = painter.surface.writes;
@@ -233,7 +218,7 @@ mod tests {
         let mut picture = Picture::new(200, 100);
         let (mut cells, mut shown) = (vec![0; 100], vec![0; 100]);
         let (columns, rows) = text_size(&&mut picture);
-        let mut grid = Grid::new(&mut cells, columns, rows);
+        let mut grid = Grid::new(&mut cells[..], columns, rows);
         Painter::new(&mut picture, &mut shown).refresh(&mut grid);
         assert!(
             picture
@@ -243,7 +228,7 @@ mod tests {
         );
         for character in ['M', 'Ø', '\u{1F}', '猫'] {
             let (mut cells, mut shown) = (vec![0; 100], vec![0; 100]);
-            let mut grid = Grid::new(&mut cells, columns, rows);
+            let mut grid = Grid::new(&mut cells[..], columns, rows);
             grid.act(Action::Print(character));
             Painter::new(&mut picture, &mut shown).refresh(&mut grid);
             assert!(picture.pixels.contains(&FOREGROUND), "{character}");
@@ -256,7 +241,7 @@ mod tests {
             let mut picture = Picture::new(width, height);
             let (mut cells, mut shown) = (vec![0; 64], vec![0; 64]);
             let (columns, rows) = text_size(&&mut picture);
-            let mut grid = Grid::new(&mut cells, columns, rows);
+            let mut grid = Grid::new(&mut cells[..], columns, rows);
             grid.act(Action::Print('x'));
             Painter::new(&mut picture, &mut shown).refresh(&mut grid);
         }

@@ -22,7 +22,7 @@ const PAINT_NS: u64 = 50_000_000;
 
 /// Screen and serial line.
 pub struct Terminal<'a> {
-    grid: Grid<'a>,
+    grid: Grid<&'a mut [u32]>,
     painter: Option<Painter<'a, Screen<'a>>>,
     serial: Option<Serial>,
     /// When the screen was painted last.
@@ -32,7 +32,7 @@ pub struct Terminal<'a> {
 impl<'a> Terminal<'a> {
     /// A terminal on what there is.
     pub fn new(
-        grid: Grid<'a>,
+        grid: Grid<&'a mut [u32]>,
         painter: Option<Painter<'a, Screen<'a>>>,
         serial: Option<Serial>,
     ) -> Self {

@@ -2,13 +2,14 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use console::paint::{Color, Surface};
+use console::paint::Surface;
 use nonos_proto::CallError;
 use nonos_proto::init;
 use nonos_rt::abi::Error;
 use nonos_rt::abi::boot::PixelFormat;
 use nonos_rt::mapping::Mapping;
 use nonos_rt::parent;
+use nonos_terminal::palette::Color;
 
 /// Bytes of a pixel.
 const PIXEL_BYTES: u64 = size_of::<AtomicU32>() as u64;
