@@ -1,4 +1,5 @@
-//! A program with one window of the system's compositor.
+//! Programs with windows of the system's compositor: [`run`] is all that one with a single window needs, others use [`Session`] and
+//! [`Shown`].
 //!
 //! Pixels are painted in memory of the program's own and copied to the window's surface when they are ready, so nobody sees half a
 //! picture. The program sleeps until its notification is signalled.
@@ -20,6 +21,7 @@ use crate::input::{Input, Key};
 use crate::program::App;
 use crate::text::Atlas;
 use crate::theme::Theme;
+use crate::ui::Ui;
 use crate::window::Window;
 
 /// The font service's atlas, mapped.
@@ -51,17 +53,78 @@ impl Atlas for SystemAtlas {
     }
 }
 
-/// Bits of the notification.
-const EVENTS: u64 = 1;
+/// Bit of the notification: there are events.
+pub const EVENTS: u64 = 1;
+/// Bit of the notification: time went by.
 const TICK: u64 = 1 << 1;
 
 /// Events that are taken at once.
 const TAKEN: usize = 32;
 
-struct Running<A> {
-    app: A,
-    display: Client<Endpoint>,
+/// A program's connection to the compositor and the fonts.
+pub struct Session {
+    /// The compositor.
+    pub display: Client<Endpoint>,
+    /// How the user wants things to look.
+    pub look: Look,
     atlas: SystemAtlas,
+}
+
+/// An event of a window.
+pub type Event = [u64; event::WORDS];
+
+/// What an event was.
+pub enum Outcome {
+    /// The window's own matter.
+    Done,
+    /// Its view is to be run for this.
+    Input(Input),
+    /// The user wants to close it.
+    Close,
+}
+
+impl Session {
+    /// Connects. [`EVENTS`] of the notification is signalled when there are events.
+    pub fn connect(signals: &Notification) -> Result<Self, CallError> {
+        let display = Client(parent::connect("display")?);
+        let copy = signals.to_send().map_err(CallError::Unreachable)?;
+        display.watch(copy.handle(), EVENTS)?;
+        Ok(Self {
+            look: display.look()?,
+            atlas: SystemAtlas::connect()?,
+            display,
+        })
+    }
+
+    /// Pixels for a point.
+    pub fn scale(&self) -> u64 {
+        self.look.scale.clamp(1, 2)
+    }
+
+    /// Takes the events that wait.
+    pub fn events(&self) -> Result<Vec<Event>, CallError> {
+        const BYTES: usize = event::WORDS * 8;
+        let mut bytes = [0; TAKEN * BYTES];
+        let mut events = Vec::new();
+        loop {
+            let taken = self.display.events(&mut bytes)? as usize;
+            let part = bytes.get(..taken).ok_or(CallError::BadReply)?;
+            events.extend(part.as_chunks::<BYTES>().0.iter().map(|event| {
+                let mut words = [0; event::WORDS];
+                for (word, bytes) in words.iter_mut().zip(event.as_chunks().0) {
+                    *word = u64::from_le_bytes(*bytes);
+                }
+                words
+            }));
+            if taken < bytes.len() {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+/// A window on the screen.
+pub struct Shown {
     window: Window,
     surface: Surface,
     pixels: Mapping,
@@ -69,80 +132,46 @@ struct Running<A> {
     cursor: u64,
 }
 
-/// Runs a program until its window is closed. The exit code.
-pub fn run(app: impl App) -> u64 {
-    u64::from(start(app).is_err())
-}
-
-fn start(app: impl App) -> Result<(), CallError> {
-    let display = Client(parent::connect("display")?);
-    let atlas = SystemAtlas::connect()?;
-    let signals = Notification::create().map_err(CallError::Unreachable)?;
-    let copy = signals.to_send().map_err(CallError::Unreachable)?;
-    display.watch(copy.handle(), EVENTS)?;
-    let look = display.look()?;
-    let scale = look.scale.clamp(1, 2);
-    let in_pixels = |points: i32| points.max(0) as u64 * scale;
-    let (width, height) = app.size();
-    let surface = display.open(in_pixels(width), in_pixels(height), app.title().as_bytes())?;
-    let [least, most] = app.limits();
-    let limits = [least.0, least.1, most.0, most.1].map(in_pixels);
-    display.limits(surface.window, limits[0], limits[1], limits[2], limits[3])?;
-    let (pixels, size) = map(&surface)?;
-    let window = Window::new(size.0, size.1, scale as i32, Theme::of(look.theme));
-    let timer = Timer::create().map_err(CallError::Unreachable)?;
-    if app.period_ns() > 0 {
-        let first = syscall::clock_ns().saturating_add(app.period_ns());
-        let set = timer.set_periodic(&signals, TICK, first, app.period_ns());
-        set.map_err(CallError::Unreachable)?;
+impl Shown {
+    /// Opens a window of this size, points; it shows with the first [`Self::show`].
+    pub fn open(session: &Session, title: &str, size: (i32, i32)) -> Result<Self, CallError> {
+        let in_pixels = |points: i32| points.max(0) as u64 * session.scale();
+        let surface =
+            session
+                .display
+                .open(in_pixels(size.0), in_pixels(size.1), title.as_bytes())?;
+        let (pixels, (width, height)) = map(&surface)?;
+        let theme = Theme::of(session.look.theme);
+        Ok(Self {
+            window: Window::new(width, height, session.scale() as i32, theme),
+            surface,
+            pixels,
+            look: session.look,
+            cursor: 0,
+        })
     }
-    let mut running = Running {
-        app,
-        display,
-        atlas,
-        window,
-        surface,
-        pixels,
-        look,
-        cursor: 0,
-    };
-    running.input(Input::None);
-    running.show()?;
-    loop {
-        let bits = signals.wait().map_err(CallError::Unreachable)?;
-        if bits & TICK != 0 {
-            running.app.tick();
-            running.input(Input::None);
-        }
-        if bits & EVENTS != 0 && running.take_events()? {
-            return running.display.close(running.surface.window);
-        }
-        running.show()?;
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.surface.window
     }
-}
 
-/// Maps the memory of a surface; its size in pixels, no more than there is memory for.
-fn map(surface: &Surface) -> Result<(Mapping, (i32, i32)), CallError> {
-    let memory = Memory::from_handle(surface.memory);
-    let pixels = memory.map().map_err(CallError::Unreachable)?;
-    let stride = surface.stride.clamp(1, 1 << 15);
-    let lines = pixels.words().len() as u64 / stride;
-    let width = surface.width.clamp(1, stride);
-    let height = surface.height.clamp(1, lines.max(1));
-    Ok((pixels, (width as i32, height as i32)))
-}
+    /// How small and how large the user can make it, points; 0 stands for no limit.
+    pub fn limit(&self, session: &Session, limits: [(i32, i32); 2]) -> Result<(), CallError> {
+        let [least, most] = limits;
+        let [a, b, c, d] =
+            [least.0, least.1, most.0, most.1].map(|points| points.max(0) as u64 * session.scale());
+        session.display.limits(self.number(), a, b, c, d)
+    }
 
-impl<A: App> Running<A> {
-    fn input(&mut self, input: Input) {
-        let Self {
-            app, window, atlas, ..
-        } = self;
-        window.input(atlas, input, &mut |ui| app.view(ui));
+    /// Runs its view for an input.
+    pub fn input(&mut self, session: &Session, input: Input, view: &mut dyn FnMut(&mut Ui<'_>)) {
+        self.window.input(&session.atlas, input, view);
     }
 
     /// Paints what changed and has it shown.
-    fn show(&mut self) -> Result<(), CallError> {
-        let changed = self.window.paint(&self.atlas);
+    pub fn show(&mut self, session: &Session) -> Result<(), CallError> {
+        let changed = self.window.paint(&session.atlas);
         let (width, _) = self.window.size();
         let stride = self.surface.stride as usize;
         let mut all = Rect::default();
@@ -158,111 +187,174 @@ impl<A: App> Running<A> {
             all = all.union(rect);
         }
         if !all.is_empty() {
-            let shown = display::Rect {
-                left: all.x as u16,
-                top: all.y as u16,
-                width: all.width as u16,
-                height: all.height as u16,
-            };
-            self.display.present(self.surface.window, shown.word())?;
+            session.display.present(self.number(), word(all))?;
         }
         if self.cursor != self.window.cursor {
             self.cursor = self.window.cursor;
-            self.display.cursor(self.surface.window, self.cursor)?;
+            session.display.cursor(self.number(), self.cursor)?;
         }
         if let Some(text) = self.window.copied.take() {
             // Not allowed without a key or button just before, which is no reason to end.
-            let _ = self.display.copy(text.as_bytes());
+            let _ = session.display.copy(text.as_bytes());
         }
         Ok(())
     }
 
-    /// Whether the program ends.
-    fn take_events(&mut self) -> Result<bool, CallError> {
-        const BYTES: usize = event::WORDS * 8;
-        let mut bytes = [0; TAKEN * BYTES];
-        loop {
-            let taken = self.display.events(&mut bytes)? as usize;
-            let events = bytes.get(..taken).ok_or(CallError::BadReply)?;
-            for event in events.as_chunks::<BYTES>().0 {
-                let mut words = [0; event::WORDS];
-                for (word, bytes) in words.iter_mut().zip(event.as_chunks().0) {
-                    *word = u64::from_le_bytes(*bytes);
-                }
-                if self.event(words)? {
-                    return Ok(true);
-                }
-            }
-            if taken < bytes.len() {
-                return Ok(false);
-            }
+    /// Has a picture shown instead of a view: `line` draws one line of it, given its number and the size in pixels.
+    pub fn draw(
+        &mut self,
+        session: &Session,
+        line: impl Fn(&mut [u32], usize, (usize, usize)),
+    ) -> Result<(), CallError> {
+        let (width, height) = self.window.size();
+        let size = (width as usize, height as usize);
+        let mut pixels = vec![0; size.0];
+        for y in 0..size.1 {
+            line(&mut pixels, y, size);
+            self.pixels.write(y * self.surface.stride as usize, &pixels);
         }
+        let all = Rect::new(0, 0, width, height);
+        session.display.present(self.number(), word(all))
     }
 
-    fn event(&mut self, [kind, a, b, c]: [u64; event::WORDS]) -> Result<bool, CallError> {
-        if kind >> 8 != self.surface.window {
-            return Ok(false);
-        }
-        match kind & 0xFF {
-            event::RESIZE => self.resize(a, b)?,
-            event::CLOSE => {
-                let ends = self.app.close();
-                self.input(Input::None);
-                return Ok(ends);
+    /// Takes an event of this window.
+    pub fn event(
+        &mut self,
+        session: &mut Session,
+        [kind, a, b, c]: Event,
+    ) -> Result<Outcome, CallError> {
+        let input = match kind & 0xFF {
+            _ if kind >> 8 != self.number() => return Ok(Outcome::Done),
+            event::RESIZE => {
+                self.resize(session, a, b)?;
+                Input::None
             }
-            event::FOCUS => self.input(Input::Focus(a != 0)),
+            event::CLOSE => return Ok(Outcome::Close),
+            event::FOCUS => Input::Focus(a != 0),
             event::KEY if b & 0xFF != key_state::UP => {
                 let character = u32::try_from(c).ok().and_then(char::from_u32);
-                self.input(Input::Key(Key {
+                Input::Key(Key {
                     usage: a as u16,
                     modifiers: b >> 8 & 0xFF,
                     character: character.filter(|&character| character != '\0'),
-                }));
+                })
             }
             event::POINTER => {
                 let (x, y) = (a as u16 as i16, (a >> 16) as u16 as i16);
                 let steps = (c as i64).clamp(-64, 64) as i32;
-                self.input(Input::Pointer(x.into(), y.into(), b, steps));
+                Input::Pointer(x.into(), y.into(), b, steps)
             }
-            event::LEAVE => self.input(Input::Leave),
+            event::LEAVE => Input::Leave,
             event::PASTE => {
                 let mut text = vec![0; display::CLIPBOARD_BYTES];
-                if let Ok(length) = self.display.paste(&mut text) {
-                    text.truncate(length as usize);
-                    let text = String::from_utf8_lossy(&text).into_owned();
-                    self.input(Input::Paste(text));
-                }
+                let Ok(length) = session.display.paste(&mut text) else {
+                    return Ok(Outcome::Done);
+                };
+                text.truncate(length as usize);
+                Input::Paste(String::from_utf8_lossy(&text).into_owned())
             }
             event::LOOK => {
-                let last = self.look;
-                self.look = self.display.look()?;
-                if self.look.scale != last.scale {
-                    let points = |pixels: u64| pixels / last.scale.max(1);
-                    let scale = self.look.scale.clamp(1, 2);
-                    let (width, height) = (points(self.surface.width), points(self.surface.height));
-                    self.resize(width * scale, height * scale)?;
-                } else if self.look.theme != last.theme {
-                    let (width, height) = self.window.size();
-                    self.reset((width, height));
-                }
+                session.look = session.display.look()?;
+                self.look_changed(session)?;
+                Input::None
             }
-            _ => {}
-        }
-        Ok(false)
+            _ => return Ok(Outcome::Done),
+        };
+        Ok(Outcome::Input(input))
     }
 
-    fn resize(&mut self, width: u64, height: u64) -> Result<(), CallError> {
-        self.surface = self.display.resize(self.surface.window, width, height)?;
-        let (pixels, size) = map(&self.surface)?;
-        self.pixels = pixels;
-        self.reset(size);
+    /// The look is another one: the window is as large as before, in points.
+    fn look_changed(&mut self, session: &Session) -> Result<(), CallError> {
+        let last = core::mem::replace(&mut self.look, session.look);
+        if session.look.scale != last.scale {
+            let points = |pixels: u64| pixels / last.scale.clamp(1, 2);
+            let (width, height) = (points(self.surface.width), points(self.surface.height));
+            self.resize(session, width * session.scale(), height * session.scale())?;
+        } else if session.look.theme != last.theme {
+            let (width, height) = self.window.size();
+            self.reset(session, (width, height));
+        }
         Ok(())
     }
 
-    fn reset(&mut self, (width, height): (i32, i32)) {
-        let theme = Theme::of(self.look.theme);
-        let scale = self.look.scale.clamp(1, 2) as i32;
-        self.window.reset(width, height, scale, theme);
-        self.input(Input::None);
+    /// Makes it so large, pixels; it shows with the next [`Self::show`].
+    pub fn resize(&mut self, session: &Session, width: u64, height: u64) -> Result<(), CallError> {
+        self.surface = session.display.resize(self.number(), width, height)?;
+        let (pixels, size) = map(&self.surface)?;
+        self.pixels = pixels;
+        self.reset(session, size);
+        Ok(())
     }
+
+    fn reset(&mut self, session: &Session, (width, height): (i32, i32)) {
+        let theme = Theme::of(session.look.theme);
+        let scale = session.scale() as i32;
+        self.window.reset(width, height, scale, theme);
+    }
+
+    /// Closes it.
+    pub fn close(self, session: &Session) -> Result<(), CallError> {
+        session.display.close(self.number())
+    }
+}
+
+/// Runs a program until its window is closed. The exit code.
+pub fn run(app: impl App) -> u64 {
+    u64::from(start(app).is_err())
+}
+
+fn start(mut app: impl App) -> Result<(), CallError> {
+    let signals = Notification::create().map_err(CallError::Unreachable)?;
+    let mut session = Session::connect(&signals)?;
+    let mut shown = Shown::open(&session, app.title(), app.size())?;
+    shown.limit(&session, app.limits())?;
+    let timer = Timer::create().map_err(CallError::Unreachable)?;
+    if app.period_ns() > 0 {
+        let first = syscall::clock_ns().saturating_add(app.period_ns());
+        let set = timer.set_periodic(&signals, TICK, first, app.period_ns());
+        set.map_err(CallError::Unreachable)?;
+    }
+    shown.input(&session, Input::None, &mut |ui| app.view(ui));
+    shown.show(&session)?;
+    loop {
+        let bits = signals.wait().map_err(CallError::Unreachable)?;
+        if bits & TICK != 0 {
+            app.tick();
+            shown.input(&session, Input::None, &mut |ui| app.view(ui));
+        }
+        if bits & EVENTS != 0 {
+            for event in session.events()? {
+                let input = match shown.event(&mut session, event)? {
+                    Outcome::Done => continue,
+                    Outcome::Input(input) => input,
+                    Outcome::Close if app.close() => return shown.close(&session),
+                    Outcome::Close => Input::None,
+                };
+                shown.input(&session, input, &mut |ui| app.view(ui));
+            }
+        }
+        shown.show(&session)?;
+    }
+}
+
+/// A rectangle within a surface, for the compositor.
+fn word(rect: Rect) -> u64 {
+    let rect = display::Rect {
+        left: rect.x as u16,
+        top: rect.y as u16,
+        width: rect.width as u16,
+        height: rect.height as u16,
+    };
+    rect.word()
+}
+
+/// Maps the memory of a surface; its size in pixels, no more than there is memory for.
+fn map(surface: &Surface) -> Result<(Mapping, (i32, i32)), CallError> {
+    let memory = Memory::from_handle(surface.memory);
+    let pixels = memory.map().map_err(CallError::Unreachable)?;
+    let stride = surface.stride.clamp(1, 1 << 15);
+    let lines = pixels.words().len() as u64 / stride;
+    let width = surface.width.clamp(1, stride);
+    let height = surface.height.clamp(1, lines.max(1));
+    Ok((pixels, (width as i32, height as i32)))
 }

@@ -331,6 +331,11 @@ impl<'a> Ui<'a> {
         response
     }
 
+    /// What the pointer looks like: one of [`cursor`].
+    pub fn set_cursor(&mut self, shape: u64) {
+        self.cursor = shape;
+    }
+
     /// Gives a widget the keyboard.
     pub fn focus(&mut self, id: Id) {
         if self.memory.focus != Some(id) {

@@ -1,0 +1,177 @@
+//! The dock: programs that are always there, and those that run.
+
+use alloc::vec::Vec;
+
+use nonos_ui::{Color, Icon, Rect, Ui};
+
+use crate::programs::{self, Program};
+
+/// Side of an icon, points.
+const ICON: i32 = 44;
+/// Between icons, and around them.
+const GAP: i32 = 12;
+/// Height of the dock, points: below an icon is a dot while its program runs.
+pub const HEIGHT: i32 = ICON + 2 * GAP;
+/// Most icons.
+const MOST: usize = 16;
+
+/// Ground, in every theme: icons have colours of their own.
+const GROUND: Color = Color::rgb(0x171A21);
+/// Below the pointer.
+const HOVER: Color = Color::rgb(0x2C313C);
+/// A dot below what runs, and a wider one below what has the keyboard.
+const DOT: Color = Color::rgb(0xC9CFDA);
+/// The launcher's tile.
+const LAUNCHER: Color = Color::rgb(0x3A4150);
+/// The tile of a module without a picture.
+const OTHER: Color = Color::rgb(0x5A6372);
+
+/// Programs that are always there, when the image has them.
+const PINNED: [&str; 5] = ["terminal", "files", "editor", "security", "settings"];
+
+/// A window, as the compositor tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window<'a> {
+    /// Its number.
+    pub number: u64,
+    /// Name of its program's module.
+    pub module: &'a str,
+    /// It has the keyboard.
+    pub focused: bool,
+}
+
+/// What the user wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish<'a> {
+    /// The launcher.
+    Launcher,
+    /// This module started.
+    Start(&'a str),
+    /// This window before all others.
+    Activate(u64),
+    /// This window hidden.
+    Minimize(u64),
+}
+
+/// An icon of the dock.
+struct Item<'a> {
+    module: &'a str,
+    program: Option<&'static Program>,
+    /// Its window that was opened first.
+    window: Option<Window<'a>>,
+}
+
+/// What the dock shows. `has`: which modules the image has.
+fn items<'a>(windows: &[Window<'a>], has: impl Fn(&str) -> bool) -> Vec<Item<'a>> {
+    let pinned = PINNED.iter().filter_map(|module| programs::find(module));
+    let mut items: Vec<_> = pinned
+        .filter(|program| has(program.module))
+        .map(|program| Item {
+            module: program.module,
+            program: Some(program),
+            window: None,
+        })
+        .collect();
+    for &window in windows {
+        if let Some(item) = items.iter_mut().find(|item| item.module == window.module) {
+            // Its focused window stands for it.
+            if item.window.is_none() || window.focused {
+                item.window = Some(window);
+            }
+        } else if items.len() < MOST {
+            items.push(Item {
+                module: window.module,
+                program: programs::find(window.module),
+                window: Some(window),
+            });
+        }
+    }
+    items
+}
+
+/// Width of the dock, points.
+pub fn width(windows: &[Window<'_>], has: impl Fn(&str) -> bool) -> i32 {
+    (items(windows, has).len() as i32 + 1) * (ICON + GAP) + GAP
+}
+
+/// Shows the dock: what the user wants, if anything.
+pub fn show<'a>(
+    ui: &mut Ui<'_>,
+    windows: &[Window<'a>],
+    has: impl Fn(&str) -> bool,
+) -> Option<Wish<'a>> {
+    let mut wish = None;
+    ui.fill(ui.size(), GROUND);
+    let mut row = ui.size().inset(GAP, GAP);
+    let square = row.cut_left(ICON, GAP);
+    if pressed(ui, "launcher", square) {
+        wish = Some(Wish::Launcher);
+    }
+    programs::tile(ui, square, Icon::Grid, LAUNCHER);
+    for item in items(windows, has) {
+        let square = row.cut_left(ICON, GAP);
+        if pressed(ui, item.module, square) {
+            wish = Some(match item.window {
+                None => Wish::Start(item.module),
+                Some(window) if window.focused => Wish::Minimize(window.number),
+                Some(window) => Wish::Activate(window.number),
+            });
+        }
+        match item.program {
+            Some(program) => program.draw(ui, square),
+            None => programs::letter(ui, square, item.module, OTHER),
+        }
+        if let Some(window) = item.window {
+            let width = if window.focused { 16 } else { 4 };
+            let dot = Rect::new(square.x + (ICON - width) / 2, square.bottom() + 4, width, 4);
+            ui.rounded(dot, 2, DOT);
+        }
+    }
+    wish
+}
+
+fn pressed(ui: &mut Ui<'_>, name: &str, square: Rect) -> bool {
+    let id = ui.id(name);
+    let response = ui.pressable(id, square);
+    if response.hovered {
+        ui.rounded(square.inset(-5, -5), 14, HOVER);
+    }
+    if response.ring {
+        ui.ring(square, 10);
+    }
+    response.clicked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(number: u64, module: &str, focused: bool) -> Window<'_> {
+        Window {
+            number,
+            module,
+            focused,
+        }
+    }
+
+    #[test]
+    fn programs_of_the_image_are_pinned_and_others_come_while_they_run() {
+        let windows = [
+            window(1, "calculator", false),
+            window(2, "files", false),
+            window(3, "files", true),
+        ];
+        let items = items(&windows, |module| module != "editor");
+        let modules: Vec<_> = items.iter().map(|item| item.module).collect();
+        assert_eq!(
+            modules,
+            ["terminal", "files", "security", "settings", "calculator"]
+        );
+        assert_eq!(items[1].window, Some(windows[2]), "the focused one");
+        assert_eq!(items[0].window, None);
+        assert_eq!(
+            width(&windows, |module| module != "editor"),
+            6 * (ICON + GAP) + GAP
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! A terminal on the desktop: a window, and the console of a shell in it. See [`terminal`].
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use nonos_proto::console as interface;
+use nonos_proto::display::modifiers;
+use nonos_proto::{CallError, Caller, Refusal};
+use nonos_rt::abi::{Error, Message, Name};
+use nonos_rt::object::{Endpoint, Notification, Process};
+use nonos_rt::service::{self, Server};
+use nonos_rt::{log, parent, syscall};
+use nonos_terminal::ansi::Action;
+use nonos_terminal::keys::{self, Modifiers};
+use nonos_terminal::serve::{Clients, Screen};
+use nonos_ui::Ui;
+use nonos_ui::app::{EVENTS, Outcome, Session, Shown};
+use nonos_ui::input::{Input, Key, usage};
+use terminal::view::{self, Cells, View};
+
+nonos_rt::entry!(main);
+
+/// Bit of the notification beside [`EVENTS`]: the shell ended.
+const ENDED: u64 = 1 << 1;
+
+/// Size of the window at first, points.
+const SIZE: (i32, i32) = (760, 480);
+/// How small it can be made.
+const LEAST: (i32, i32) = (320, 160);
+
+/// Longest time that the window shows nothing new while text streams in.
+const PAINT_NS: u64 = 50_000_000;
+
+fn main() -> u64 {
+    service::main(run)
+}
+
+fn run() -> Result<Error, CallError> {
+    let signals = Notification::create().map_err(CallError::Unreachable)?;
+    signals.bind().map_err(CallError::Unreachable)?;
+    let session = Session::connect(&signals)?;
+    let shown = Shown::open(&session, "Terminal", SIZE)?;
+    shown.limit(&session, [LEAST, (0, 0)])?;
+    let endpoint = Endpoint::create().map_err(CallError::Unreachable)?;
+    let mut terminal = Terminal {
+        session,
+        shown,
+        view: View::default(),
+        focused: false,
+        clients: Clients::new(Text {
+            cells: view::cells(80, 25),
+            due: false,
+            painted_ns: 0,
+        }),
+        shell: None,
+    };
+    // Its size is known from the first view on, before the shell asks for it.
+    terminal.input(Input::None);
+    let name = Name::new("shell").ok_or(CallError::Refused(Refusal::NoSuchModule))?;
+    let (shell, _) = parent::spawn_on(name, &endpoint)?;
+    shell
+        .watch(&signals, ENDED)
+        .map_err(CallError::Unreachable)?;
+    terminal.shell = Some(shell);
+    Ok(service::serve(&endpoint, &mut terminal))
+}
+
+/// What clients write.
+struct Text {
+    cells: Cells,
+    /// It is to be painted.
+    due: bool,
+    painted_ns: u64,
+}
+
+impl Screen for Text {
+    fn act(&mut self, action: Action) {
+        self.cells.act(action);
+    }
+
+    fn show(&mut self, more: bool) {
+        let now_ns = syscall::clock_ns();
+        if !more || now_ns.saturating_sub(self.painted_ns) >= PAINT_NS {
+            self.painted_ns = now_ns;
+            self.due = true;
+        }
+    }
+
+    fn at_line_start(&self) -> bool {
+        self.cells.at_line_start()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        self.cells.size()
+    }
+}
+
+struct Terminal {
+    session: Session,
+    shown: Shown,
+    view: View,
+    focused: bool,
+    clients: Clients<Text>,
+    shell: Option<Process>,
+}
+
+impl Terminal {
+    fn input(&mut self, input: Input) {
+        if let Input::Focus(focused) = input {
+            self.focused = focused;
+        }
+        let Self {
+            session,
+            shown,
+            view,
+            focused,
+            clients,
+            ..
+        } = self;
+        shown.input(session, input, &mut |ui| {
+            let room = view::room(ui);
+            if clients.screen.cells.size() != room {
+                clients.screen.cells = view::resized(&clients.screen.cells, room.0, room.1);
+            }
+            if let Some(key) = ui.take_key(|_| true) {
+                typed(ui, key, view, clients);
+            }
+            if let Some(text) = ui.take_paste() {
+                view.typed();
+                for piece in text.split_inclusive('\n') {
+                    let line = piece.strip_suffix('\n');
+                    clients.typed(line.unwrap_or(piece).as_bytes());
+                    if line.is_some() {
+                        clients.typed(b"\r");
+                    }
+                }
+            }
+            view.show(ui, &clients.screen.cells, *focused);
+        });
+        clients.deliver();
+        if let Err(error) = shown.show(session) {
+            self.end(error);
+        }
+    }
+
+    fn take_events(&mut self) -> Result<(), CallError> {
+        for event in self.session.events()? {
+            match self.shown.event(&mut self.session, event)? {
+                Outcome::Input(input) => self.input(input),
+                Outcome::Close => self.leave(),
+                Outcome::Done => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The window is of no use any more.
+    fn end(&mut self, error: CallError) {
+        log!("the terminal lost its window: {error}");
+        self.leave();
+    }
+
+    /// Ends this program and its shell. What the shell started has lost its console, and ends when it notices.
+    fn leave(&mut self) {
+        if let Some(shell) = self.shell.take() {
+            let _ = shell.kill();
+        }
+        syscall::exit(0);
+    }
+}
+
+/// A key: the terminal's own, or for whoever reads.
+fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, clients: &mut Clients<Text>) {
+    let cells = &clients.screen.cells;
+    match key.usage {
+        usage::PAGE_UP if key.shift() => view.page(cells, -1),
+        usage::PAGE_DOWN if key.shift() => view.page(cells, 1),
+        _ if key.shift() && key.shortcut() == Some('c') => {
+            if let Some(text) = view.selected(cells) {
+                ui.copy(text);
+            }
+        }
+        _ => {
+            let modifiers = Modifiers {
+                shift: key.shift(),
+                control: key.control(),
+                alt: key.modifiers & modifiers::ALT != 0,
+            };
+            let sent = keys::sent(key.usage, key.character, modifiers);
+            if !sent.as_slice().is_empty() {
+                view.typed();
+                clients.typed(sent.as_slice());
+            }
+        }
+    }
+}
+
+impl Server for Terminal {
+    fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
+        let outcome = interface::dispatch(&mut self.clients, caller, request);
+        if core::mem::take(&mut self.clients.screen.due) {
+            self.input(Input::None);
+        }
+        outcome
+    }
+
+    fn signal(&mut self, bits: u64) {
+        if bits & EVENTS != 0
+            && let Err(error) = self.take_events()
+        {
+            self.end(error);
+        }
+        if bits & ENDED != 0 {
+            self.leave();
+        }
+    }
+}
