@@ -1,5 +1,7 @@
 //! Pictures of the desktop's parts, to look at.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! A picture of the terminal, to look at.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::path::Path;
 
