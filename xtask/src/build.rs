@@ -80,6 +80,12 @@ const SMALL_CRYPTOGRAPHY: [&str; 5] = [
     r#"keccak_backend_soft="compact""#,
 ];
 
+/// In programs, what runs where the CPU has no instructions for it is small rather than fast.
+const SMALL_FALLBACKS: [&str; 2] = [
+    r#"aes_backend_soft="compact""#,
+    r#"sha2_backend_soft="compact""#,
+];
+
 impl Target {
     /// All targets.
     pub const ALL: [Self; 3] = [Self::BootLoader, Self::Kernel, Self::User];
@@ -106,7 +112,7 @@ impl Target {
     fn cryptography(self) -> impl Iterator<Item = &'static str> {
         let small: &[_] = match self {
             Self::BootLoader | Self::Kernel => &SMALL_CRYPTOGRAPHY,
-            Self::User => &[],
+            Self::User => &SMALL_FALLBACKS,
         };
         [VERIFIED_ARITHMETIC]
             .into_iter()

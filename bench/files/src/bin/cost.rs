@@ -63,7 +63,7 @@ fn measure(terminal: &mut Terminal) -> Result<(), CallError> {
             }
         }
     });
-    let home = Place::Own.open()?;
+    let home = Place::Documents.open()?;
     let with = rights::ALL | how::CREATE;
     let file = home.open("large", with)?;
     let (write, done) =
