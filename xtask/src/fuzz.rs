@@ -183,6 +183,8 @@ mod tests {
             "manifest",
             "system_calls",
             "tpm",
+            "tpm_sessions",
+            "vault",
         ] {
             assert!(targets.iter().any(|target| target == name), "{name}");
         }

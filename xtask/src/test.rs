@@ -31,6 +31,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "shell",
     "--package",
+    "tpm",
+    "--package",
     "vault",
     "--package",
     "init",

@@ -11,6 +11,7 @@
 pub mod calls;
 pub mod roles;
 pub mod threads;
+pub mod tries;
 pub mod verdict;
 
 use core::arch::asm;

@@ -114,6 +114,7 @@ fn every_attacker_has_its_test() {
         include_str!("cet.rs"),
         include_str!("random.rs"),
         include_str!("scheduling.rs"),
+        include_str!("tpm.rs"),
         include_str!("vault.rs"),
     ];
     let tested_here = |name: &str| TESTED.contains(&name) || name == "adv-spin";

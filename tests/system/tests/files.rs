@@ -142,6 +142,7 @@ fn a_program_stores_what_it_may_and_an_end_of_the_service_while_it_writes_harms_
     machine.expect(PROMPT);
     let writer = machine.number_of("meter");
     machine.send(&format!("grant {writer} files\r"));
+    machine.expect("writer: what is shared is as it was shared");
     // 64 pages, of which two lead to the blocks.
     machine.expect("writer: after 62 blocks: its storage is full");
     machine.send("\r");

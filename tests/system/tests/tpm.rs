@@ -4,6 +4,7 @@ use nonos_image::Hex;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::process::Command;
+use system_tests::attack;
 use system_tests::images;
 use system_tests::machine::Machine;
 use system_tests::shell::{bytes, row};
@@ -116,4 +117,48 @@ fn a_tpm_that_ends_is_an_error_and_the_system_goes_on() {
         let driver = said.lines().find(|line| line.starts_with("tpm "));
         machine.check_contains(driver.unwrap_or_default(), "running");
     }
+}
+
+#[test]
+fn a_program_gets_no_more_of_the_tpm_than_the_names_that_it_may_connect_to() {
+    let mut machine = attack::at_prompt(1);
+    let before = attack::services(&mut machine);
+    let number = attack::run_beside(&mut machine, "adv-tpm", "waiting for the tpm");
+    let refused = machine.command(&format!("grant {number} tpm-seal"));
+    machine.check_contains(&refused, "does not ask for it");
+    // Nothing is typed while it speaks: that would tear the echo.
+    for (need, last) in [
+        ("tpm", "waiting for the tpm-quote"),
+        ("tpm-quote", "that was all"),
+    ] {
+        let output = machine.command(&format!("grant {number} {need}"));
+        machine.check_contains(&output, &format!("may have {need}"));
+        machine.wait_until(last, |machine| machine.transcript().contains(last));
+    }
+    let said = machine.transcript();
+    let (_, said) = said
+        .split_once("connecting to tpm: ")
+        .unwrap_or_else(|| machine.fail("it tries nothing"));
+    let of_sealing = [
+        "denied: sealing: not granted",
+        "denied: unsealing: not granted",
+        "denied: the counter: not granted",
+        "denied: incrementing the counter: not granted",
+        "denied: what the vault keeps: not granted",
+        "denied: overwriting what the vault keeps: not granted",
+        "denied: extending a PCR: not granted",
+    ];
+    let of_quoting = [
+        "denied: a quote: not granted",
+        "denied: the certificate: not granted",
+        "denied: opening a credential: not granted",
+    ];
+    let allowed = [
+        "denied: a quote: this machine has no such device",
+        "denied: the certificate: this machine has no such device",
+        "denied: opening a credential: this machine has no such device",
+    ];
+    let expected = [&of_quoting[..], &of_sealing, &allowed, &of_sealing].concat();
+    attack::check_output(&machine, said, &expected);
+    attack::expect_unharmed(&mut machine, &before, "adv-tpm");
 }

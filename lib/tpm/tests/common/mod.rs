@@ -8,9 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use nonos_crypto::CryptoRng;
 use nonos_tpm::Transport;
 use nonos_tpm::device::Device;
+
+#[path = "../replay/mod.rs"]
+pub mod replay;
+pub use replay::Rng;
 
 /// A TPM that runs, and everything that went over its bus.
 pub struct Tpm {
@@ -144,32 +147,3 @@ impl Transport for Tpm {
         Ok(())
     }
 }
-
-/// Numbers that look random.
-pub struct Rng(pub u64);
-
-impl rand_core::TryRng for Rng {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        self.try_next_u64().map(|number| number as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_add(1);
-        let hash = nonos_crypto::hash::sha256(&self.0.to_le_bytes());
-        Ok(u64::from_le_bytes(hash[..8].try_into().unwrap()))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        for chunk in bytes.chunks_mut(8) {
-            let number = self.try_next_u64()?.to_le_bytes();
-            chunk.copy_from_slice(&number[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Rng {}
-
-const _: fn(&mut Rng) -> &mut dyn CryptoRng = |rng| rng;

@@ -3,41 +3,26 @@
 #![no_std]
 #![no_main]
 
-use core::fmt::Display;
-
-use adversaries::{Random, console, say, succeeded};
+use adversaries::tries::Tries;
+use adversaries::{Random, say, succeeded};
 use nonos_abi::{Error, Handle, Message, MessageInfo, Name, Rights};
 use nonos_proto::vault::{BLOB_BYTES, Client, Encrypted, kind, label, uses};
 use nonos_proto::{CallError, Refusal};
 use nonos_rt::object::{Endpoint, Notification};
-use nonos_rt::terminal::Terminal;
 use nonos_rt::{parent, syscall};
 
 nonos_rt::entry!(main);
 
 type Vault = Client<Endpoint>;
 
-/// How often it asks whether it may connect now.
-const ASK_NS: u64 = 100_000_000;
 /// Random messages.
 const ROUNDS: u64 = 1000;
 
 fn main() -> u64 {
-    let mut tries = Tries {
-        terminal: console(),
-        failed: false,
-    };
+    let mut tries = Tries::new();
     let before = parent::connect("vault");
     tries.denied("the vault", before.map(drop), Refusal::NotGranted);
-    say(&mut tries.terminal, format_args!("waiting for the vault"));
-    let endpoint = loop {
-        match parent::connect("vault") {
-            Ok(endpoint) => break endpoint,
-            Err(_) => {
-                let _ = syscall::sleep_until(syscall::clock_ns() + ASK_NS);
-            }
-        }
-    };
+    let endpoint = tries.once_connected("vault");
     let copied = endpoint.badge(1 << 62 | 1, Rights::WRITE);
     let forged = copied.map(drop).map_err(CallError::Unreachable);
     tries.fails(
@@ -63,52 +48,6 @@ fn main() -> u64 {
         format_args!("denied: {ROUNDS} random messages, with handles"),
     );
     u64::from(tries.failed)
-}
-
-/// Says what came of each try.
-struct Tries {
-    terminal: Terminal,
-    failed: bool,
-}
-
-impl Tries {
-    fn denied(&mut self, what: impl Display, outcome: Result<(), CallError>, refusal: Refusal) {
-        self.fails(what, outcome, CallError::Refused(refusal));
-    }
-
-    fn fails(&mut self, what: impl Display, outcome: Result<(), CallError>, expected: CallError) {
-        match outcome {
-            Err(error) if error == expected => {
-                say(&mut self.terminal, format_args!("denied: {what}: {error}"));
-            }
-            Err(error) => {
-                succeeded(
-                    &mut self.terminal,
-                    format_args!("{what}: for another reason: {error}"),
-                );
-                self.failed = true;
-            }
-            Ok(()) => {
-                succeeded(&mut self.terminal, format_args!("{what}"));
-                self.failed = true;
-            }
-        }
-    }
-
-    /// What must work, or all the rest shows nothing.
-    fn works<T>(&mut self, what: &str, outcome: Result<T, CallError>) -> Option<T> {
-        match outcome {
-            Ok(value) => {
-                say(&mut self.terminal, format_args!("works: {what}"));
-                Some(value)
-            }
-            Err(error) => {
-                say(&mut self.terminal, format_args!("BROKEN: {what}: {error}"));
-                self.failed = true;
-                None
-            }
-        }
-    }
 }
 
 fn name(text: &str) -> Name {
