@@ -1,11 +1,14 @@
-//! A text that a user types, and looking for it in the machine's memory.
+//! A text that a user types, what a file holds and keys, and looking for them in the machine's memory.
 
 use crate::machine::Machine;
+use crate::vault::{self, Seen};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A planted text, and the memory that user space had when it was planted.
 pub struct Canary {
     text: String,
+    /// What else must not be left, and what it is.
+    secrets: Vec<(&'static str, Vec<u8>)>,
     /// Physical addresses of the frames of RAM that were mapped for user space and held something.
     frames: Vec<usize>,
 }
@@ -28,7 +31,11 @@ impl Canary {
             .collect();
         frames.retain(|frame| dump.get(*frame..frame + 4096).is_some_and(is_used));
         machine.go_on();
-        let canary = Self { text, frames };
+        let canary = Self {
+            text,
+            secrets: Vec::new(),
+            frames,
+        };
         machine.check(
             canary.is_in(&dump),
             "a typed text is not in memory although the shell remembers it",
@@ -37,6 +44,33 @@ impl Canary {
             !canary.frames.is_empty(),
             "user space has no memory that it wrote to",
         );
+        canary
+    }
+
+    /// The same, and also finds what nobody types: what a file holds, the root of the vault's keys, and the key that wraps those of files.
+    #[track_caller]
+    pub fn plant_with_secrets(machine: &mut Machine) -> Self {
+        machine.command("echo some text | hash > kept");
+        let contents = blake3::hash(b"some text\n").to_hex();
+        let root = vault::find_root(machine);
+        let mut canary = Self::plant(machine);
+        let shown = machine.command("cat kept");
+        machine.check_contains(&shown, &contents);
+        let seen = Seen::look(machine);
+        let wrapping = seen.wrapping_key_of_files(&vault::key_of_files(&root));
+        canary.secrets = vec![
+            ("what a file holds", contents.as_bytes().to_vec()),
+            ("the root of the vault's keys", root),
+            (
+                "the key that wraps those of files",
+                wrapping.unwrap_or_default().to_vec(),
+            ),
+        ];
+        for (what, secret) in &canary.secrets {
+            let found =
+                !seen.frames_with(secret).is_empty() && secret.iter().any(|&byte| byte != 0);
+            machine.check(found, &format!("{what} is not in memory"));
+        }
         canary
     }
 
@@ -62,11 +96,15 @@ impl Canary {
         &self.text
     }
 
-    /// Expects that neither the text nor anything else of user space's memory is left.
+    /// Expects that neither the text, nor what else was planted, nor anything of user space's memory is left.
     #[track_caller]
     pub fn expect_wiped(&self, machine: &mut Machine) {
         let dump = machine.dump_memory();
         machine.check(!self.is_in(&dump), "a typed text is still in memory");
+        for (what, secret) in &self.secrets {
+            let left = dump.windows(secret.len()).any(|window| window == secret);
+            machine.check(!left, &format!("{what} is still in memory"));
+        }
         let left = self
             .frames
             .iter()

@@ -9,6 +9,12 @@ use std::path::Path;
 /// Numbers of registers in QEMU's description of x86_64.
 #[derive(Clone, Copy, Debug)]
 pub enum Register {
+    /// RAX.
+    Rax = 0,
+    /// RCX.
+    Rcx = 2,
+    /// RDX.
+    Rdx = 3,
     /// RSP.
     Rsp = 7,
     /// RIP.
@@ -92,6 +98,23 @@ impl Debugger {
     pub fn step(&mut self) {
         self.send("s");
         self.expect_stop();
+    }
+
+    /// Has the CPU that stopped execute an instruction that stands nowhere, with these registers, and leaves all else as it was.
+    pub fn execute(&mut self, instruction: &[u8], registers: &[(Register, u64)]) {
+        let at = self.read(Register::Rip);
+        let code = self.read_memory(at, instruction.len()).expect("code");
+        let before: Vec<u64> = registers.iter().map(|&(name, _)| self.read(name)).collect();
+        self.write_memory(at, instruction);
+        for &(name, value) in registers {
+            self.write(name, value);
+        }
+        self.step();
+        for (&(name, _), value) in registers.iter().zip(before) {
+            self.write(name, value);
+        }
+        self.write_memory(at, &code);
+        self.write(Register::Rip, at);
     }
 
     /// Lets the machine go on.

@@ -21,3 +21,4 @@ pub mod scratch;
 pub mod screen;
 pub mod shell;
 pub mod terminal;
+pub mod vault;

@@ -3,7 +3,7 @@
 //! QEMU's processors have none of the registers that help against these flaws, and say so; that of Bochs has some.
 
 use nonos_abi::boot::remedy;
-use system_tests::attack::{check_output, expect_unharmed, services};
+use system_tests::attack::{check_output, expect_unharmed, run_beside, services};
 use system_tests::bochs::Bochs;
 use system_tests::cpu;
 use system_tests::gdb::Register;
@@ -216,6 +216,31 @@ fn a_protection_that_is_changed_from_outside_stops_the_kernel() {
         let report = machine.expect(HALTED);
         machine.check_contains(&report, &format!("{name} was changed to {after:#x}"));
     }
+}
+
+#[test]
+fn extended_state_that_is_turned_on_from_outside_stops_the_kernel() {
+    const XSETBV: [u8; 3] = [0x0F, 0x01, 0xD1];
+    // What the kernel turns on, and the keys of protected pages.
+    const AFTER: u64 = 0x207;
+    let image = images::with_adversaries();
+    let mut machine = saved::at_prompt(&image.machine_without_tpm());
+    run_beside(&mut machine, "adv-spin", "spinning");
+    let registers = machine.stop_at_level(3);
+    let interrupted =
+        image.kernel_base(&registers[0]) + image.kernel_symbol("nonos_interrupted", 3).0;
+    machine.debug(|debugger| {
+        debugger.run_to(interrupted);
+        let registers = [
+            (Register::Rax, AFTER),
+            (Register::Rcx, 0),
+            (Register::Rdx, 0),
+        ];
+        debugger.execute(&XSETBV, &registers);
+    });
+    machine.expect(STOPPED);
+    let report = machine.expect(HALTED);
+    machine.check_contains(&report, &format!("XCR0 was changed to {AFTER:#x}"));
 }
 
 /// Where the kernel of a machine has a way in or out that is another for some remedy, with the other: `nonos_detours` of `entry.s`.

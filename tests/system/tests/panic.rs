@@ -19,7 +19,7 @@ fn interrupt_at_level(machine: &mut Machine, level: u64) -> String {
 #[test]
 fn an_nmi_in_the_kernel_is_reported_with_symbols_and_memory_is_wiped() {
     let mut machine = saved::at_prompt(&images::system().machine_without_tpm());
-    let canary = Canary::plant(&mut machine);
+    let canary = Canary::plant_with_secrets(&mut machine);
     let report = interrupt_at_level(&mut machine, 0);
     machine.check_contains(&report, "non-maskable interrupt (vector 2");
     let place = report

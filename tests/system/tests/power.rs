@@ -41,7 +41,7 @@ fn memory_is_wiped_before_a_restart() {
 fn expect_wiped_by(command: &str) {
     let mut machine = at_prompt();
     machine.keep_after_power_off();
-    let canary = Canary::plant(&mut machine);
+    let canary = Canary::plant_with_secrets(&mut machine);
     machine.last_command(command);
     machine.expect_event("SHUTDOWN");
     canary.expect_wiped(&mut machine);
