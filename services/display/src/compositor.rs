@@ -136,11 +136,6 @@ impl Compositor {
         }
     }
 
-    /// The screen.
-    pub fn screen(&self) -> Rect {
-        self.screen
-    }
-
     /// How things look.
     pub fn look(&self) -> Look {
         Look {

@@ -143,7 +143,7 @@ impl Service {
         for key in self.compositor.take_signals() {
             let programs = self.programs.iter_mut().flatten();
             if let Some(program) = programs.into_iter().find(|program| program.key == key) {
-                signal(&mut program.watch, 0);
+                signal(&mut program.watch);
             }
         }
         let notice = self.compositor.take_notice();
@@ -211,16 +211,9 @@ impl Service {
     }
 }
 
-/// Signals bits, or those of the watch; one that cannot be signalled is forgotten.
-fn signal(watch: &mut Option<Watch>, bits: u64) {
-    if let Some(known) = watch
-        && known
-            .notification
-            .signal(if bits == 0 { known.bits } else { bits })
-            .is_err()
-    {
-        *watch = None;
-    }
+/// Signals a watch; one that cannot be signalled is forgotten.
+fn signal(watch: &mut Option<Watch>) {
+    watch.take_if(|watch| watch.notification.signal(watch.bits).is_err());
 }
 
 /// Turns the machine off or restarts it; returns only when that fails.

@@ -67,6 +67,30 @@ fn a_window_gets_keys_and_pointer() {
     machine.left_button(true);
     machine.expect("pointer 30 40 1");
     machine.left_button(false);
+    // To the German keyboard, two layouts on, whose next dead key and letter are one character.
+    machine.press(&["meta_l", "spc"]);
+    machine.press(&["meta_l", "spc"]);
+    machine.press(&["bracket_left"]);
+    machine.expect("key 0x2f 0x0 ü");
+    machine.press(&["equal"]);
+    machine.expect("key 0x2e 0x0 -");
+    machine.press(&["e"]);
+    machine.expect("key 0x8 0x0 é");
+}
+
+#[test]
+fn the_menu_turns_the_machine_off() {
+    let (mut machine, _) = with_window();
+    let before = machine.picture();
+    machine.press(&["ctrl", "alt", "esc"]);
+    machine.wait_until("the menu on the screen", |machine| {
+        machine.picture().changed_pixels(&before) != Some(0)
+    });
+    // Round to the last choice.
+    machine.press(&["up"]);
+    machine.press(&["ret"]);
+    let reason = machine.expect_end();
+    machine.check_equal(&*reason, "guest-shutdown", "why it ended");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use nonos_abi::Name;
 use nonos_proto::Refusal;
 use nonos_proto::display::CLIPBOARD_BYTES;
 use nonos_ui::Rect;
@@ -346,11 +345,6 @@ impl Compositor {
             Layer::Notifications => (screen.right() - gap - size.width, area.y + gap),
         };
         self.change(id, |window| window.place(x, y));
-    }
-
-    /// Name of the module of a program, for what it is asked by.
-    pub fn module(&self, key: u64) -> Option<Name> {
-        self.client(key).map(|client| client.identity.module)
     }
 }
 
