@@ -1,0 +1,118 @@
+//! Programs with windows on the booted system: they look as they do on the host, pixel by pixel, with the system's font service and
+//! compositor between.
+
+use std::path::PathBuf;
+
+use calculator::Calculator;
+use nonos_proto::display::theme::DARK;
+use nonos_ui::host::{Stage, write_png};
+use nonos_ui::input::usage;
+use nonos_ui::window::Window;
+use system_tests::images;
+use system_tests::machine::Machine;
+use system_tests::saved;
+use system_tests::screen::Picture;
+
+/// Pixels that may differ: the corners of the window, which the compositor rounds.
+const MOST: usize = 200;
+
+fn at_prompt() -> Machine {
+    saved::at_prompt(&images::with_desktop().machine_without_tpm())
+}
+
+/// How many pixels of a window differ from those of the screen, when it lies there.
+fn differences(
+    picture: &Picture,
+    window: &Window,
+    (left, top): (usize, usize),
+    every: usize,
+) -> usize {
+    let (width, _) = window.size();
+    let pixels = window.pixels().iter().enumerate().step_by(every);
+    let differs = |&(index, &pixel): &(usize, &u32)| {
+        let (x, y) = (index % width as usize, index / width as usize);
+        let [_, red, green, blue] = pixel.to_be_bytes();
+        picture.pixel(left + x, top + y) != [red, green, blue]
+    };
+    pixels.filter(differs).count()
+}
+
+/// Where the screen shows a window.
+fn find(picture: &Picture, window: &Window) -> Option<(usize, usize)> {
+    let (width, height) = window.size();
+    let right = picture.width.checked_sub(width as usize)?;
+    let bottom = picture.height.checked_sub(height as usize)?;
+    let places = (0..=bottom).flat_map(|y| (0..=right).map(move |x| (x, y)));
+    // A few pixels tell most places apart.
+    places
+        .filter(|&place| differences(picture, window, place, 1009) < 8)
+        .find(|&place| differences(picture, window, place, 1) <= MOST)
+}
+
+#[track_caller]
+fn wait_for(machine: &mut Machine, window: &Window) -> (usize, usize) {
+    let mut place = None;
+    machine.wait_until("the window as it is on the host", |machine| {
+        place = find(&machine.picture(), window);
+        place.is_some()
+    });
+    place.unwrap_or_default()
+}
+
+/// Keeps the screen for a person to look at, under `target/screens`.
+fn keep(machine: &mut Machine, name: &str) {
+    let picture = machine.picture();
+    let pixel = |index: usize| {
+        let [red, green, blue] = picture.pixel(index % picture.width, index / picture.width);
+        u32::from_be_bytes([0, red, green, blue])
+    };
+    let pixels: Vec<u32> = (0..picture.width * picture.height).map(pixel).collect();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
+    let written = write_png(
+        &folder.join(name).with_extension("png"),
+        &pixels,
+        picture.width,
+    );
+    written.expect("the picture can be written");
+}
+
+#[test]
+fn the_calculator_looks_and_computes_as_on_the_host() {
+    let mut machine = at_prompt();
+    // The pointer is out of the way.
+    machine.point(400, 0);
+    let mut host = Stage::new(Calculator::default(), DARK, 1);
+    machine.command("run calculator &");
+    wait_for(&mut machine, &host.window);
+    for (key, text) in [("7", "7"), ("slash", "/"), ("8", "8")] {
+        machine.press(&[key]);
+        host.write(text);
+    }
+    wait_for(&mut machine, &host.window);
+    machine.press(&["ret"]);
+    machine.press(&["tab"]);
+    host.press(usage::ENTER, 0);
+    host.press(usage::TAB, 0);
+    assert_eq!(host.app.entry(), "0.875");
+    wait_for(&mut machine, &host.window);
+    keep(&mut machine, "booted-calculator");
+}
+
+#[test]
+fn programs_that_look_at_the_system_show_it() {
+    let mut machine = at_prompt();
+    for program in ["monitor", "security", "about"] {
+        let before = machine.picture();
+        machine.command(&format!("run {program} &"));
+        machine.wait_until("a window", |machine| {
+            let changed = machine.picture().changed_pixels(&before);
+            changed.is_some_and(|changed| changed > 20_000)
+        });
+        machine.press(&["tab"]);
+        keep(&mut machine, &format!("booted-{program}"));
+    }
+    let output = machine.command("ps");
+    for program in ["monitor", "security", "about"] {
+        machine.check(output.contains(program), "a program has ended");
+    }
+}
