@@ -25,13 +25,18 @@ use crate::ui::Ui;
 use crate::window::Window;
 
 /// The font service's atlas, mapped.
-struct SystemAtlas {
+#[derive(Debug)]
+pub struct SystemAtlas {
     words: ReadOnly,
     service: fonts::Client<Endpoint>,
 }
 
 impl SystemAtlas {
-    fn connect() -> Result<Self, CallError> {
+    /// Asks for the atlas and maps it.
+    ///
+    /// # Errors
+    /// When the font service cannot be reached, or its atlas not be mapped.
+    pub fn connect() -> Result<Self, CallError> {
         let service = fonts::Client(parent::connect("fonts")?);
         let memory = Memory::from_handle(service.atlas()?);
         let words = memory.map_to_read().map_err(CallError::Unreachable)?;

@@ -8,7 +8,6 @@
 
 extern crate alloc;
 
-mod fonts;
 mod front;
 mod service;
 mod surfaces;

@@ -3,7 +3,6 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::fonts::Fonts;
 use crate::front::Front;
 use crate::surfaces::Surfaces;
 use display::client::{EVENTS, Identity};
@@ -21,6 +20,7 @@ use nonos_rt::abi::{Handle, Message, Name};
 use nonos_rt::object::{Endpoint, Notification, Power, SystemInfo, Timer};
 use nonos_rt::service::{Server, read_lent, write_lent};
 use nonos_rt::{log, parent, syscall};
+use nonos_ui::app::SystemAtlas;
 
 /// Most programs at the same time. The end of each is a bit of the notification.
 const PROGRAMS: usize = 48;
@@ -67,7 +67,7 @@ pub struct Service {
     programs: [Option<Program>; PROGRAMS],
     /// Whom the desktop has told of windows, and when the user asks for the launcher.
     desktop: Option<(Watch, u64)>,
-    fonts: Fonts,
+    fonts: SystemAtlas,
 }
 
 impl Service {
@@ -93,7 +93,7 @@ impl Service {
             system,
             programs: [const { None }; PROGRAMS],
             desktop: None,
-            fonts: Fonts::connect()?,
+            fonts: SystemAtlas::connect()?,
         })
     }
 
