@@ -448,19 +448,15 @@ fn handles_of_a_reply_that_does_not_fit_are_closed() {
 
 #[test]
 fn an_answer_moves_its_handles() {
-    let screen = Screen {
-        memory: Handle::new(3, 1),
-        offset: 0,
-        width: 1,
-        height: 2,
-        stride_bytes: 3,
-        format: 0,
+    let serial = Serial {
+        ports: Handle::new(3, 1),
+        interrupt: Handle::new(4, 0),
     };
-    let reply = crate::interface::reply_message(Ok(screen));
-    assert!(reply.info.moves(0) && !reply.info.moves(1));
-    assert!(reply.info.is_for_receiver_only(0) && !reply.info.is_for_receiver_only(1));
+    let reply = crate::interface::reply_message(Ok(serial));
+    assert!(reply.info.moves(0) && reply.info.moves(1) && !reply.info.moves(2));
+    assert!(reply.info.is_for_receiver_only(1) && !reply.info.is_for_receiver_only(2));
     let fixed = Fixed(reply, RefCell::default());
-    assert_eq!(init::Client(&fixed).screen(), Ok(screen));
+    assert_eq!(init::Client(&fixed).serial(), Ok(serial));
 }
 
 #[test]
