@@ -2,7 +2,7 @@
 //!
 //! A window has a surface, memory that the compositor makes and the program maps and draws in, and a frame around it that the
 //! compositor alone draws. Sizes and places are in pixels of the surface. What happens to the program's windows waits as
-//! [`Event`]s; the program's notification is signalled when there are some.
+//! [events](event); the program's notification is signalled when there are some.
 //!
 //! A program's windows are numbered by the compositor; the number of another's window is refused.
 

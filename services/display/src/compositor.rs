@@ -1,6 +1,6 @@
 //! The compositor's state, and what everyone may do to it.
 //!
-//! [`requests`] is what programs ask for, [`desktop`] what the desktop does, [`pointer`] and [`keys`] what the user does. Here is what
+//! [`requests`] is what programs ask for, [`desktop`] what the desktop does, [`mod@pointer`] and [`keys`] what the user does. Here is what
 //! they share: which windows there are, which has the keyboard, what is to be drawn again.
 
 mod desktop;

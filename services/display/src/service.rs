@@ -260,7 +260,7 @@ fn publisher(system: &SystemInfo, module: Name) -> Name {
 }
 
 /// Text that a caller lends.
-fn lent_text<'a>(lease: Lease, buffer: &'a mut [u8]) -> Result<&'a str, Refusal> {
+fn lent_text(lease: Lease, buffer: &mut [u8]) -> Result<&str, Refusal> {
     let length = usize::try_from(lease.length).map_err(|_| Refusal::TooLong)?;
     let bytes = buffer.get_mut(..length).ok_or(Refusal::TooLong)?;
     read_lent(lease, 0, bytes)?;
