@@ -70,6 +70,8 @@ impl Session {
                 // The console ended: the next one has no memory of what was on the screen. Without a next one this ends.
                 Err(CallError::Unreachable(_)) => {
                     self.terminal.terminal.reconnect()?;
+                    // One that is gone for good, as that of a terminal on the desktop, does not answer either.
+                    self.terminal.terminal.fresh_line()?;
                     self.fail(format_args!("the console was restarted"));
                     continue;
                 }

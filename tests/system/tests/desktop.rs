@@ -15,6 +15,12 @@ const BAR: usize = 28;
 /// Height of a title.
 const TITLE: usize = 34;
 
+/// Pixels that the launcher changes at least.
+const LAUNCHER: usize = 100_000;
+/// Ground and size of a terminal when it opens.
+const TERMINAL_COLOR: [u8; 3] = [0x0D, 0x11, 0x17];
+const TERMINAL: (usize, usize) = (760, 480);
+
 fn at_prompt() -> Machine {
     saved::at_prompt(&images::with_desktop().machine_without_tpm())
 }
@@ -54,6 +60,54 @@ fn point_from_middle(machine: &mut Machine, (x, y): (usize, usize)) {
 fn click(machine: &mut Machine) {
     machine.left_button(true);
     machine.left_button(false);
+}
+
+/// Types what needs no modifiers. The keyboard controller keeps few keys, so each is seen on the screen before the next.
+#[track_caller]
+fn type_text(machine: &mut Machine, text: &str) {
+    for character in text.chars() {
+        let before = machine.picture();
+        match character {
+            ' ' => machine.press(&["spc"]),
+            '\n' => machine.press(&["ret"]),
+            other => machine.press(&[other.encode_utf8(&mut [0; 4])]),
+        }
+        machine.wait_until("the key's effect on the screen", |machine| {
+            machine.picture().changed_pixels(&before) != Some(0)
+        });
+    }
+}
+
+#[test]
+fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
+    let mut machine = at_prompt();
+    let before = machine.picture();
+    machine.press(&["meta_l"]);
+    machine.wait_until("the launcher on the screen", |machine| {
+        let changed = machine.picture().changed_pixels(&before);
+        changed.is_some_and(|changed| changed > LAUNCHER)
+    });
+    type_text(&mut machine, "term\n");
+    machine.wait_until("the terminal on the screen", |machine| {
+        let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
+        bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
+    });
+    type_text(&mut machine, "write note from the desktop\n");
+    machine.wait_until("the document that was written there", |machine| {
+        machine.command("cat note").contains("from the desktop")
+    });
+    // A shell whose terminal is gone ends, and the one on the serial line goes on.
+    let terminal = machine.number_of("terminal");
+    machine.command(&format!("kill {terminal}"));
+    machine.wait_until("one shell, and no terminal", |machine| {
+        let processes = machine.command("ps");
+        let run = |name: &str| {
+            let lines = processes.lines();
+            let of_name = lines.filter(|line| line.split_whitespace().nth(1) == Some(name));
+            of_name.count()
+        };
+        (run("terminal"), run("shell")) == (0, 1)
+    });
 }
 
 #[test]
