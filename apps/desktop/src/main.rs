@@ -16,7 +16,7 @@ use nonos_rt::abi::info::{ModuleInfo, Topic};
 use nonos_rt::abi::{Error, Name};
 use nonos_rt::object::{Endpoint, Notification};
 use nonos_rt::{log, parent};
-use nonos_ui::app::{EVENTS, Outcome, Session, Shown};
+use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
 use nonos_ui::input::Input;
 
 nonos_rt::entry!(main);
@@ -80,6 +80,9 @@ impl Desktop {
         self.windows_changed()?;
         loop {
             let bits = self.signals.wait().map_err(CallError::Unreachable)?;
+            if bits & GONE != 0 {
+                return Ok(Error::PeerGone);
+            }
             if bits & signal::WINDOWS != 0 {
                 self.windows_changed()?;
             }

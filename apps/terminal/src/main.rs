@@ -16,7 +16,7 @@ use nonos_terminal::ansi::Action;
 use nonos_terminal::keys::{self, Modifiers};
 use nonos_terminal::serve::{Clients, Screen};
 use nonos_ui::Ui;
-use nonos_ui::app::{EVENTS, Outcome, Session, Shown};
+use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
 use nonos_ui::input::{Input, Key, usage};
 use terminal::view::{self, Cells, View};
 
@@ -207,6 +207,9 @@ impl Server for Terminal {
     }
 
     fn signal(&mut self, bits: u64) {
+        if bits & GONE != 0 {
+            self.end(CallError::Unreachable(Error::PeerGone));
+        }
         if bits & EVENTS != 0
             && let Err(error) = self.take_events()
         {

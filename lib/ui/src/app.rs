@@ -12,6 +12,7 @@ use nonos_proto::display::{self, Client, Look, Surface, event};
 use nonos_proto::fonts::{self, ENSURED};
 use nonos_proto::input::key_state;
 use nonos_proto::{CallError, fonts::Key as Glyph};
+use nonos_rt::abi::Error;
 use nonos_rt::mapping::{Mapping, ReadOnly};
 use nonos_rt::object::{Endpoint, Memory, Notification, Timer};
 use nonos_rt::{parent, syscall};
@@ -60,6 +61,8 @@ impl Atlas for SystemAtlas {
 
 /// Bit of the notification: there are events.
 pub const EVENTS: u64 = 1;
+/// Bit of the notification: the compositor ended, and all windows are gone.
+pub const GONE: u64 = 1 << 63;
 /// Bit of the notification: time went by.
 const TICK: u64 = 1 << 1;
 
@@ -89,13 +92,16 @@ pub enum Outcome {
 }
 
 impl Session {
-    /// Connects. [`EVENTS`] of the notification is signalled when there are events.
+    /// Connects. [`EVENTS`] of the notification is signalled when there are events, [`GONE`] when the compositor ends.
     pub fn connect(signals: &Notification) -> Result<Self, CallError> {
         let display = Client(parent::connect("display")?);
+        // Answered once there is a compositor; that one's end is waited for before it knows of any window.
+        let look = display.look()?;
+        parent::service_end("display", signals, GONE)?;
         let copy = signals.to_send().map_err(CallError::Unreachable)?;
         display.watch(copy.handle(), EVENTS)?;
         Ok(Self {
-            look: display.look()?,
+            look,
             atlas: SystemAtlas::connect()?,
             display,
         })
@@ -323,6 +329,9 @@ fn start(mut app: impl App) -> Result<(), CallError> {
     shown.show(&session)?;
     loop {
         let bits = signals.wait().map_err(CallError::Unreachable)?;
+        if bits & GONE != 0 {
+            return Err(CallError::Unreachable(Error::PeerGone));
+        }
         if bits & TICK != 0 {
             app.tick();
             shown.input(&session, Input::None, &mut |ui| app.view(ui));

@@ -101,12 +101,40 @@ fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
     machine.command(&format!("kill {terminal}"));
     machine.wait_until("one shell, and no terminal", |machine| {
         let processes = machine.command("ps");
-        let run = |name: &str| {
-            let lines = processes.lines();
-            let of_name = lines.filter(|line| line.split_whitespace().nth(1) == Some(name));
-            of_name.count()
-        };
-        (run("terminal"), run("shell")) == (0, 1)
+        (
+            running(&processes, "terminal"),
+            running(&processes, "shell"),
+        ) == (0, 1)
+    });
+}
+
+/// How many processes of a name run.
+fn running(processes: &str, name: &str) -> usize {
+    let lines = processes.lines();
+    let of_name = lines.filter(|line| line.split_whitespace().nth(1) == Some(name));
+    of_name.count()
+}
+
+#[test]
+fn programs_end_with_the_compositor_and_the_desktop_comes_back() {
+    let mut machine = at_prompt();
+    let before = machine.picture();
+    let desktop = machine.number_of("desktop");
+    machine.command("run calculator &");
+    machine.wait_until("the calculator on the screen", |machine| {
+        machine.picture().changed_pixels(&before) != Some(0)
+    });
+    let compositor = machine.number_of("display");
+    machine.command(&format!("kill {compositor}"));
+    machine.wait_until("another desktop, and no calculator", |machine| {
+        let processes = machine.command("ps");
+        running(&processes, "calculator") == 0
+            && running(&processes, "display") == 1
+            && running(&processes, "desktop") == 1
+            && machine.number_of("desktop") != desktop
+    });
+    machine.wait_until("the desktop as it was", |machine| {
+        machine.picture().changed_pixels(&before) == Some(0)
     });
 }
 
