@@ -459,8 +459,10 @@ pub mod needs {
     pub const FONTS: u64 = 1 << 23;
     /// All documents of the user.
     pub const DOCUMENTS: u64 = 1 << 24;
+    /// Change how the desktop looks and what the keyboard types.
+    pub const SETTINGS: u64 = 1 << 25;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 26] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -486,6 +488,7 @@ pub mod needs {
         "screen",
         "fonts",
         "documents",
+        "settings",
     ];
 }
 

@@ -11,12 +11,12 @@ use desktop::dock::{self, Window, Wish};
 use desktop::launcher::{self, Launcher};
 use desktop::wallpaper;
 use nonos_proto::desktop::{Client, WindowState, action, layer, window_state};
-use nonos_proto::{CallError, Refusal};
+use nonos_proto::{CallError, Refusal, display};
 use nonos_rt::abi::info::{ModuleInfo, Topic};
 use nonos_rt::abi::{Error, Name};
 use nonos_rt::object::{Endpoint, Notification};
 use nonos_rt::{log, parent};
-use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
+use nonos_ui::app::{EVENTS, Event, GONE, Outcome, Session, Shown};
 use nonos_ui::input::Input;
 
 nonos_rt::entry!(main);
@@ -98,7 +98,9 @@ impl Desktop {
     fn take_events(&mut self) -> Result<(), CallError> {
         for event in self.session.events()? {
             let window = event[0] >> 8;
-            if window == self.dock.number() {
+            if event[0] & 0xFF == display::event::LOOK {
+                self.look_changed(event)?;
+            } else if window == self.dock.number() {
                 if let Outcome::Input(input) = self.dock.event(&mut self.session, event)? {
                     self.show_dock(input)?;
                 }
@@ -120,6 +122,15 @@ impl Desktop {
             }
         }
         Ok(())
+    }
+
+    /// The dock and the launcher have other colours, and all of them another size.
+    fn look_changed(&mut self, event: Event) -> Result<(), CallError> {
+        self.close_launcher()?;
+        self.dock.event(&mut self.session, event)?;
+        self.wallpaper.event(&mut self.session, event)?;
+        self.paint_wallpaper()?;
+        self.show_dock(Input::None)
     }
 
     fn paint_wallpaper(&mut self) -> Result<(), CallError> {

@@ -90,9 +90,9 @@ nonos_sysret:
 2:                                  // not by `sysret`, or nowhere in user space
     cmp qword ptr [rdi + {sysret_end}], 0
     jne 3f
-    cmp rcx, [rip + nonos_user_end]
+    cmp rcx, [rip + nonos_user_end + 2]
     jae 3f
-    push qword ptr [rip + nonos_user_end]
+    push qword ptr [rip + nonos_user_end + 2]
     pop qword ptr [rdi + {sysret_end}]  // for the next way in: `syscall` leaves this, all others clear it
     push {user_data}
     push qword ptr [rdi + {rsp}]
@@ -521,8 +521,10 @@ nonos_stubs:
     stub (\row*16+\column)
 .endr
 .endr
+// A number in an instruction that nobody runs, so that all of this page can be decoded.
 nonos_user_end:
-    .quad {user_end}
+    movabs rax, {user_end}
+    int3
 nonos_verw_operand:
     .word {user_data}
 // An error when all of this is more than a page.

@@ -55,7 +55,7 @@ parts! {
 
 interface! {
     /// The compositor. Surfaces and events are those of [`crate::display`], through the handle for it.
-    pub trait Desktop, version 1;
+    pub trait Desktop, version 2;
 
     /// Makes a window of the caller, just opened, a part of the desktop, without a frame: one of [`layer`].
     1 => answered place(window: u64, layer: u64) -> ();
@@ -69,9 +69,6 @@ interface! {
     /// Has bits of a notification signalled when windows or what they are called change, and when the user asks for the launcher.
     4 => answered watch(notification: Handle, changed: u64, launcher: u64) -> ();
 
-    /// Sets how things look: one of [`crate::display::theme`], and pixels for a point.
-    5 => answered set_look(theme: u64, scale: u64) -> ();
-
     /// Title of a window: how many bytes.
-    6 => answered title(window: u64; out: write) -> u64;
+    5 => answered title(window: u64; out: write) -> u64;
 }

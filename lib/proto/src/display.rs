@@ -17,6 +17,9 @@ pub const BADGE_DESKTOP: u64 = 1 << 62;
 /// In the badge of a caller: it drives a keyboard or pointer, and calls [`crate::input`].
 pub const BADGE_INPUT: u64 = 1 << 61;
 
+/// In the badge of a caller: it changes settings, and calls [`crate::settings`].
+pub const BADGE_SETTINGS: u64 = 1 << 59;
+
 /// Longest title, bytes of UTF-8.
 pub const TITLE_BYTES: usize = 128;
 
@@ -95,7 +98,7 @@ pub mod event {
     pub const LEAVE: u64 = 6;
     /// The user pastes: [`super::Display::paste`] is allowed once.
     pub const PASTE: u64 = 7;
-    /// Theme, scale or the like changed: see [`super::Display::look`].
+    /// Theme, scale or the like changed, for all windows, without a number: see [`super::Display::look`].
     pub const LOOK: u64 = 8;
 }
 

@@ -27,6 +27,7 @@ pub mod fonts;
 pub mod init;
 pub mod input;
 pub mod screen;
+pub mod settings;
 pub mod tpm;
 pub mod vault;
 

@@ -228,13 +228,18 @@ impl Shown {
         session.display.present(self.number(), word(all))
     }
 
-    /// Takes an event of this window.
+    /// Takes an event of this window, or of all of them ([`event::LOOK`]).
     pub fn event(
         &mut self,
         session: &mut Session,
         [kind, a, b, c]: Event,
     ) -> Result<Outcome, CallError> {
         let input = match kind & 0xFF {
+            event::LOOK => {
+                session.look = session.display.look()?;
+                self.look_changed(session)?;
+                Input::None
+            }
             _ if kind >> 8 != self.number() => return Ok(Outcome::Done),
             event::RESIZE => {
                 self.resize(session, a, b)?;
@@ -263,11 +268,6 @@ impl Shown {
                 };
                 text.truncate(length as usize);
                 Input::Paste(String::from_utf8_lossy(&text).into_owned())
-            }
-            event::LOOK => {
-                session.look = session.display.look()?;
-                self.look_changed(session)?;
-                Input::None
             }
             _ => return Ok(Outcome::Done),
         };

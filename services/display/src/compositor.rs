@@ -1,12 +1,13 @@
 //! The compositor's state, and what everyone may do to it.
 //!
-//! [`requests`] is what programs ask for, [`desktop`] what the desktop does, [`mod@pointer`] and [`keys`] what the user does. Here is what
+//! [`requests`] is what programs ask for, [`desktop`] what the desktop does, [`settings`] what the user sets, [`mod@pointer`] and [`keys`] what the user does. Here is what
 //! they share: which windows there are, which has the keyboard, what is to be drawn again.
 
 mod desktop;
 mod keys;
 mod pointer;
 mod requests;
+mod settings;
 #[cfg(test)]
 mod tests;
 

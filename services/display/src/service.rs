@@ -11,10 +11,11 @@ use display::state::Machine;
 use display::window;
 use nonos_proto::desktop::{self, WindowState};
 use nonos_proto::display::{
-    self as interface, BADGE_DESKTOP, BADGE_INPUT, CLIPBOARD_BYTES, Look, Surface, TITLE_BYTES,
-    event,
+    self as interface, BADGE_DESKTOP, BADGE_INPUT, BADGE_SETTINGS, CLIPBOARD_BYTES, Look, Surface,
+    TITLE_BYTES, event,
 };
-use nonos_proto::{CallError, Caller, Lease, Refusal, input, screen};
+use nonos_proto::settings::Layouts;
+use nonos_proto::{CallError, Caller, Lease, Refusal, input, screen, settings};
 use nonos_rt::abi::info::{BootStatus, ModuleInfo, Topic, boot_flags};
 use nonos_rt::abi::{Handle, Message, Name};
 use nonos_rt::object::{Endpoint, Notification, Power, SystemInfo, Timer};
@@ -159,7 +160,8 @@ impl Service {
 
     /// The key of the program that calls, which is taken in when it calls for the first time.
     fn program(&mut self, caller: Caller) -> Result<u64, Refusal> {
-        let key = caller.badge & !(BADGE_DESKTOP | BADGE_INPUT | nonos_proto::console::BADGE_INPUT);
+        let key = caller.badge
+            & !(BADGE_DESKTOP | BADGE_INPUT | BADGE_SETTINGS | nonos_proto::console::BADGE_INPUT);
         if self.compositor.knows(key) {
             return Ok(key);
         }
@@ -424,11 +426,6 @@ impl desktop::Desktop for Service {
         Ok(())
     }
 
-    fn set_look(&mut self, caller: Caller, theme: u64, scale: u64) -> Result<(), Refusal> {
-        self.desktop(caller)?;
-        self.compositor.set_look(theme, scale)
-    }
-
     fn title(&mut self, caller: Caller, window: u64, out: Lease) -> Result<u64, Refusal> {
         self.desktop(caller)?;
         let title = self.compositor.title_of(window)?;
@@ -437,6 +434,29 @@ impl desktop::Desktop for Service {
         }
         write_lent(out, 0, title.as_bytes())?;
         Ok(title.len() as u64)
+    }
+}
+
+impl settings::Settings for Service {
+    fn set_look(&mut self, _: Caller, theme: u64, scale: u64) -> Result<(), Refusal> {
+        self.compositor.set_look(theme, scale)
+    }
+
+    fn layouts(&mut self, _: Caller) -> Result<Layouts, Refusal> {
+        Ok(self.compositor.layouts())
+    }
+
+    fn layout_name(&mut self, _: Caller, layout: u64, out: Lease) -> Result<u64, Refusal> {
+        let name = Compositor::layout_name(layout)?;
+        if name.len() as u64 > out.length {
+            return Err(Refusal::TooShort);
+        }
+        write_lent(out, 0, name.as_bytes())?;
+        Ok(name.len() as u64)
+    }
+
+    fn set_layout(&mut self, _: Caller, layout: u64) -> Result<(), Refusal> {
+        self.compositor.set_layout(layout)
     }
 }
 
@@ -468,9 +488,10 @@ impl input::Input for Service {
 impl Server for Service {
     /// Which interface a caller means, its badge says.
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
-        let answer = match caller.badge & (BADGE_INPUT | BADGE_DESKTOP) {
+        let answer = match caller.badge & (BADGE_INPUT | BADGE_DESKTOP | BADGE_SETTINGS) {
             BADGE_INPUT => input::dispatch(self, caller, request),
             BADGE_DESKTOP => desktop::dispatch(self, caller, request),
+            BADGE_SETTINGS => settings::dispatch(self, caller, request),
             _ => interface::dispatch(self, caller, request),
         };
         self.settle();

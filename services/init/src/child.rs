@@ -11,6 +11,16 @@ use nonos_rt::object::{Archive, Budget, Endpoint, Notification, Process};
 
 use crate::kept::{Kept, Terms, Thing};
 
+/// Of so many services' ends a process can be told.
+const SERVICE_WATCHES: usize = 4;
+
+/// Who is told, and how, when a service ends.
+struct ServiceWatch {
+    service: &'static str,
+    notification: Notification,
+    bits: u64,
+}
+
 /// A process that `init` started.
 pub struct Child {
     /// What callers are known by.
@@ -29,6 +39,8 @@ pub struct Child {
     pub process: Process,
     /// What it reaches as its console, when that is not the system's.
     pub console: Option<Endpoint>,
+    /// Of which services' ends it is told. Here and not in the kernel, so that they go with this process and not with the service.
+    watches: [Option<ServiceWatch>; SERVICE_WATCHES],
     /// What it was given.
     kept: Kept,
     /// Its way to call `init`: what the process holds is derived from this.
@@ -73,6 +85,35 @@ impl Child {
             self.spawner = None;
         }
         Ok(())
+    }
+
+    /// Has it told, once, when the process ends that serves this now; the last call for a service counts.
+    pub fn watch_service(
+        &mut self,
+        service: &'static str,
+        notification: Notification,
+        bits: u64,
+    ) -> Result<(), Refusal> {
+        let of_service = |watch: &Option<ServiceWatch>| {
+            watch.as_ref().is_some_and(|watch| watch.service == service)
+        };
+        let slot = self.watches.iter().position(of_service);
+        let slot = slot.or_else(|| self.watches.iter().position(Option::is_none));
+        self.watches[slot.ok_or(Refusal::Full)?] = Some(ServiceWatch {
+            service,
+            notification,
+            bits,
+        });
+        Ok(())
+    }
+
+    /// The process ended that served this.
+    pub fn service_ended(&mut self, service: &str) {
+        for slot in &mut self.watches {
+            if let Some(watch) = slot.take_if(|watch| watch.service == service) {
+                let _ = watch.notification.signal(watch.bits);
+            }
+        }
     }
 
     /// Takes back what the child was given for these needs.
@@ -139,6 +180,7 @@ impl Start<'_> {
             policy,
             process,
             console: None,
+            watches: [const { None }; SERVICE_WATCHES],
             kept: Kept::new(),
             _parent: parent,
             spawner: None,

@@ -415,8 +415,9 @@ impl interface::Init for Init {
         self.check(caller, known.need)?;
         let serves = |child: &&mut Child| child.policy.serves == Some(known.server);
         let server = self.children.iter_mut().find(serves);
-        let server = server.ok_or(Refusal::NoSuchProcess)?;
-        Ok(server.process.watch(&notification, bits)?)
+        server.ok_or(Refusal::NoSuchProcess)?;
+        let child = self.children.caller(caller.badge)?;
+        child.watch_service(known.server, notification, bits)
     }
 }
 

@@ -30,6 +30,12 @@ const SERVICES: &[Service] = &[
     service("fonts", needs::FONTS, "fonts", 0),
     service("display", needs::DISPLAY, "display", 0),
     service("desktop", needs::DESKTOP, "display", display::BADGE_DESKTOP),
+    service(
+        "settings",
+        needs::SETTINGS,
+        "display",
+        display::BADGE_SETTINGS,
+    ),
     service("input", needs::INPUT, "display", display::BADGE_INPUT),
     service("tpm", needs::TPM, "tpm", 0),
     service("tpm-quote", needs::TPM_QUOTE, "tpm", tpm::BADGE_QUOTE),

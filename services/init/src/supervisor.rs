@@ -165,6 +165,10 @@ impl Init {
         while let Some(mut child) = self.children.take(&mut bits) {
             report(&child);
             child.forget();
+            if let Some(service) = child.policy.serves {
+                let others = self.children.iter_mut();
+                others.for_each(|other| other.service_ended(service));
+            }
             let Child {
                 name,
                 id,

@@ -17,6 +17,9 @@ const TITLE: usize = 34;
 
 /// Pixels that the launcher changes at least.
 const LAUNCHER: usize = 100_000;
+/// Ground of a window in the light and the dark theme.
+const LIGHT: [u8; 3] = [0xF5, 0xF5, 0xF8];
+const DARK: [u8; 3] = [0x1B, 0x1B, 0x20];
 /// Ground and size of a terminal when it opens.
 const TERMINAL_COLOR: [u8; 3] = [0x0D, 0x11, 0x17];
 const TERMINAL: (usize, usize) = (760, 480);
@@ -78,16 +81,43 @@ fn type_text(machine: &mut Machine, text: &str) {
     }
 }
 
-#[test]
-fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
-    let mut machine = at_prompt();
+/// Opens the launcher and has it start what is found by a word.
+#[track_caller]
+fn launch(machine: &mut Machine, word: &str) {
     let before = machine.picture();
     machine.press(&["meta_l"]);
     machine.wait_until("the launcher on the screen", |machine| {
         let changed = machine.picture().changed_pixels(&before);
         changed.is_some_and(|changed| changed > LAUNCHER)
     });
-    type_text(&mut machine, "term\n");
+    type_text(machine, word);
+    type_text(machine, "\n");
+}
+
+#[test]
+fn settings_change_how_things_look_at_once() {
+    let mut machine = at_prompt();
+    launch(&mut machine, "sett");
+    // A place in the settings' window, beside where the launcher is.
+    let ground = |machine: &mut Machine| {
+        let picture = machine.picture();
+        picture.pixel(picture.width / 2 - 250, 330)
+    };
+    machine.wait_until("the settings in dark colours", |machine| {
+        ground(machine) == DARK
+    });
+    // To the first setting, the theme.
+    machine.press(&["tab"]);
+    machine.press(&["left"]);
+    machine.wait_until("the settings in light colours", |machine| {
+        ground(machine) == LIGHT
+    });
+}
+
+#[test]
+fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
+    let mut machine = at_prompt();
+    launch(&mut machine, "term");
     machine.wait_until("the terminal on the screen", |machine| {
         let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
         bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)

@@ -4,10 +4,9 @@ use alloc::vec::Vec;
 
 use nonos_proto::Refusal;
 use nonos_proto::desktop::{WindowState, action, layer, window_state};
-use nonos_proto::display::{event, theme};
-use nonos_ui::Theme;
+use nonos_proto::display::event;
 
-use super::{Compositor, Shades};
+use super::Compositor;
 use crate::window::Layer;
 
 impl Compositor {
@@ -63,7 +62,7 @@ impl Compositor {
         })
     }
 
-    fn framed(&self) -> impl Iterator<Item = &super::Window> {
+    pub(super) fn framed(&self) -> impl Iterator<Item = &super::Window> {
         self.windows
             .iter()
             .filter(|window| window.layer == Layer::Window && window.shown)
@@ -98,36 +97,5 @@ impl Compositor {
         self.window(id)
             .map(|window| &*window.title)
             .ok_or(Refusal::NoSuchWindow)
-    }
-
-    /// Sets how things look.
-    ///
-    /// # Errors
-    /// When there is no such theme or scale.
-    pub fn set_look(&mut self, new_theme: u64, scale: u64) -> Result<(), Refusal> {
-        if new_theme > theme::HIGH_CONTRAST || !(1..=2).contains(&scale) {
-            return Err(Refusal::Malformed);
-        }
-        let scaled = core::mem::replace(&mut self.scale, scale as i32) != scale as i32;
-        self.theme = new_theme;
-        self.shades = Shades::new(Theme::of(new_theme), self.scale);
-        self.cursors = [const { None }; 5];
-        (self.bar.stale, self.menu_strip.stale) = (true, true);
-        for window in &mut self.windows {
-            window.strip.stale = true;
-        }
-        for client in &mut self.clients {
-            client.push(event::LOOK, 0, [0; 3]);
-        }
-        self.damage.add(self.screen);
-        // Frames and bar have other sizes now.
-        let framed = self
-            .framed()
-            .filter(|_| scaled)
-            .map(|window| (window.id, window.content()));
-        for (id, content) in framed.collect::<Vec<_>>() {
-            self.move_to(id, content.x, content.y);
-        }
-        Ok(())
     }
 }

@@ -53,6 +53,11 @@ impl Keys {
         self.arrows = None;
     }
 
+    /// Which layout the keyboard types by.
+    pub fn layout(&self) -> usize {
+        self.layout
+    }
+
     /// Whether the user types.
     pub fn typing(&self, now_ns: u64) -> bool {
         self.typed_ns
@@ -178,14 +183,19 @@ impl Compositor {
             (CONTROL, usage::V) | (SHIFT, usage::INSERT) => self.start_paste(first),
             (held, usage::V) if held == CONTROL | SHIFT => self.start_paste(first),
             (SUPER, usage::SPACE) if first => {
-                self.keys.layout = (self.keys.layout + 1) % LAYOUTS.len();
-                self.keyboard.set_layout(self.keys.layout);
-                self.rename_bar();
+                self.use_layout((self.keys.layout + 1) % LAYOUTS.len());
             }
             (ALT | SUPER, _) => return first && self.window_shortcut(usage, held),
             _ => return false,
         }
         true
+    }
+
+    /// The keyboard types by this layout from now on.
+    pub(super) fn use_layout(&mut self, layout: usize) {
+        self.keys.layout = layout;
+        self.keyboard.set_layout(layout);
+        self.rename_bar();
     }
 
     /// What is done with the window that has the keyboard.

@@ -1,0 +1,34 @@
+//! The compositor, as the program sees it in which the user changes settings.
+
+use crate::interface::interface;
+use crate::value::parts;
+
+/// Longest name of a layout, bytes of UTF-8.
+pub const LAYOUT_BYTES: usize = 32;
+
+parts! {
+    /// Layouts of the keyboard.
+    pub struct Layouts {
+        /// How many there are.
+        pub count: u64,
+        /// Which is used.
+        pub chosen: u64,
+    }
+}
+
+interface! {
+    /// The compositor.
+    pub trait Settings, version 1;
+
+    /// Sets how things look: one of [`crate::display::theme`], and pixels for a point.
+    1 => answered set_look(theme: u64, scale: u64) -> ();
+
+    /// Which layouts the keyboard can have.
+    2 => answered layouts() -> Layouts;
+
+    /// Name of a layout for a person: how many bytes, at most [`LAYOUT_BYTES`].
+    3 => answered layout_name(layout: u64; out: write) -> u64;
+
+    /// Has the keyboard type by a layout from the next key on.
+    4 => answered set_layout(layout: u64) -> ();
+}

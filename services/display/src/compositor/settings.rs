@@ -1,0 +1,71 @@
+//! What the user sets: how things look, and what the keyboard types.
+
+use alloc::vec::Vec;
+
+use nonos_input::layout::LAYOUTS;
+use nonos_proto::Refusal;
+use nonos_proto::display::{event, theme};
+use nonos_proto::settings::Layouts;
+use nonos_ui::Theme;
+
+use super::{Compositor, Shades};
+
+impl Compositor {
+    /// Sets how things look.
+    ///
+    /// # Errors
+    /// When there is no such theme or scale.
+    pub fn set_look(&mut self, new_theme: u64, scale: u64) -> Result<(), Refusal> {
+        if new_theme > theme::HIGH_CONTRAST || !(1..=2).contains(&scale) {
+            return Err(Refusal::Malformed);
+        }
+        let scaled = core::mem::replace(&mut self.scale, scale as i32) != scale as i32;
+        self.theme = new_theme;
+        self.shades = Shades::new(Theme::of(new_theme), self.scale);
+        self.cursors = [const { None }; 5];
+        (self.bar.stale, self.menu_strip.stale) = (true, true);
+        for window in &mut self.windows {
+            window.strip.stale = true;
+        }
+        for client in &mut self.clients {
+            client.push(event::LOOK, 0, [0; 3]);
+        }
+        self.damage.add(self.screen);
+        // Frames and bar have other sizes now.
+        let framed = self
+            .framed()
+            .filter(|_| scaled)
+            .map(|window| (window.id, window.content()));
+        for (id, content) in framed.collect::<Vec<_>>() {
+            self.move_to(id, content.x, content.y);
+        }
+        Ok(())
+    }
+
+    /// Layouts of the keyboard.
+    pub fn layouts(&self) -> Layouts {
+        Layouts {
+            count: LAYOUTS.len() as u64,
+            chosen: self.keys.layout() as u64,
+        }
+    }
+
+    /// Name of a layout.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub fn layout_name(layout: u64) -> Result<&'static str, Refusal> {
+        let layout = usize::try_from(layout).ok().and_then(|at| LAYOUTS.get(at));
+        layout.map(|layout| layout.name).ok_or(Refusal::Malformed)
+    }
+
+    /// Has the keyboard type by a layout.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub fn set_layout(&mut self, layout: u64) -> Result<(), Refusal> {
+        Self::layout_name(layout)?;
+        self.use_layout(layout as usize);
+        Ok(())
+    }
+}
