@@ -4,7 +4,7 @@ use nonos_proto::display::modifiers;
 use nonos_proto::input::key_state;
 
 use crate::layout::{self, LAYOUTS, Layout, Level};
-use crate::usage;
+use nonos_proto::usage;
 
 /// A key, and what it types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

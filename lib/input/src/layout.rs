@@ -3,7 +3,7 @@
 //! A layout is a text for each level, with a character for each key: A to Z, 1 to 0 (usages 0x04 to 0x27), the keys with punctuation
 //! (0x2D to 0x38), and the one beside the left Shift. A blank types nothing. A combining character stands for a dead key.
 
-use crate::usage;
+use nonos_proto::usage;
 
 /// A layout.
 #[derive(Debug)]

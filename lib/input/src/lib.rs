@@ -12,4 +12,3 @@ pub mod keyboard;
 pub mod layout;
 pub mod mouse;
 pub mod scancode;
-pub mod usage;

@@ -3,7 +3,7 @@
 
 use nonos_proto::input::key_state;
 
-use crate::usage;
+use nonos_proto::usage;
 
 /// Which codes a keyboard sends, as the controller passes them on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

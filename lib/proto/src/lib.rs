@@ -29,6 +29,7 @@ pub mod input;
 pub mod screen;
 pub mod settings;
 pub mod tpm;
+pub mod usage;
 pub mod vault;
 
 pub use interface::{Caller, Ticket, Transport, transact, transact_lending};

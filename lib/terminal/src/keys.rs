@@ -1,26 +1,9 @@
 //! What the keys of a terminal send: bytes as xterm has them (ctlseqs, "PC-Style Function Keys").
 
+use nonos_proto::usage;
+
 /// Most bytes of one key.
 pub const MOST: usize = 8;
-
-/// Usages of the keyboard page (USB HID Usage Tables 1.5, chapter 10) that send something else than their character.
-mod usage {
-    pub const ENTER: u16 = 0x28;
-    pub const ESCAPE: u16 = 0x29;
-    pub const BACKSPACE: u16 = 0x2A;
-    pub const TAB: u16 = 0x2B;
-    pub const INSERT: u16 = 0x49;
-    pub const HOME: u16 = 0x4A;
-    pub const PAGE_UP: u16 = 0x4B;
-    pub const DELETE: u16 = 0x4C;
-    pub const END: u16 = 0x4D;
-    pub const PAGE_DOWN: u16 = 0x4E;
-    pub const RIGHT: u16 = 0x4F;
-    pub const LEFT: u16 = 0x50;
-    pub const DOWN: u16 = 0x51;
-    pub const UP: u16 = 0x52;
-    pub const KEYPAD_ENTER: u16 = 0x58;
-}
 
 /// Which other keys are down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -58,7 +41,7 @@ impl Sent {
 }
 
 /// What a key sends that is pressed: its usage, the character that it types, and which other keys are down.
-pub fn sent(usage: u16, character: Option<char>, modifiers: Modifiers) -> Sent {
+pub fn sent(usage: u8, character: Option<char>, modifiers: Modifiers) -> Sent {
     let mut sent = Sent::default();
     if let Some(key) = special(usage) {
         special_key(key, modifiers, &mut sent);
@@ -88,7 +71,7 @@ enum Special {
     Tilde(u8),
 }
 
-fn special(usage: u16) -> Option<Special> {
+fn special(usage: u8) -> Option<Special> {
     Some(match usage {
         usage::ENTER | usage::KEYPAD_ENTER => Special::Plain(b"\r"),
         usage::ESCAPE => Special::Plain(b"\x1B"),
@@ -151,7 +134,7 @@ mod tests {
     };
 
     #[track_caller]
-    fn sends(usage: u16, character: Option<char>, modifiers: Modifiers, bytes: &[u8]) {
+    fn sends(usage: u8, character: Option<char>, modifiers: Modifiers, bytes: &[u8]) {
         assert_eq!(sent(usage, character, modifiers).as_slice(), bytes);
     }
 

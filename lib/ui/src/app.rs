@@ -250,7 +250,7 @@ impl Shown {
             event::KEY if b & 0xFF != key_state::UP => {
                 let character = u32::try_from(c).ok().and_then(char::from_u32);
                 Input::Key(Key {
-                    usage: a as u16,
+                    usage: u8::try_from(a).unwrap_or(0),
                     modifiers: b >> 8 & 0xFF,
                     character: character.filter(|&character| character != '\0'),
                 })

@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    fn press(edit: &mut Edit, usage: u16, modifiers: u64) -> Outcome {
+    fn press(edit: &mut Edit, usage: u8, modifiers: u64) -> Outcome {
         edit.key(&Key {
             usage,
             modifiers,

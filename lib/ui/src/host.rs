@@ -93,7 +93,7 @@ impl<A: App> Stage<A> {
     }
 
     /// A key is pressed.
-    pub fn press(&mut self, usage: u16, modifiers: u64) {
+    pub fn press(&mut self, usage: u8, modifiers: u64) {
         self.input(Input::Key(Key {
             usage,
             modifiers,

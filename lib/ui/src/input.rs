@@ -3,33 +3,13 @@
 use alloc::string::String;
 
 use nonos_proto::display::modifiers;
-
-/// Keys by their place: usages of the keyboard page (USB HID Usage Tables 1.5, chapter 10).
-#[allow(missing_docs)] // Their names say which.
-pub mod usage {
-    pub const A: u16 = 0x04;
-    pub const ENTER: u16 = 0x28;
-    pub const ESCAPE: u16 = 0x29;
-    pub const BACKSPACE: u16 = 0x2A;
-    pub const TAB: u16 = 0x2B;
-    pub const SPACE: u16 = 0x2C;
-    pub const HOME: u16 = 0x4A;
-    pub const PAGE_UP: u16 = 0x4B;
-    pub const DELETE: u16 = 0x4C;
-    pub const END: u16 = 0x4D;
-    pub const PAGE_DOWN: u16 = 0x4E;
-    pub const RIGHT: u16 = 0x4F;
-    pub const LEFT: u16 = 0x50;
-    pub const DOWN: u16 = 0x51;
-    pub const UP: u16 = 0x52;
-    pub const KEYPAD_ENTER: u16 = 0x58;
-}
+pub use nonos_proto::usage;
 
 /// A key that was pressed, or is held down.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Key {
     /// One of [`usage`], among others.
-    pub usage: u16,
+    pub usage: u8,
     /// Bits of [`modifiers`].
     pub modifiers: u64,
     /// What it types.
@@ -61,9 +41,8 @@ impl Key {
         let typed = self
             .character
             .filter(|character| character.is_ascii_alphanumeric());
-        let letter = u8::try_from(self.usage.wrapping_sub(usage::A))
-            .ok()
-            .filter(|&letter| letter < 26);
+        let letter = self.usage.wrapping_sub(usage::A);
+        let letter = (letter < 26).then_some(letter);
         typed
             .map(|character| character.to_ascii_lowercase())
             .or(letter.map(|letter| char::from(b'a' + letter)))

@@ -125,7 +125,7 @@ impl Bench {
             .input(&self.atlas, input, &mut |ui| state.view(ui));
     }
 
-    fn press(&mut self, usage: u16, modifiers: u64) {
+    fn press(&mut self, usage: u8, modifiers: u64) {
         self.input(Input::Key(Key {
             usage,
             modifiers,
@@ -335,8 +335,8 @@ fn inputs() -> impl Strategy<Value = Input> {
         Just(usage::ENTER),
         Just(usage::SPACE),
         Just(usage::ESCAPE),
-        0x4A_u16..0x53,
-        4_u16..30
+        0x4A_u8..0x53,
+        4_u8..30
     ];
     let key = (keys, 0_u64..4, proptest::option::of(any::<char>())).prop_map(
         |(usage, modifiers, character)| {

@@ -59,7 +59,7 @@ fn type_stroke(stroke: Stroke, typed: &mut impl FnMut(&[u8])) {
         control: held(modifiers::CONTROL),
         alt: held(modifiers::ALT),
     };
-    let sent = sent(stroke.usage.into(), stroke.character, modifiers);
+    let sent = sent(stroke.usage, stroke.character, modifiers);
     if !sent.as_slice().is_empty() {
         typed(sent.as_slice());
     }

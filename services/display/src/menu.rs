@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use nonos_input::usage;
+use nonos_proto::usage;
 use nonos_ui::Rect;
 
 /// Points: width, height of a row, of what is above the rows, and below them.

@@ -100,12 +100,12 @@ impl Init {
         caller: Caller,
         module: Name,
         policy: &'static Policy,
-        terms: Terms,
+        held: Held,
         console: Option<Endpoint>,
     ) -> Result<Spawned, Refusal> {
-        let child = self.start(module, policy, terms.held)?;
+        let child = self.start(module, policy, held.needs)?;
         child.console = console;
-        match child.for_spawner(caller.badge, terms.until_ns) {
+        match child.for_spawner(caller.badge, held.until_ns) {
             Ok(process) => Ok(Spawned {
                 process: process.into_raw(),
                 id: child.id,
@@ -120,18 +120,26 @@ impl Init {
 
     /// What the caller may have now, when it may have all of `needs`.
     fn check(&mut self, caller: Caller, needs: u64) -> Result<u64, Refusal> {
+        self.held(caller, needs).map(|held| held.needs)
+    }
+
+    /// The same, and until when it may have `needs`.
+    fn held(&mut self, caller: Caller, needs: u64) -> Result<Held, Refusal> {
         let now_ns = syscall::clock_ns();
         let grants = &self.children.caller(caller.badge)?.grants;
-        grants.check(needs, now_ns)?;
-        Ok(grants.at(now_ns))
+        let until_ns = grants.check(needs, now_ns)?;
+        Ok(Held {
+            needs: grants.at(now_ns),
+            until_ns,
+        })
     }
 }
 
-/// On which terms a program is started for another.
-struct Terms {
-    /// Most that it may have.
-    held: u64,
-    /// Until when its process is held (0: for good).
+/// What a program has for one that it starts.
+struct Held {
+    /// Most that the other may have.
+    needs: u64,
+    /// Until when it may hold the other's process (0: for good).
     until_ns: u64,
 }
 
@@ -171,16 +179,14 @@ impl interface::Init for Init {
     }
 
     fn spawn(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
-        let held = self.check(caller, needs::SPAWN)?;
+        let held = self.held(caller, needs::SPAWN)?;
         let spawner = self.children.caller(caller.badge)?;
-        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
         let console = spawner.console.as_ref().map(share_console).transpose()?;
         let policy = policy::of(module.as_str());
         if policy.boot {
             return Err(Refusal::Reserved);
         }
-        let terms = Terms { held, until_ns };
-        self.start_for(caller, module, policy, terms, console)
+        self.start_for(caller, module, policy, held, console)
     }
 
     fn spawn_on(
@@ -190,30 +196,25 @@ impl interface::Init for Init {
         console: Passable,
     ) -> Result<Spawned, Refusal> {
         let console = Endpoint::from_handle(console.0);
-        let held = self.check(caller, needs::SPAWN)?;
-        let spawner = self.children.caller(caller.badge)?;
-        let until_ns = spawner.grants.check(needs::SPAWN, syscall::clock_ns())?;
+        let held = self.held(caller, needs::SPAWN)?;
         let policy = policy::of(module.as_str());
         if policy.boot && policy.serves.is_some() || module.as_str() == "init" {
             return Err(Refusal::Reserved);
         }
-        let terms = Terms { held, until_ns };
-        self.start_for(caller, module, policy, terms, Some(console))
+        self.start_for(caller, module, policy, held, Some(console))
     }
 
     fn launch(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
-        self.check(caller, needs::DESKTOP)?;
-        let spawner = self.children.caller(caller.badge)?;
-        let until_ns = spawner.grants.check(needs::DESKTOP, syscall::clock_ns())?;
+        let Held { until_ns, .. } = self.held(caller, needs::DESKTOP)?;
         let policy = policy::of(module.as_str());
         if policy.boot {
             return Err(Refusal::Reserved);
         }
-        let terms = Terms {
-            held: policy.needs,
+        let held = Held {
+            needs: policy.needs,
             until_ns,
         };
-        self.start_for(caller, module, policy, terms, None)
+        self.start_for(caller, module, policy, held, None)
     }
 
     fn system_info(&mut self, caller: Caller) -> Result<Handle, Refusal> {

@@ -3,7 +3,7 @@
 use crate::geometry::Rect;
 use crate::input::usage;
 use crate::theme::{font, space};
-use crate::ui::{Align, Ui};
+use crate::ui::{Align, Response, Ui};
 
 impl Ui<'_> {
     /// A switch at the right of a row with its label; whether it was switched.
@@ -31,6 +31,21 @@ impl Ui<'_> {
         response.clicked
     }
 
+    /// A row of so many, of which one is chosen: arrows choose another.
+    fn row_of(&mut self, rect: Rect, name: &str, count: usize, chosen: &mut usize) -> Response {
+        let id = self.id(name);
+        let response = self.interact(id, rect, true);
+        if response.focused {
+            let step = self.take_key(|key| matches!(key.usage, usage::LEFT | usage::RIGHT));
+            match step.map(|key| key.usage) {
+                Some(usage::LEFT) => *chosen = chosen.saturating_sub(1),
+                Some(_) => *chosen = (*chosen + 1).min(count.saturating_sub(1)),
+                None => {}
+            }
+        }
+        response
+    }
+
     /// One of a few, side by side; whether another was chosen. Arrows choose, too.
     pub fn segmented(
         &mut self,
@@ -41,16 +56,7 @@ impl Ui<'_> {
     ) -> bool {
         let theme = self.theme;
         let before = *chosen;
-        let id = self.id(name);
-        let response = self.interact(id, rect, true);
-        if response.focused {
-            let step = self.take_key(|key| matches!(key.usage, usage::LEFT | usage::RIGHT));
-            match step.map(|key| key.usage) {
-                Some(usage::LEFT) => *chosen = chosen.saturating_sub(1),
-                Some(_) => *chosen = (*chosen + 1).min(labels.len().saturating_sub(1)),
-                None => {}
-            }
-        }
+        let response = self.row_of(rect, name, labels.len(), chosen);
         self.rounded(rect, space::RADIUS, theme.control_pressed);
         self.outline(rect, space::RADIUS, 1, theme.border);
         let inner = rect.inset(2, 2);
@@ -81,16 +87,7 @@ impl Ui<'_> {
     pub fn tabs(&mut self, rect: Rect, name: &str, labels: &[&str], chosen: &mut usize) -> bool {
         let theme = self.theme;
         let before = *chosen;
-        let id = self.id(name);
-        let response = self.interact(id, rect, true);
-        if response.focused {
-            let step = self.take_key(|key| matches!(key.usage, usage::LEFT | usage::RIGHT));
-            match step.map(|key| key.usage) {
-                Some(usage::LEFT) => *chosen = chosen.saturating_sub(1),
-                Some(_) => *chosen = (*chosen + 1).min(labels.len().saturating_sub(1)),
-                None => {}
-            }
-        }
+        let response = self.row_of(rect, name, labels.len(), chosen);
         let mut rest = rect;
         self.separator(Rect::new(rect.x, rect.bottom() - 1, rect.width, 1));
         for (index, label) in labels.iter().enumerate() {

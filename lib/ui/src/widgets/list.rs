@@ -84,7 +84,7 @@ impl Ui<'_> {
     }
 
     fn list_keys(&mut self, rect: Rect, list: &mut List, rows: usize, height: i32) -> bool {
-        const KEYS: [u16; 6] = [
+        const KEYS: [u8; 6] = [
             usage::UP,
             usage::DOWN,
             usage::HOME,

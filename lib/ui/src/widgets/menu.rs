@@ -93,7 +93,7 @@ impl Ui<'_> {
         let last = labels.len().saturating_sub(1);
         let mut picked = None;
         self.in_front(|ui| {
-            const KEYS: [u16; 4] = [usage::UP, usage::DOWN, usage::ESCAPE, usage::TAB];
+            const KEYS: [u8; 4] = [usage::UP, usage::DOWN, usage::ESCAPE, usage::TAB];
             let key = ui.take_key(|key| {
                 KEYS.contains(&key.usage) || key.is_enter() || key.usage == usage::SPACE
             });

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use nonos_input::layout::LAYOUTS;
-use nonos_input::usage;
 use nonos_proto::display::{event, modifiers};
 use nonos_proto::input::key_state;
+use nonos_proto::usage;
 use nonos_ui::Rect;
 
 use super::{Action, Compositor};

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::vec;
 
-use nonos_input::usage;
 use nonos_proto::Refusal;
 use nonos_proto::desktop::{action, layer};
 use nonos_proto::input::{buttons, key_state};
+use nonos_proto::usage;
 
 use super::*;
 use crate::client::Event;
