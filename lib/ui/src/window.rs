@@ -1,7 +1,6 @@
 //! A window: its pixels, and how input becomes changed pixels.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::canvas::Canvas;
@@ -41,7 +40,7 @@ impl Window {
             frame: Frame::default(),
             cells: Cells::default(),
             memory: Memory::default(),
-            pixels: vec![0; width as usize * height as usize],
+            pixels: Vec::new(),
             width,
             height,
             scale: scale.max(1),
@@ -68,7 +67,7 @@ impl Window {
         }
     }
 
-    /// Its pixels, line by line.
+    /// Its pixels, line by line; none before it is painted for the first time.
     pub fn pixels(&self) -> &[u32] {
         &self.pixels
     }
@@ -109,6 +108,7 @@ impl Window {
         let mut changed = cells.differences(&self.cells);
         self.cells = cells;
         let (width, height) = (self.width as usize, self.height as usize);
+        self.pixels.resize(width * height, 0);
         let mut canvas = Canvas::new(&mut self.pixels, width, height, width);
         for rect in &mut changed {
             *rect = rect.intersect(window);

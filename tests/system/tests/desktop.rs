@@ -65,31 +65,35 @@ fn click(machine: &mut Machine) {
     machine.left_button(false);
 }
 
+/// Presses keys together and waits until they changed more than so many pixels of the screen.
+#[track_caller]
+fn press_and_see(machine: &mut Machine, keys: &[&str], pixels: usize) {
+    let before = machine.picture();
+    machine.press(keys);
+    machine.wait_until(&format!("what {keys:?} does to the screen"), |machine| {
+        let changed = machine.picture().changed_pixels(&before);
+        changed.is_some_and(|changed| changed > pixels)
+    });
+}
+
 /// Types what needs no modifiers. The keyboard controller keeps few keys, so each is seen on the screen before the next.
 #[track_caller]
 fn type_text(machine: &mut Machine, text: &str) {
     for character in text.chars() {
-        let before = machine.picture();
-        match character {
-            ' ' => machine.press(&["spc"]),
-            '\n' => machine.press(&["ret"]),
-            other => machine.press(&[other.encode_utf8(&mut [0; 4])]),
-        }
-        machine.wait_until("the key's effect on the screen", |machine| {
-            machine.picture().changed_pixels(&before) != Some(0)
-        });
+        let mut letter = [0; 4];
+        let key = match character {
+            ' ' => "spc",
+            '\n' => "ret",
+            other => other.encode_utf8(&mut letter),
+        };
+        press_and_see(machine, &[key], 0);
     }
 }
 
 /// Opens the launcher and has it start what is found by a word.
 #[track_caller]
 fn launch(machine: &mut Machine, word: &str) {
-    let before = machine.picture();
-    machine.press(&["meta_l"]);
-    machine.wait_until("the launcher on the screen", |machine| {
-        let changed = machine.picture().changed_pixels(&before);
-        changed.is_some_and(|changed| changed > LAUNCHER)
-    });
+    press_and_see(machine, &["meta_l"], LAUNCHER);
     type_text(machine, word);
     type_text(machine, "\n");
 }
@@ -193,11 +197,7 @@ fn a_window_gets_keys_and_pointer() {
 #[test]
 fn the_menu_turns_the_machine_off() {
     let (mut machine, _) = with_window();
-    let before = machine.picture();
-    machine.press(&["ctrl", "alt", "esc"]);
-    machine.wait_until("the menu on the screen", |machine| {
-        machine.picture().changed_pixels(&before) != Some(0)
-    });
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     // Round to the last choice.
     machine.press(&["up"]);
     machine.press(&["ret"]);
@@ -228,11 +228,7 @@ fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
 #[test]
 fn the_secure_keys_open_a_menu_that_ends_a_program() {
     let (mut machine, _) = with_window();
-    let before = machine.picture();
-    machine.press(&["ctrl", "alt", "esc"]);
-    machine.wait_until("the menu on the screen", |machine| {
-        machine.picture().changed_pixels(&before) != Some(0)
-    });
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     machine.press(&["down"]);
     machine.press(&["ret"]);
     machine.wait_until("no window on the screen", |machine| {
