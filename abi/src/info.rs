@@ -459,10 +459,18 @@ pub mod needs {
     pub const FONTS: u64 = 1 << 23;
     /// All documents of the user.
     pub const DOCUMENTS: u64 = 1 << 24;
-    /// Change how the desktop looks and what the keyboard types.
+    /// Change how the desktop looks and what the keyboard types, and take back what the user gave to programs.
     pub const SETTINGS: u64 = 1 << 25;
+    /// Ask the user for files, in the system's dialogs.
+    pub const POWERBOX: u64 = 1 << 26;
+    /// Open documents of the user with other programs.
+    pub const OPEN_WITH: u64 = 1 << 27;
+    /// Ask the user in the system's name: show prompts about other programs.
+    pub const PROMPT: u64 = 1 << 28;
+    /// Lock the screen and unlock it.
+    pub const LOCK: u64 = 1 << 29;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 30] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -489,6 +497,10 @@ pub mod needs {
         "fonts",
         "documents",
         "settings",
+        "powerbox",
+        "open-with",
+        "prompt",
+        "lock",
     ];
 }
 

@@ -105,13 +105,17 @@ pub enum Refusal {
     NoSuchWindow,
     /// Only right after the user did something in a window of the program.
     NotAskedByUser,
+    /// The user did not answer yet.
+    NotAnswered,
+    /// The user said no.
+    Declined,
 }
 
 impl Refusal {
     /// Labels below are numbers of [`Error`].
     const FIRST_OWN_LABEL: u16 = 0x100;
 
-    const OWN: [Self; 48] = [
+    const OWN: [Self; 50] = [
         Self::Malformed,
         Self::UnknownOperation,
         Self::NotGranted,
@@ -160,6 +164,8 @@ impl Refusal {
         Self::MissingRight,
         Self::NoSuchWindow,
         Self::NotAskedByUser,
+        Self::NotAnswered,
+        Self::Declined,
     ];
 
     /// The label of a reply; never 0.
@@ -247,6 +253,8 @@ impl fmt::Display for Refusal {
             Self::MissingRight => "the handle lacks the right for this",
             Self::NoSuchWindow => "the program has no such window",
             Self::NotAskedByUser => "only right after the user did something in its window",
+            Self::NotAnswered => "the user did not answer yet",
+            Self::Declined => "the user said no",
         })
     }
 }

@@ -66,10 +66,13 @@ pub struct Entry<'a> {
 
 impl File {
     fn new(opened: Opened) -> Self {
-        Self {
-            client: Client(Endpoint::from_handle(opened.handle)),
-            kind: opened.kind,
-        }
+        Self::from_parts(Endpoint::from_handle(opened.handle), opened.kind)
+    }
+
+    /// One that somebody gave: its handle and one of [`kind`].
+    pub(crate) fn from_parts(handle: Endpoint, kind: u64) -> Self {
+        let client = Client(handle);
+        Self { client, kind }
     }
 
     /// Whether it is a directory.

@@ -19,6 +19,7 @@ pub mod mapping;
 pub mod mmio;
 pub mod object;
 pub mod parent;
+pub mod powerbox;
 pub mod random;
 pub mod scrub;
 pub mod service;

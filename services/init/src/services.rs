@@ -1,7 +1,7 @@
 //! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
-use nonos_proto::{display, files, tpm};
+use nonos_proto::{display, files, open_with, permissions, tpm};
 
 /// A name to connect to.
 #[derive(Debug)]
@@ -35,6 +35,19 @@ const SERVICES: &[Service] = &[
         needs::SETTINGS,
         "display",
         display::BADGE_SETTINGS,
+    ),
+    service("powerbox", needs::POWERBOX, "powerbox", 0),
+    service(
+        "permissions",
+        needs::SETTINGS,
+        "powerbox",
+        permissions::BADGE_PERMISSIONS,
+    ),
+    service(
+        "open-with",
+        needs::OPEN_WITH,
+        "powerbox",
+        open_with::BADGE_OPEN_WITH,
     ),
     service("input", needs::INPUT, "display", display::BADGE_INPUT),
     service("tpm", needs::TPM, "tpm", 0),

@@ -1,0 +1,88 @@
+//! Files that the user gives to this program.
+
+use nonos_proto::files::NAME_BYTES;
+use nonos_proto::powerbox::{Answer, Client, OPENED_WITH};
+use nonos_proto::{CallError, Refusal};
+
+use crate::files::File;
+use crate::object::{Endpoint, Notification};
+use crate::parent;
+
+/// What the user gave.
+#[derive(Debug)]
+pub struct Given {
+    /// The file or directory.
+    pub file: File,
+    /// Bits of [`nonos_proto::files::rights`].
+    pub rights: u64,
+    name: [u8; NAME_BYTES],
+    name_bytes: usize,
+}
+
+impl Given {
+    /// Its name, for a person.
+    pub fn name(&self) -> &str {
+        let name = self.name.get(..self.name_bytes).unwrap_or_default();
+        core::str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+/// The power box.
+#[derive(Debug)]
+pub struct PowerBox(Client<Endpoint>);
+
+impl PowerBox {
+    /// Connects; bits of the notification are signalled when the user answered.
+    pub fn connect(signals: &Notification, bits: u64) -> Result<Self, CallError> {
+        let client = Client(parent::connect("powerbox")?);
+        let copy = signals.to_send().map_err(CallError::Unreachable)?;
+        client.watch(copy.handle(), bits)?;
+        Ok(Self(client))
+    }
+
+    /// Asks for a file with these rights: the number of the request.
+    pub fn open(&self, rights: u64) -> Result<u64, CallError> {
+        self.0.open(rights)
+    }
+
+    /// Asks for a file to save in; the name is a suggestion.
+    pub fn save(&self, name: &str) -> Result<u64, CallError> {
+        self.0.save(name.as_bytes())
+    }
+
+    /// Asks for a directory with these rights.
+    pub fn folder(&self, rights: u64) -> Result<u64, CallError> {
+        self.0.folder(rights)
+    }
+
+    /// The answer to a request; none while there is none. [`Refusal::Declined`] when the user said no.
+    pub fn answer(&self, request: u64) -> Result<Option<Given>, CallError> {
+        let mut name = [0; NAME_BYTES];
+        match self.0.answer(request, &mut name) {
+            Ok(Answer {
+                handle,
+                kind,
+                rights,
+                name_bytes,
+                ..
+            }) => Ok(Some(Given {
+                file: File::from_parts(Endpoint::from_handle(handle), kind),
+                rights,
+                name,
+                name_bytes: usize::try_from(name_bytes).unwrap_or(0),
+            })),
+            Err(CallError::Refused(Refusal::NotAnswered)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the program was opened with, if anything.
+    pub fn opened_with(&self) -> Result<Option<Given>, CallError> {
+        self.answer(OPENED_WITH)
+    }
+
+    /// Gives a request up.
+    pub fn withdraw(&self, request: u64) -> Result<(), CallError> {
+        self.0.withdraw(request)
+    }
+}
