@@ -177,6 +177,7 @@ impl Shown {
 
     /// Runs its view for an input.
     pub fn input(&mut self, session: &Session, input: Input, view: &mut dyn FnMut(&mut Ui<'_>)) {
+        self.window.set_time(syscall::clock_ns());
         self.window.input(&session.atlas, input, view);
     }
 

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use core::ops::Range;
 
+use crate::caret::step;
 use crate::input::{Key, usage};
 
 /// Longest text, bytes.
@@ -93,41 +94,12 @@ impl Edit {
         self.text.replace_range(range, "");
     }
 
-    /// The character before or behind a place, with marks that stand on it; a word when asked.
+    /// The place before or behind one; that of a word when asked.
     fn step(&self, from: usize, forward: bool, word: bool) -> usize {
-        let is_mark = |character: &char| ('\u{300}'..='\u{36F}').contains(character);
-        let mut at = from;
-        let mut letters = false;
-        loop {
-            let next = if forward {
-                self.text[at..].chars().next()
-            } else {
-                self.text[..at].chars().next_back()
-            };
-            let Some(character) = next else {
-                return at;
-            };
-            let alphanumeric = character.is_alphanumeric() || is_mark(&character);
-            if word && letters && !alphanumeric {
-                return at;
-            }
-            letters |= alphanumeric;
-            at = if forward {
-                at + character.len_utf8()
-            } else {
-                at - character.len_utf8()
-            };
-            let within = if forward {
-                self.text[at..]
-                    .chars()
-                    .next()
-                    .is_some_and(|next| is_mark(&next))
-            } else {
-                is_mark(&character)
-            };
-            if !word && !within {
-                return at;
-            }
+        if forward {
+            from + step(self.text[from..].chars(), forward, word)
+        } else {
+            from - step(self.text[..from].chars().rev(), forward, word)
         }
     }
 

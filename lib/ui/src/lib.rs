@@ -15,7 +15,10 @@ extern crate alloc;
 
 #[cfg(feature = "app")]
 pub mod app;
+pub mod area;
+pub mod buffer;
 pub mod canvas;
+mod caret;
 pub mod color;
 pub mod edit;
 pub mod frame;
@@ -25,12 +28,14 @@ pub mod host;
 pub mod icon;
 pub mod input;
 pub mod program;
+pub mod search;
 pub mod text;
 pub mod theme;
 pub mod ui;
 pub mod widgets;
 pub mod window;
 
+pub use area::Area;
 pub use color::Color;
 pub use edit::Edit;
 pub use geometry::Rect;

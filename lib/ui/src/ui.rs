@@ -41,6 +41,27 @@ pub struct Memory {
     window_focused: bool,
     /// The focus was moved by a key, and what has it is to be scrolled to.
     reveal: bool,
+    /// The time, nanoseconds.
+    pub(crate) now_ns: u64,
+    /// When and where the button went down last, and how often it did there.
+    press: (u64, (i32, i32)),
+    clicks: u32,
+}
+
+/// What goes down again so soon was clicked twice, nanoseconds.
+const TWICE_NS: u64 = 500_000_000;
+/// How far the pointer may have moved between, points.
+const TWICE: u32 = 4;
+
+impl Memory {
+    /// The button went down: counts.
+    fn count_clicks(&mut self, (x, y): (i32, i32)) {
+        let (last_ns, last) = self.press;
+        let near = x.abs_diff(last.0) <= TWICE && y.abs_diff(last.1) <= TWICE;
+        let soon = self.now_ns.saturating_sub(last_ns) < TWICE_NS;
+        self.clicks = if near && soon { self.clicks + 1 } else { 1 };
+        self.press = (self.now_ns, (x, y));
+    }
 }
 
 /// What the view is run for.
@@ -126,8 +147,12 @@ impl<'a> Ui<'a> {
         match input {
             Input::None => {}
             Input::Pointer(x, y, down, wheel) => {
-                memory.pointer = Some((x.div_euclid(scale), y.div_euclid(scale)));
+                let at = (x.div_euclid(scale), y.div_euclid(scale));
+                memory.pointer = Some(at);
                 now.pressed = down & !memory.buttons & buttons::LEFT != 0;
+                if now.pressed {
+                    memory.count_clicks(at);
+                }
                 now.released = !down & memory.buttons & buttons::LEFT != 0;
                 now.wheel = wheel;
                 memory.buttons = down;
@@ -277,6 +302,11 @@ impl<'a> Ui<'a> {
         self.memory
             .pointer
             .filter(|_| self.memory.active == Some(id) && self.memory.buttons & buttons::LEFT != 0)
+    }
+
+    /// How often the button went down, one time soon after another, where it did last.
+    pub fn clicks(&self) -> u32 {
+        self.memory.clicks
     }
 
     /// A widget in its place. `focusable`: it can have the keyboard.
@@ -549,6 +579,26 @@ impl<'a> Ui<'a> {
             place,
             Shape::Text(sized, heights.ascent, (first, end), color),
         );
+    }
+
+    /// A line of text from the left of a rectangle, which is known to be wide enough: nothing is measured.
+    pub fn plain_text(&mut self, rect: Rect, font: Font, text: &str, color: Color) {
+        if text.is_empty() {
+            return;
+        }
+        let area = rect.scaled(self.scale);
+        let sized = font.scaled(self.scale);
+        let heights = self.writer.heights(sized);
+        let baseline = area.y + (area.height + heights.capitals) / 2;
+        let top = baseline - heights.ascent;
+        let frame = if self.in_front {
+            &mut self.above
+        } else {
+            &mut *self.frame
+        };
+        let text = frame.add_text(text);
+        let place = Rect::new(area.x, top, area.width, heights.ascent + heights.descent);
+        self.draw(place, Shape::Text(sized, heights.ascent, text, color));
     }
 
     /// An icon in the middle of a rectangle.

@@ -50,6 +50,11 @@ impl Window {
         }
     }
 
+    /// What time it is, nanoseconds: what is clicked twice is told by that.
+    pub fn set_time(&mut self, now_ns: u64) {
+        self.memory.now_ns = now_ns;
+    }
+
     /// Its pixels are lost: it is painted anew, in another size or another theme.
     pub fn reset(&mut self, width: i32, height: i32, scale: i32, theme: &'static Theme) {
         let memory = core::mem::take(&mut self.memory);

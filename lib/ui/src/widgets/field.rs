@@ -77,9 +77,13 @@ impl Ui<'_> {
             if response.pressed {
                 let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
                 edit.move_to(at, false);
+                if self.clicks() > 1 {
+                    edit.select_all();
+                }
             }
         }
-        if let Some((x, _)) = self.dragged(id).filter(|_| !response.pressed) {
+        let selects = self.clicks() < 2 && !response.pressed;
+        if let Some((x, _)) = self.dragged(id).filter(|_| selects) {
             let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
             edit.move_to(at, true);
         }

@@ -21,7 +21,7 @@ pub struct List {
 pub struct Picked {
     /// Another row is selected.
     pub changed: bool,
-    /// Enter was pressed on the selected row.
+    /// Enter was pressed on the selected row, or it was clicked twice.
     pub entered: bool,
 }
 
@@ -56,6 +56,7 @@ impl Ui<'_> {
                     height,
                 );
                 if response.pressed && ui.pointer_in(place).is_some() {
+                    entered |= ui.clicks() == 2 && *selected == Some(row as usize);
                     *selected = Some(row as usize);
                 }
                 let is_selected = *selected == Some(row as usize);

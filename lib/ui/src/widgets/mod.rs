@@ -1,5 +1,6 @@
 //! Widgets. Each says in its result what the user did with it.
 
+mod area;
 mod button;
 mod choice;
 mod dialog;
@@ -8,6 +9,7 @@ mod list;
 mod menu;
 mod scroll;
 
+pub use area::AreaEdited;
 pub use button::Kind;
 pub use field::Edited;
 pub use list::{List, Picked};

@@ -75,14 +75,23 @@ impl Ui<'_> {
 
     fn thumb_of(rect: Rect, scroll: &Scroll, most: i32) -> Rect {
         let track = Rect::new(rect.right() - 10, rect.y + 4, 6, rect.height - 8);
-        let height = (track.height * rect.height / (rect.height + most))
+        let part =
+            |of: i32, all: i32| (i64::from(of) * i64::from(track.height) / i64::from(all)) as i32;
+        let height = part(rect.height, rect.height + most)
             .max(24)
             .min(track.height);
-        let y = track.y + (track.height - height) * scroll.offset.clamp(0, most) / most;
+        let room = i64::from(track.height - height);
+        let y = track.y + (room * i64::from(scroll.offset.clamp(0, most)) / i64::from(most)) as i32;
         Rect::new(track.x, y, 6, height)
     }
 
-    fn scroll_bar(&mut self, rect: Rect, id: crate::ui::Id, scroll: &mut Scroll, most: i32) {
+    pub(super) fn scroll_bar(
+        &mut self,
+        rect: Rect,
+        id: crate::ui::Id,
+        scroll: &mut Scroll,
+        most: i32,
+    ) {
         let thumb = Self::thumb_of(rect, scroll, most);
         let grip = Rect::new(thumb.x - 4, thumb.y, 14, thumb.height);
         let response = self.interact(id, grip, false);
@@ -91,11 +100,13 @@ impl Ui<'_> {
                 scroll.grabbed = y - thumb.y;
             }
             let room = (rect.height - 8 - thumb.height).max(1);
-            scroll.offset = (y - scroll.grabbed - rect.y - 4) * most / room;
+            let moved = i64::from(y - scroll.grabbed - rect.y - 4);
+            scroll.offset =
+                (moved * i64::from(most) / i64::from(room)).clamp(0, most.into()) as i32;
         }
     }
 
-    fn thumb(&mut self, rect: Rect, id: crate::ui::Id, scroll: &Scroll, most: i32) {
+    pub(super) fn thumb(&mut self, rect: Rect, id: crate::ui::Id, scroll: &Scroll, most: i32) {
         let thumb = Self::thumb_of(rect, scroll, most);
         let strong = self.dragged(id).is_some() || self.pointer_in(thumb.inset(-4, 0)).is_some();
         let color = self
