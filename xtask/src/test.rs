@@ -25,6 +25,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "desktop",
     "--package",
+    "editor",
+    "--package",
     "monitor",
     "--package",
     "security",

@@ -65,6 +65,8 @@ pub const EVENTS: u64 = 1;
 pub const GONE: u64 = 1 << 63;
 /// Bit of the notification: time went by.
 const TICK: u64 = 1 << 1;
+/// The first bit of the notification that a program may use for itself, see [`run_on`].
+pub const OWN: u64 = 1 << 8;
 
 /// Events that are taken at once.
 const TAKEN: usize = 32;
@@ -173,6 +175,14 @@ impl Shown {
         let [a, b, c, d] =
             [least.0, least.1, most.0, most.1].map(|points| points.max(0) as u64 * session.scale());
         session.display.limits(self.number(), a, b, c, d)
+    }
+
+    /// Another title; what is too long is cut off.
+    pub fn set_title(&self, session: &Session, title: &str) -> Result<(), CallError> {
+        let end = title.floor_char_boundary(display::TITLE_BYTES);
+        session
+            .display
+            .title(self.number(), &title.as_bytes()[..end])
     }
 
     /// Runs its view for an input.
@@ -312,18 +322,26 @@ impl Shown {
 
 /// Runs a program until its window is closed. The exit code.
 pub fn run(app: impl App) -> u64 {
-    u64::from(start(app).is_err())
+    match Notification::create() {
+        Ok(signals) => run_on(&signals, app),
+        Err(_) => 1,
+    }
 }
 
-fn start(mut app: impl App) -> Result<(), CallError> {
-    let signals = Notification::create().map_err(CallError::Unreachable)?;
-    let mut session = Session::connect(&signals)?;
-    let mut shown = Shown::open(&session, app.title(), app.size())?;
+/// The same with a notification, of which the program uses the bits from [`OWN`] on: it hears of them by [`App::signal`].
+pub fn run_on(signals: &Notification, app: impl App) -> u64 {
+    u64::from(start(signals, app).is_err())
+}
+
+fn start(signals: &Notification, mut app: impl App) -> Result<(), CallError> {
+    let mut session = Session::connect(signals)?;
+    let mut title = String::from(app.title());
+    let mut shown = Shown::open(&session, &title, app.size())?;
     shown.limit(&session, app.limits())?;
     let timer = Timer::create().map_err(CallError::Unreachable)?;
     if app.period_ns() > 0 {
         let first = syscall::clock_ns().saturating_add(app.period_ns());
-        let set = timer.set_periodic(&signals, TICK, first, app.period_ns());
+        let set = timer.set_periodic(signals, TICK, first, app.period_ns());
         set.map_err(CallError::Unreachable)?;
     }
     shown.input(&session, Input::None, &mut |ui| app.view(ui));
@@ -337,6 +355,10 @@ fn start(mut app: impl App) -> Result<(), CallError> {
             app.tick();
             shown.input(&session, Input::None, &mut |ui| app.view(ui));
         }
+        if bits & (GONE - OWN) != 0 {
+            app.signal(bits);
+            shown.input(&session, Input::None, &mut |ui| app.view(ui));
+        }
         if bits & EVENTS != 0 {
             for event in session.events()? {
                 let input = match shown.event(&mut session, event)? {
@@ -347,6 +369,13 @@ fn start(mut app: impl App) -> Result<(), CallError> {
                 };
                 shown.input(&session, input, &mut |ui| app.view(ui));
             }
+        }
+        if app.is_done() {
+            return shown.close(&session);
+        }
+        if app.title() != title {
+            title = String::from(app.title());
+            shown.set_title(&session, &title)?;
         }
         shown.show(&session)?;
     }

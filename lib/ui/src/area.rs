@@ -301,12 +301,12 @@ impl Area {
         (back > 0).then(|| self.row(row.start - back))
     }
 
-    /// Rows that are seen.
-    pub(crate) fn seen(&self) -> Vec<Row> {
+    /// So many rows from the first one on that is seen.
+    pub(crate) fn seen(&self, count: usize) -> Vec<Row> {
         let mut rows = Vec::new();
         self.rows_from(self.top, |row| {
             rows.push(row);
-            rows.len() < self.room.1
+            rows.len() < count
         });
         rows
     }
@@ -361,7 +361,7 @@ impl Area {
         }
         let caret = self.row(self.caret);
         let rows = self.room.1.max(1);
-        let seen = self.seen();
+        let seen = self.seen(rows);
         if seen.iter().any(|row| row.start == caret.start) {
             return;
         }

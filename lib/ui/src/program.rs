@@ -4,7 +4,7 @@ use crate::ui::Ui;
 
 /// A program.
 pub trait App {
-    /// Title of its window.
+    /// Title of its window, which may change.
     fn title(&self) -> &str;
 
     /// How large its window is at first, points.
@@ -25,6 +25,16 @@ pub trait App {
 
     /// Time went by.
     fn tick(&mut self) {}
+
+    /// Bits of the program's own were signalled.
+    fn signal(&mut self, bits: u64) {
+        let _ = bits;
+    }
+
+    /// Whether the program ends now.
+    fn is_done(&self) -> bool {
+        false
+    }
 
     /// The user wants to close the window: whether the program ends now.
     fn close(&mut self) -> bool {

@@ -97,7 +97,7 @@ impl Ui<'_> {
         }
         area.settle();
 
-        let rows = area.seen();
+        let rows = area.seen(area.room.1 + 1);
         let selected = area.selection();
         let caret_row = area.row(area.caret()).start;
         let mut line = area.top_line() + usize::from(!rows.first().is_some_and(|row| row.first));
@@ -162,7 +162,7 @@ impl Ui<'_> {
         } else if !pressed && y >= place.rect.bottom() {
             area.scroll_by(1);
         }
-        let rows = area.seen();
+        let rows = area.seen(area.room.1 + 1);
         let index =
             ((y - place.rect.y).div_euclid(LINE).max(0) as usize).min(rows.len().saturating_sub(1));
         let Some(&row) = rows.get(index) else {
@@ -237,7 +237,8 @@ impl Ui<'_> {
         let selected = area.selection();
         let (from, to) = (selected.start.max(row.start), selected.end.min(row.end));
         if from < to || selected.start <= row.end && selected.end > row.end {
-            let color = if focused {
+            // The match that was gone to is seen while the keyboard is in the search bar.
+            let color = if focused || !area.marked.is_empty() {
                 theme.selection
             } else {
                 theme.control_pressed
