@@ -83,6 +83,13 @@ impl Service {
     /// Unlocks with the vault's key, or locks while the vault is locked. When the key is another one, the vault was wiped, and so is
     /// everything here.
     pub fn follow_vault(&mut self) {
+        self.take_key();
+        scrub::<DEEPEST_BYTES>();
+    }
+
+    /// In a function of its own, whose part of the stack is overwritten with the copies of the key that moving it left there.
+    #[inline(never)]
+    fn take_key(&mut self) {
         match self.root.key(&self.signals) {
             Ok(key) => {
                 if self.volume.unlock(&key).is_err() {
@@ -97,7 +104,6 @@ impl Service {
                 log!("locked: {error}");
             }
         }
-        scrub::<DEEPEST_BYTES>();
     }
 
     /// Forgets all files, and tells those who watch some.

@@ -109,11 +109,10 @@ impl<S: Seal> Service<S> {
         act(&mut self.vault, &mut self.system, caller, passphrase)
     }
 
-    /// Wipes what the request left, tells those who are to know, and sees to it that the vault locks itself in time.
+    /// Wipes the buffers, tells those who are to know, and sees to it that the vault locks itself in time.
     fn settle(&mut self) {
         self.first.wipe();
         self.second.wipe();
-        scrub();
         let changes = self.vault.take_changes();
         self.destroyed |= changes.destroyed;
         if self.destroyed != 0 {
@@ -451,18 +450,34 @@ fn write_back(lease: Lease, bytes: &[u8]) -> Result<(), Refusal> {
 
 impl<S: Seal> Server for Service<S> {
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
+        let reply = self.answer(caller, request);
+        scrub();
+        self.settle();
+        reply
+    }
+
+    fn signal(&mut self, bits: u64) {
+        self.act_on(bits);
+        scrub();
+        self.settle();
+    }
+}
+
+/// In functions of their own, whose part of the stack is overwritten with the copies of secrets that they left there.
+impl<S: Seal> Service<S> {
+    #[inline(never)]
+    fn answer(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
         // The key of this place is another one from now on: no handle to the one before may be left.
         self.revoke_destroyed();
         if let Badge::Client { .. } = Badge::read(caller.badge) {
             self.forget_ended();
         }
         [self.operation, _] = request.info.label().to_le_bytes();
-        let reply = interface::dispatch(self, caller, request);
-        self.settle();
-        reply
+        interface::dispatch(self, caller, request)
     }
 
-    fn signal(&mut self, bits: u64) {
+    #[inline(never)]
+    fn act_on(&mut self, bits: u64) {
         if bits & signal::DESTROYED != 0 {
             self.revoke_destroyed();
         }
@@ -475,6 +490,5 @@ impl<S: Seal> Server for Service<S> {
                 log!("locked: nobody used it");
             }
         }
-        self.settle();
     }
 }
