@@ -179,8 +179,8 @@ impl Session {
             }
             Ok(Command::Echo(text)) => self.print(format_args!("{text}\n")),
             Ok(Command::Clear) => self.print(format_args!("\x1B[2J\x1B[H")),
-            Ok(Command::Reboot) => self.power("restarting the machine", false),
-            Ok(Command::PowerOff) => self.power("turning the machine off", true),
+            Ok(Command::Reboot) => self.power_off("restarting the machine", true),
+            Ok(Command::PowerOff) => self.power_off("turning the machine off", false),
             Err(Mistake::Unknown(name)) => {
                 self.fail(format_args!(
                     "unknown command: {name} (help lists the commands)"
@@ -247,16 +247,11 @@ impl Session {
         }
     }
 
-    fn power(&mut self, what: &str, off: bool) {
-        match parent::power() {
-            Ok(power) => {
-                self.print(format_args!("{what}\n"));
-                let _ = self.terminal.terminal.flush();
-                let error = if off { power.off() } else { power.restart() };
-                self.fail(format_args!("that failed: {error}"));
-            }
-            Err(error) => self.fail(format_args!("power of the machine: {error}")),
-        }
+    fn power_off(&mut self, what: &str, restart: bool) {
+        self.print(format_args!("{what}\n"));
+        let _ = self.terminal.terminal.flush();
+        let error = parent::power_off(restart);
+        self.fail(format_args!("that failed: {error}"));
     }
 }
 

@@ -1,8 +1,9 @@
 //! What clients may have done, by the name that they connected to.
 
 use nonos_proto::tpm::{
-    self as interface, APPROVAL_BYTES, AUTH_BYTES_MAX, BADGE_QUOTE, BADGE_SEAL, BLOB_BYTES_MAX,
-    DATA_BYTES_MAX, Quote, Replayed, STORE_BYTES, State, Tpm, UPDATE_KEY_BYTES, interface_kind,
+    self as interface, APPROVAL_BYTES, AUTH_BYTES_MAX, BADGE_POWER, BADGE_QUOTE, BADGE_SEAL,
+    BLOB_BYTES_MAX, DATA_BYTES_MAX, Quote, Replayed, STORE_BYTES, State, Tpm, UPDATE_KEY_BYTES,
+    interface_kind,
 };
 use nonos_proto::{Bytes, Caller, Lease, Refusal};
 use nonos_rt::abi::Message;
@@ -279,6 +280,11 @@ impl Tpm for Service {
         let digest = Lent::<32>::read(digest)?;
         let digest = optional(digest.as_slice())?.ok_or(Refusal::Malformed)?;
         self.ask(|device| device.extend(number, digest))
+    }
+
+    fn shutdown(&mut self, caller: Caller) -> Result<(), Refusal> {
+        check(caller, BADGE_POWER)?;
+        self.ask(Device::shutdown)
     }
 }
 

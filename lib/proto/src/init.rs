@@ -124,7 +124,7 @@ parts! {
 
 interface! {
     /// `init`.
-    pub trait Init, version 6;
+    pub trait Init, version 7;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -141,8 +141,8 @@ interface! {
     /// Where the kernel lies. READ.
     5 => answered kernel_layout() -> Handle;
 
-    /// Power of the machine. WRITE.
-    6 => answered power() -> Handle;
+    /// Turns the machine off (0) or restarts it (1), after the TPM was told; returns only when that failed. Needs `power`.
+    6 => answered power_off(restart: u64) -> ();
 
     /// The kernel's log, with the rights that were granted.
     7 => answered log() -> Handle;

@@ -498,7 +498,7 @@ impl Init for Refuser {
     fn kernel_layout(&mut self, _: Caller) -> Result<Handle, Refusal> {
         Err(Refusal::NotGranted)
     }
-    fn power(&mut self, _: Caller) -> Result<Handle, Refusal> {
+    fn power_off(&mut self, _: Caller, _: u64) -> Result<(), Refusal> {
         Err(Refusal::NotGranted)
     }
     fn log(&mut self, _: Caller) -> Result<Handle, Refusal> {

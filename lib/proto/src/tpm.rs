@@ -12,6 +12,8 @@ use crate::value::{Bytes, parts};
 pub const BADGE_QUOTE: u64 = 1 << 61;
 /// In the badge of a caller: it connected to `tpm-seal`.
 pub const BADGE_SEAL: u64 = 1 << 60;
+/// In the badge of `init`, which turns the machine off.
+pub const BADGE_POWER: u64 = 1 << 59;
 
 /// Most bytes of what is sealed.
 pub const DATA_BYTES_MAX: usize = 128;
@@ -129,4 +131,7 @@ interface! {
 
     /// Extends PCR 8 to 16 or 23 by a digest of 32 bytes.
     14 => answered extend(number: u64; digest: read) -> ();
+
+    /// Prepares for power-off or restart, so that the TPM does not count the end as a wrong try. For `init` alone.
+    15 => answered shutdown() -> ();
 }

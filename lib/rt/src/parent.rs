@@ -7,8 +7,7 @@ use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState, Tpm};
 use nonos_proto::{CallError, Passable, Refusal, Transport};
 
 use crate::object::{
-    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Power, Process,
-    SystemInfo,
+    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Process, SystemInfo,
 };
 use crate::syscall;
 
@@ -96,9 +95,12 @@ pub fn kernel_layout() -> Result<KernelLayout, CallError> {
     INIT.kernel_layout().map(KernelLayout::from_handle)
 }
 
-/// Power of the machine.
-pub fn power() -> Result<Power, CallError> {
-    INIT.power().map(Power::from_handle)
+/// Turns the machine off, or restarts it; returns only when that failed.
+pub fn power_off(restart: bool) -> CallError {
+    match INIT.power_off(restart.into()) {
+        Ok(()) => CallError::BadReply,
+        Err(error) => error,
+    }
 }
 
 /// The kernel's log.

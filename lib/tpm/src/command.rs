@@ -29,6 +29,7 @@ commands! {
     NV_INCREMENT = 0x134, "TPM2_NV_Increment";
     NV_WRITE = 0x137, "TPM2_NV_Write";
     NV_WRITE_LOCK = 0x138, "TPM2_NV_WriteLock";
+    SHUTDOWN = 0x145, "TPM2_Shutdown";
     ACTIVATE_CREDENTIAL = 0x147, "TPM2_ActivateCredential";
     NV_READ = 0x14E, "TPM2_NV_Read";
     POLICY_SECRET = 0x151, "TPM2_PolicySecret";

@@ -30,6 +30,9 @@ pub const CFB: u16 = 0x0043;
 /// TPM_ECC_CURVE, 6.4.
 pub const P256: u16 = 0x0003;
 
+/// TPM_SU, 6.10: nothing is kept of what a restart clears.
+pub const CLEAR: u16 = 0;
+
 /// TPM_RC_HANDLE for the first handle, 6.6: no such NV index.
 pub const RC_NO_SUCH_HANDLE: u32 = 0x18B;
 

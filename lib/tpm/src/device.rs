@@ -169,6 +169,14 @@ impl<T: Transport, R: CryptoRng> Device<T, R> {
         })
     }
 
+    /// Prepares the TPM for power-off or restart.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn shutdown(&mut self) -> Result<(), Failure> {
+        Ok(state::shutdown(&mut self.transport)?)
+    }
+
     /// Random bytes, which nobody sees who listens on the bus; how many of them the TPM gave.
     ///
     /// # Errors

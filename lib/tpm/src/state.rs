@@ -199,3 +199,14 @@ pub fn flush(tpm: &mut dyn Transport, handle: u32) -> Result<(), Error> {
     request.parameters.u32(handle); // a parameter here, though it is a handle
     request.send(tpm, &mut [])?.parameters().end()
 }
+
+/// Prepares the TPM for the end of its power (part 3, 9.4): it has written down what it counts, and need not take the end for an attack on
+/// what it counts. The next command undoes that.
+///
+/// # Errors
+/// See [`Error`].
+pub fn shutdown(tpm: &mut dyn Transport) -> Result<(), Error> {
+    let mut request = Request::new(Command::SHUTDOWN, &[]);
+    request.parameters.u16(constant::CLEAR);
+    request.send(tpm, &mut [])?.parameters().end()
+}

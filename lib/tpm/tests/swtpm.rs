@@ -90,6 +90,21 @@ fn other_pcrs_do_not_unseal_and_nothing_stays_in_the_tpm() {
 }
 
 #[test]
+fn an_end_of_power_counts_as_a_wrong_try_only_when_the_tpm_was_not_told() {
+    let mut device = Tpm::new().device();
+    let blob = seal(&mut device, &conditions(AUTH));
+    for (told, failures) in [(true, 0), (false, 1), (true, 1)] {
+        assert_eq!(unseal(&mut device, &blob, AUTH, None).unwrap(), SECRET);
+        if told {
+            device.shutdown().unwrap();
+        }
+        device.transport.restart();
+        device = device.transport.device();
+        assert_eq!(device.state().unwrap().failures, failures);
+    }
+}
+
+#[test]
 fn wrong_authorisation_values_are_counted_and_lock_the_tpm() {
     let mut device = Tpm::new().device();
     let blob = seal(&mut device, &conditions(AUTH));

@@ -18,7 +18,7 @@ use nonos_proto::settings::Layouts;
 use nonos_proto::{CallError, Caller, Lease, Refusal, input, screen, settings};
 use nonos_rt::abi::info::{BootStatus, ModuleInfo, Topic, boot_flags};
 use nonos_rt::abi::{Handle, Message, Name};
-use nonos_rt::object::{Endpoint, Notification, Power, SystemInfo, Timer};
+use nonos_rt::object::{Endpoint, Notification, SystemInfo, Timer};
 use nonos_rt::service::{Server, read_lent, write_lent};
 use nonos_rt::{log, parent, syscall};
 use nonos_ui::app::SystemAtlas;
@@ -137,8 +137,8 @@ impl Service {
             match action {
                 Action::Release(surface) => self.surfaces.release(surface),
                 Action::End(process) => said("end a program", parent::kill(process)),
-                Action::PowerOff => said("turn the machine off", power_off(Power::off)),
-                Action::Restart => said("restart the machine", power_off(Power::restart)),
+                Action::PowerOff => said("turn the machine off", Err(parent::power_off(false))),
+                Action::Restart => said("restart the machine", Err(parent::power_off(true))),
             }
         }
         for key in self.compositor.take_signals() {
@@ -216,12 +216,6 @@ impl Service {
 /// Signals a watch; one that cannot be signalled is forgotten.
 fn signal(watch: &mut Option<Watch>) {
     watch.take_if(|watch| watch.notification.signal(watch.bits).is_err());
-}
-
-/// Turns the machine off or restarts it; returns only when that fails.
-fn power_off(how: fn(&Power) -> nonos_rt::abi::Error) -> Result<(), CallError> {
-    let power = parent::power()?;
-    Err(CallError::Unreachable(how(&power)))
 }
 
 /// Says in the log what failed.

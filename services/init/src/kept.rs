@@ -21,8 +21,6 @@ pub enum Thing {
     SystemInfo,
     /// Where the kernel lies.
     KernelLayout,
-    /// Power of the machine.
-    Power,
     /// The kernel's log, with these rights.
     Log(Rights),
     /// The record of denied system calls.

@@ -5,7 +5,7 @@ use nonos_proto::console::BADGE_INPUT;
 use nonos_proto::init::{
     self as interface, ClientOf, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm,
 };
-use nonos_proto::{Caller, Passable, Refusal};
+use nonos_proto::{CallError, Caller, Passable, Refusal, tpm};
 use nonos_rt::abi::info::needs;
 use nonos_rt::abi::{Handle, Message, Name, Rights, start};
 use nonos_rt::handle::OwnedHandle;
@@ -26,6 +26,8 @@ use init::policy::{self, Policy};
 
 /// Nanoseconds in a second.
 const SECOND_NS: u64 = 1_000_000_000;
+/// Longest that power-off waits for the TPM, which writes to its memory (PC Client profile: a command of medium duration, 2 s).
+const TPM_NS: u64 = 2 * SECOND_NS;
 
 const READ_WRITE: Rights = Rights::READ.or(Rights::WRITE);
 
@@ -116,6 +118,16 @@ impl Init {
                 Err(refusal)
             }
         }
+    }
+
+    /// Has the TPM prepare for the end of power. Its driver, which may wait for it or may not run, has some time for that.
+    fn shut_down_tpm(&mut self) -> Result<(), CallError> {
+        let server = Name::new("tpm").ok_or(CallError::BadReply)?;
+        let driver = self.directory.endpoint(server);
+        let driver = driver.map_err(CallError::Refused)?;
+        let until_ns = syscall::clock_ns().saturating_add(TPM_NS);
+        let driver = driver.badge_until(tpm::BADGE_POWER, Rights::WRITE, until_ns);
+        tpm::Client(driver.map_err(CallError::Unreachable)?).shutdown()
     }
 
     /// What the caller may have now, when it may have all of `needs`.
@@ -230,8 +242,18 @@ impl interface::Init for Init {
         )
     }
 
-    fn power(&mut self, caller: Caller) -> Result<Handle, Refusal> {
-        self.give(caller, Thing::Power, needs::POWER, Rights::WRITE)
+    fn power_off(&mut self, caller: Caller, restart: u64) -> Result<(), Refusal> {
+        self.check(caller, needs::POWER)?;
+        let end = match restart {
+            0 => Power::off,
+            1 => Power::restart,
+            _ => return Err(Refusal::Malformed),
+        };
+        match self.shut_down_tpm() {
+            Ok(()) | Err(CallError::Refused(Refusal::NoSuchDevice)) => {}
+            Err(error) => log!("the TPM was not told that power ends: {error}"),
+        }
+        Err(Refusal::Kernel(end(&self.power)))
     }
 
     fn log(&mut self, caller: Caller) -> Result<Handle, Refusal> {
@@ -453,7 +475,6 @@ impl Init {
             devices,
             system,
             layout,
-            power,
             log,
             audit,
             ..
@@ -462,7 +483,6 @@ impl Init {
         let make = |rights, until_ns| match thing {
             Thing::SystemInfo => between!(system)(rights, until_ns),
             Thing::KernelLayout => between!(layout)(rights, until_ns),
-            Thing::Power => between!(power)(rights, until_ns),
             Thing::Log(_) => between!(log)(rights, until_ns),
             Thing::Audit => between!(audit)(rights, until_ns),
             Thing::SerialPorts => between!(devices.serial()?.0)(rights, until_ns),

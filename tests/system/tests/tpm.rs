@@ -147,6 +147,7 @@ fn a_program_gets_no_more_of_the_tpm_than_the_names_that_it_may_connect_to() {
         "denied: what the vault keeps: not granted",
         "denied: overwriting what the vault keeps: not granted",
         "denied: extending a PCR: not granted",
+        "denied: preparing it for the end of power: not granted",
     ];
     let of_quoting = [
         "denied: a quote: not granted",

@@ -276,6 +276,12 @@ fn files_are_locked_with_the_vault_come_back_with_it_and_are_gone_when_it_is_wip
     }
     let output = unlock(&mut machine, PASSPHRASE);
     machine.check_contains(&output, "open");
+    // What the file system needed of the vault for a moment is gone, from its stack, too.
+    let found = Seen::look(&mut machine).frames_with(key_of_files(&root).expose());
+    machine.check(
+        found.is_empty(),
+        &format!("the key of files in memory after unlock: {found:x?}"),
+    );
     says(&mut machine, "cat f", &contents);
     says(&mut machine, "ls", "d/");
 
@@ -385,10 +391,15 @@ fn a_root_that_the_tpm_keeps_opens_under_the_same_boot_chain_or_an_approved_upda
     machine.check_contains(&output, "open");
     root_is_back(&mut machine, &blob);
     says(&mut machine, "ls", "");
+    // An authorisation value was used: an end of power that the TPM is not told of would count as one more wrong try.
+    machine.last_command("poweroff");
+    machine.expect_end();
 
     // It is sealed to the update now: the system before opens it no more.
     let mut machine = machine.start_again(&config.disk);
     machine.expect_prompt();
+    let report = machine.command("tpm");
+    machine.check_contains(&report, "1 of at most");
     let output = unlock(&mut machine, PASSPHRASE);
     machine.check_contains(&output, other_software);
 

@@ -79,6 +79,20 @@ fn a_bound_notification_ends_a_receive_before_and_while_it_waits() {
     let [bits, info] = world.call(init, Syscall::Receive, &[endpoint]).unwrap();
     assert_eq!((bits, MessageInfo(info)), (3, MessageInfo::NOTIFICATION));
 
+    // Before calls that wait already: what a server is told of holds for those.
+    let door = world.share(init, endpoint, worker);
+    world.begin(worker, Syscall::Call, &[door]);
+    world
+        .call(init, Syscall::NotificationSignal, &[handle, 1])
+        .unwrap();
+    let [bits, info] = world.call(init, Syscall::Receive, &[endpoint]).unwrap();
+    assert_eq!((bits, MessageInfo(info)), (1, MessageInfo::NOTIFICATION));
+    let [_, info] = world.call(init, Syscall::Receive, &[endpoint]).unwrap();
+    let reply = MessageInfo(info).reply();
+    world
+        .call(init, Syscall::Reply, &[u64::from(reply.raw())])
+        .unwrap();
+
     world.context(init).r12 = 99;
     world.begin(init, Syscall::Receive, &[endpoint]);
     assert!(world.is_blocked(init));

@@ -66,6 +66,7 @@ fn sealing(tries: &mut Tries, tpm: &Tpm) {
         ("what the vault keeps", tpm.load(0, &mut out)),
         ("overwriting what the vault keeps", tpm.store(0, &[0; 512])),
         ("extending a PCR", tpm.extend(16, &[1; 32])),
+        ("preparing it for the end of power", tpm.shutdown()),
     ] {
         tries.denied(what, outcome, Refusal::NotGranted);
     }
