@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use xtask::harden::Report;
+use xtask::harden::{self, Report};
 use xtask::image::{self, ImageFiles, ImageSpec};
+use xtask::keys::Keys;
 use xtask::size::Sizes;
 use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test, update};
 
@@ -49,6 +50,9 @@ enum Task {
         /// Print JSON: items, each with binary, claim, holds, found
         #[arg(long)]
         json: bool,
+        /// Also build the same sources in another folder and compare, as the test `reproducible` does
+        #[arg(long)]
+        reproducible: bool,
     },
     /// Count what a boot and the system calls cost, and the memory in use; or compare cryptography with OpenSSL
     Bench(bench::Options),
@@ -118,7 +122,7 @@ fn execute(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Approve { file } => {
-            let keys = xtask::keys::Keys::developer()?;
+            let keys = Keys::developer()?;
             let approval = update::approval(&paths::read(&file)?, &keys)?;
             println!("{}", nonos_image::Hex(&approval));
             Ok(())
@@ -129,8 +133,12 @@ fn execute(task: Task) -> Result<()> {
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())
         }
-        Task::HardenCheck { json } => {
-            let report = Report::of(&build(&ImageSpec::new(paths::image()), false)?)?;
+        Task::HardenCheck { json, reproducible } => {
+            let mut report = Report::of(&build(&ImageSpec::new(paths::image()), false)?)?;
+            if reproducible {
+                let copy = paths::target().join("the-same-sources-somewhere-else");
+                report.add_of_image(harden::reproducible::check(&Keys::developer()?, &copy)?);
+            }
             print_figures(json, &report, &report.table())?;
             ensure!(report.holds(), "a protection is missing");
             Ok(())
@@ -152,7 +160,7 @@ fn execute(task: Task) -> Result<()> {
         Task::Setup => {
             let toolchain = packages::ensure(packages::has_display())?;
             process::progress(format!("compiler: {toolchain}"));
-            xtask::keys::Keys::developer().map(|_| ())
+            Keys::developer().map(|_| ())
         }
     }
 }

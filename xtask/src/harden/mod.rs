@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod format;
+pub mod reproducible;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -67,6 +68,11 @@ impl Report {
             report.add(name, code::check(&Code::read(&linked)?, Indirect::Direct));
         }
         Ok(report)
+    }
+
+    /// Adds an item about the image as a whole.
+    pub fn add_of_image(&mut self, finding: Finding) {
+        self.add("image", vec![finding]);
     }
 
     /// Whether every item holds.
