@@ -10,9 +10,9 @@
 //!
 //! # The kernel
 //!
-//! Used on Intel's CPUs that track branches. Each CPU has a shadow stack for its kernel stack and one for each stack that gates
-//! select, in a page that is mapped as this and in no other way: nothing but `call` and the CPU writes there once it is complete, for
-//! the kernel never turns on the instruction that would (`wrss`). At the top of each lies a token, its own address, which the CPU
+//! Each CPU has a shadow stack for its kernel stack and one for each stack that gates
+//! select, in a page that is mapped as this and in no other way: nothing but `call` and the CPU writes there once it is complete, but
+//! for the one instruction in `thunks.s`. At the top of each lies a token, its own address, which the CPU
 //! marks as busy when it takes the shadow stack and frees when it leaves it; one that is not there or is busy is a fault.
 //!
 //! In user space that of the kernel stack is empty and free, and every way in takes it so: an interrupt by IA32_PL0_SSP, `syscall` by
@@ -20,8 +20,8 @@
 //! to, so what it called has returned by then, and nothing is left to return from. On the way out `iretq` frees the token, and
 //! before `sysretq` `clrssbsy` does.
 //!
-//! A retpoline is a `ret` to where no `call` came from, so another thunk takes its place (`thunks.s`). It is one that Intel's CPUs alone
-//! have, so on others the kernel keeps retpolines and goes without.
+//! A retpoline is a `ret` to where no `call` came from. On Intel's CPUs that track branches a far jump takes its place, which is tracked.
+//! On all others it stays and writes on the shadow stack, too, where it goes (`thunks.s`).
 
 use core::arch::asm;
 
@@ -36,8 +36,9 @@ use crate::region::Region;
 use crate::table::index;
 use crate::{audit, entry, isolation, protection};
 
-/// Bits of IA32_U_CET and IA32_S_CET (SDM vol. 1, 17.2).
-const SHADOW_STACK: u64 = 1;
+/// Bits of IA32_U_CET and IA32_S_CET (SDM vol. 1, 17.2). The second, with which `wrss` writes to shadow stacks, is on in `thunks.s` alone.
+pub const SHADOW_STACK: u64 = 1;
+pub const WRITABLE: u64 = 1 << 1;
 const ENDBRANCH: u64 = 1 << 2;
 /// The next instruction must be `endbr64`.
 const TRACKER_BIT: u32 = 11;
@@ -84,9 +85,10 @@ pub fn is_on() -> bool {
     Register::UserCet.pinned() != 0
 }
 
-/// Whether the kernel enforces its own control flow, once [`start`]ed.
+/// Whether the kernel's own branches are tracked, once [`start`]ed: where it can jump far, which Intel's CPUs alone do to 64 bits. Its returns
+/// are checked wherever those of threads are.
 #[inline(never)]
-pub fn in_kernel() -> bool {
+pub fn tracks_kernel() -> bool {
     Register::UserCet.pinned() & ENDBRANCH != 0 && protection::is_intel()
 }
 
@@ -123,7 +125,7 @@ fn load_registers(control_flow: u64) {
 /// # Safety
 /// Called once, at boot, on the boot page tables at `root`.
 pub unsafe fn make_stacks(region: &mut Region, root: u64, window: &mut Window) {
-    if !in_kernel() {
+    if !is_on() {
         return;
     }
     for cpu in 0..CPUS_MAX {
@@ -175,7 +177,7 @@ pub unsafe fn start(block: &CpuBlock) {
 /// Tells this CPU where its shadow stacks are. Returns what IA32_S_CET is to hold from then on: 0 where it has none.
 #[inline(never)]
 fn give_stacks(block: &CpuBlock) -> u32 {
-    if !in_kernel() {
+    if !is_on() {
         return 0;
     }
     let (kernel, interrupts) = stacks(block);
@@ -184,7 +186,7 @@ fn give_stacks(block: &CpuBlock) -> u32 {
         cpu::write_msr(Msr::KernelShadowStack, kernel);
         cpu::write_msr(Msr::InterruptShadowStacks, interrupts);
     }
-    let value = Register::UserCet.pinned();
+    let value = SHADOW_STACK | u64::from(tracks_kernel()) * ENDBRANCH;
     Register::SupervisorCet.holds(value);
     value as u32
 }

@@ -33,10 +33,12 @@ pub const SYSCALL: u64 = 256 | extended::COMPONENTS;
 const REFUSED: u64 = 13;
 
 /// Ways in and out that are others on CPUs with certain flaws, or with shadow stacks of the kernel.
-const DETOURS: usize = 12;
+const DETOURS: usize = 13;
 
-/// Beside the bits of [`remedy`]: the kernel has shadow stacks.
+/// Beside the bits of [`remedy`]: the kernel has shadow stacks, and which thunk goes with them.
 const SHADOW_STACKS: u64 = 1 << 31;
+const RETPOLINES: u64 = 1 << 30;
+const FAR_JUMPS: u64 = 1 << 29;
 
 /// The system call that does nothing. Its number is also what it returns.
 const NULL: u64 = Syscall::Null as u64;
@@ -59,7 +61,6 @@ unsafe extern "C" {
     fn nonos_enter_user();
     fn nonos_idle();
     fn nonos_syscall();
-    fn nonos_syscall_shadow();
     fn nonos_syscall_shadows();
     fn nonos_cpu_start();
     static nonos_stubs: [[u8; 16]; VECTORS];
@@ -136,6 +137,8 @@ global_asm!(
     history = const remedy::CLEAR_HISTORY,
     barrier = const remedy::BARRIER_ON_ENTRY,
     shadow = const SHADOW_STACKS,
+    shadow_retpolines = const RETPOLINES,
+    far_jumps = const FAR_JUMPS,
     shadow_stacks_bytes = const SHADOW_STACKS_STEP * CPUS_MAX - PAGE_BYTES,
 );
 
@@ -231,8 +234,7 @@ pub(crate) use on_stack;
 /// Address of the system call entry.
 pub fn syscall_entry() -> u64 {
     let entry = match cet::is_on() {
-        true if cet::in_kernel() => nonos_syscall_shadows,
-        true => nonos_syscall_shadow,
+        true => nonos_syscall_shadows,
         false => nonos_syscall,
     };
     entry as *const () as u64
@@ -283,9 +285,10 @@ fn place(offset: &i32) -> u64 {
 /// Addresses in the kernel's code where some of these remedies ([`remedy`]) or shadow stacks of the kernel want a jump, each with its
 /// target; the last one counts.
 pub fn detours(remedies: u64) -> impl Iterator<Item = [u64; 2]> {
-    let wanted = match cet::in_kernel() {
-        true => remedies | SHADOW_STACKS,
-        false => remedies,
+    let wanted = match (cet::is_on(), cet::tracks_kernel()) {
+        (true, true) => remedies | SHADOW_STACKS | FAR_JUMPS,
+        (true, false) => remedies | SHADOW_STACKS | RETPOLINES,
+        _ => remedies,
     };
     // SAFETY: constants of `entry.s`.
     let detours = unsafe { &nonos_detours };

@@ -172,18 +172,12 @@ nonos_syscall_entered:
     jmp nonos_enter_user_again
 .size nonos_syscall, . - nonos_syscall
 
-// The same where the kernel has a shadow stack: takes it.
+// The same with shadow stacks: takes the kernel's, and also stores where the thread's is.
 .globl nonos_syscall_shadows
 .type nonos_syscall_shadows, @function
 nonos_syscall_shadows:
     endbr64
     setssbsy
-.size nonos_syscall_shadows, . - nonos_syscall_shadows
-// Goes on here. The same where threads have shadow stacks: also stores where the thread's is.
-.globl nonos_syscall_shadow
-.type nonos_syscall_shadow, @function
-nonos_syscall_shadow:
-    endbr64
     swapgs
     mov gs:[{user_rsp}], rsp
     mov rsp, gs:[{context}]
@@ -198,7 +192,7 @@ nonos_syscall_shadow:
     mov rcx, [rsp + {rcx}]
     mov rdx, [rsp + {rdx}]
     jmp nonos_syscall_switched
-.size nonos_syscall_shadow, . - nonos_syscall_shadow
+.size nonos_syscall_shadows, . - nonos_syscall_shadows
 
 // From a stub; on the stack: vector, error code, rip, cs, rflags, rsp, ss.
 .type nonos_interrupted, @function
@@ -315,7 +309,7 @@ nonos_fatal:
     ud2
 .size nonos_fatal, . - nonos_fatal
 
-// What is different on CPUs with certain flaws, and with shadow stacks of the kernel: at boot, `mitigations.rs` puts a jump to each of
+// What is different on CPUs with certain flaws, and with shadow stacks: at boot, `mitigations.rs` puts a jump to each of
 // these that is wanted over the first bytes of what it names. Elsewhere nothing runs here, and nothing is in the way of what does.
 
 // With shadow stacks: `iretq` frees the token of the kernel's, `sysretq` does not.
@@ -530,8 +524,8 @@ nonos_verw_operand:
 // An error when all of this is more than a page.
 .org nonos_trampoline + 4096, 0xCC
 
-// Where those jumps go and where they lead, each counted from the number itself, and against what: bits of nonos_abi::boot::remedy, and one
-// for shadow stacks. Of two for the same place the later counts.
+// Where those jumps go and where they lead, each counted from the number itself, and against what: bits of nonos_abi::boot::remedy, and
+// some for shadow stacks. Of two for the same place the later counts.
 .section .rodata.nonos_detours, "a", @progbits
 .macro detour from, to, remedy
     .long \from - ., \to - ., \remedy
@@ -550,7 +544,8 @@ nonos_detours:
     detour nonos_syscall_stored, nonos_syscall_barrier, {barrier}
     detour nonos_interrupted_stored, nonos_interrupted_barrier, {barrier}
     detour nonos_sysret_load, nonos_sysret_shadow, {shadow}
-    detour __x86_indirect_thunk_r11, __x86_indirect_thunk_r11_far, {shadow}
+    detour __x86_indirect_thunk_r11, __x86_indirect_thunk_r11_far, {far_jumps}
+    detour nonos_retpoline_end, nonos_retpoline_end_shadow, {shadow_retpolines}
 
 // The instructions that store a thread's extended state and the one that loads it (cpu.rs), counted in the same way: no pointer to the
 // middle of a function is anywhere.

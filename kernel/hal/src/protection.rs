@@ -63,6 +63,7 @@ pub fn has_shadow_stacks() -> bool {
 }
 
 /// Whether the CPU tracks indirect branches.
+#[inline(never)]
 pub fn has_branch_tracking() -> bool {
     feature::BRANCH_TRACKING.present()
 }

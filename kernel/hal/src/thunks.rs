@@ -2,8 +2,16 @@
 
 use nonos_abi::info::cpu_measures;
 
+use crate::cet;
+use crate::cpu::Msr;
+
 // SAFETY: one thunk goes where the compiler wants to go, `r11`, the other returns, with all other registers as they are.
-core::arch::global_asm!(include_str!("thunks.s"));
+core::arch::global_asm!(
+    include_str!("thunks.s"),
+    supervisor_cet = const Msr::SupervisorCet as u32,
+    shadow_stack = const cet::SHADOW_STACK,
+    writable = const cet::SHADOW_STACK | cet::WRITABLE,
+);
 
 /// What stands there: a retpoline begins with a call, and over that may stand the jump to the other. Where returns lie, the linker
 /// decided (`cargo xtask harden-check`).

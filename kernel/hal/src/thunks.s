@@ -7,7 +7,7 @@
 .section .text.nonos_thunks, "ax", @progbits
 .balign 64
 .Lthunks:
-// With shadow stacks of the kernel, which refuse the `ret` of a retpoline, a jump to here stands at its start. Only near branches are
+// With shadow stacks, which refuse the `ret` of a retpoline, and branch tracking a jump to here stands at its start. Only near branches are
 // predicted like indirect ones (SDM vol. 3, IBRS), and branch tracking looks at far ones, too. Intel's CPUs alone jump far to 64 bits.
 __x86_indirect_thunk_r11_far:
     mov [rsp - 16], r11
@@ -28,6 +28,7 @@ __x86_indirect_thunk_r11:
     lfence
     jmp 1b
 2:
+nonos_retpoline_end:
     mov [rsp], r11
     ret
     int3
@@ -41,4 +42,32 @@ __x86_return_thunk:
 .size __x86_return_thunk, . - __x86_return_thunk
 // An error when it reaches the next line.
 .org .Lthunks + 64, 0xCC
+
+// With shadow stacks and without branch tracking, a jump to here stands over the retpoline's last two instructions: where it goes is
+// written on the shadow stack as well, by an instruction that works for this long and nowhere else (SDM vol. 2, WRSS).
+.type nonos_retpoline_end_shadow, @function
+nonos_retpoline_end_shadow:
+    mov [rsp], r11
+    push rax
+    push rcx
+    push rdx
+    xor eax, eax
+    .byte 0xF3, 0x48, 0x0F, 0x1E, 0xC8      // rdsspq rax: changes nothing where the shadow stack is not on yet
+    test eax, eax
+    jz 3f
+    mov ecx, {supervisor_cet}
+    xor edx, edx
+    mov eax, {writable}
+    wrmsr
+    .byte 0xF3, 0x48, 0x0F, 0x1E, 0xC8      // rdsspq rax
+    .byte 0x4C, 0x0F, 0x38, 0xF6, 0x18      // wrssq [rax], r11
+    mov eax, {shadow_stack}
+    wrmsr
+3:
+    pop rdx
+    pop rcx
+    pop rax
+    ret
+    int3
+.size nonos_retpoline_end_shadow, . - nonos_retpoline_end_shadow
 .text

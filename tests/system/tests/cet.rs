@@ -124,6 +124,29 @@ fn a_function_of_the_kernel_that_overwrites_its_return_address_stops_it() {
 }
 
 #[test]
+fn on_a_processor_that_tracks_no_branches_the_kernel_has_shadow_stacks_and_retpolines() {
+    // As on AMD's: what the kernel learns from CPUID of branch tracking is no. xor eax, eax; ret
+    const TRACKING: &str = "nonos_hal::protection::has_branch_tracking";
+    const NO: &[u8] = &[0x31, 0xC0, 0xC3];
+    // add qword ptr [rsp], 1; ret
+    const OVERWRITE: &[u8] = &[0x48, 0x83, 0x04, 0x24, 0x01, 0xC3];
+    let mut machine = altered_at_prompt(2, |kernel, place| {
+        altered::replace(kernel, place(TRACKING), &[], NO);
+        altered::replace(kernel, place(END_PROCESS), &[], OVERWRITE);
+    });
+    // Until here lines of the log were written, with indirect branches, before and after the kernel had its shadow stacks.
+    let status = machine.command("status");
+    machine.check_contains(row(&status, "CET shadow stack"), " on  ");
+    machine.check_contains(row(&status, "CET IBT"), "IN PART");
+    let status = machine.command("status --mitigations");
+    machine.check_contains(row(&status, "ITS"), "retpolines, aligned returns");
+    let report = report_at_fault(&mut machine);
+    let cause = "CET: returned elsewhere (vector 21, error code 0x1)";
+    machine.check_contains(&report, cause);
+    machine.check_contains(&report, &format!("  at {END_PROCESS}"));
+}
+
+#[test]
 fn a_branch_of_the_kernel_to_what_is_no_target_stops_it() {
     // Called through a table for each piece of a line of the log, some of them after the kernel enforces its control flow.
     const FUNCTION: &str = "<nonos_kernel_core::log::Line as core::fmt::Write>::write_str";

@@ -14,7 +14,7 @@ use system_tests::shell::{is_marked, row, words};
 use xtask::qemu::MachineConfig;
 
 /// Rows of the kernel's `nonos_detours`.
-const DETOURS: usize = 12;
+const DETOURS: usize = 13;
 /// A jump, with the distance in the four bytes after it.
 const JUMP: u8 = 0xE9;
 /// Fast FXSAVE, which leaves registers alone.

@@ -22,13 +22,12 @@ const STACK_GUARD: u64 = 0x28;
 /// Called when the stack protector finds something.
 const STACK_OVERWRITTEN: &str = "__stack_chk_fail";
 /// Entered by the CPU, the kernel or the boot loader, never by a call of this program: no call compares their type.
-const NEVER_CALLED: [&str; 7] = [
+const NEVER_CALLED: [&str; 6] = [
     "_start",
     "nonos_cpu_start",
     "nonos_rt_thread",
     "nonos_stubs",
     "nonos_syscall",
-    "nonos_syscall_shadow",
     "nonos_syscall_shadows",
 ];
 
