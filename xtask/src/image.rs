@@ -167,18 +167,20 @@ pub fn firmware_program(package: &str) -> Result<PathBuf> {
     Builder::new(packages::ensure(false)?, Tree::here())?.firmware_program(package)
 }
 
-/// What the image of a checkout holds before it is signed: packed, with signed modules. Depends on the sources and on
-/// the publisher's keys alone, not on where the checkout lies.
+/// What is built of a checkout: the boot loader, unsigned, and all that the system image holds, modules signed. Depends on the sources and on
+/// the keys alone, not on where the checkout lies.
 ///
 /// # Errors
 /// When a tool is missing or a build fails.
-pub fn unsigned_payload(tree: Tree, keys: &Keys) -> Result<Vec<u8>> {
+pub fn parts(tree: Tree, keys: &Keys) -> Result<Vec<Entry>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
+    let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
     let system = SystemKind::default();
     let modules = modules::of_system(builder.root(), system)?;
     let programs = Programs::build(&builder, &builder, system, modules, &keys.update_key())?;
-    let (archive, _) = build_archive(keys, &programs)?;
-    Ok(image::pack(&archive))
+    let (_, mut parts) = build_archive(keys, &programs)?;
+    parts.push(("boot loader".to_owned(), paths::read(&boot_loader)?));
+    Ok(parts)
 }
 
 /// The programs of an image, as they were linked.
@@ -212,7 +214,7 @@ impl Programs {
 }
 
 /// An entry of the archive: name and contents.
-type Entry = (String, Vec<u8>);
+pub type Entry = (String, Vec<u8>);
 
 /// Signs programs and puts an image together.
 fn assemble(

@@ -45,14 +45,11 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Read the binaries and say which protections are in them
+    /// Read the binaries and say which protections are in them; build them in another folder and compare
     HardenCheck {
         /// Print JSON: items, each with binary, claim, holds, found
         #[arg(long)]
         json: bool,
-        /// Also build the same sources in another folder and compare, as the test `reproducible` does
-        #[arg(long)]
-        reproducible: bool,
     },
     /// Count what a boot and the system calls cost, and the memory in use; or compare cryptography with OpenSSL
     Bench(bench::Options),
@@ -133,12 +130,9 @@ fn execute(task: Task) -> Result<()> {
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())
         }
-        Task::HardenCheck { json, reproducible } => {
+        Task::HardenCheck { json } => {
             let mut report = Report::of(&build(&ImageSpec::new(paths::image()), false)?)?;
-            if reproducible {
-                let copy = paths::target().join("the-same-sources-somewhere-else");
-                report.add_of_image(harden::reproducible::check(&Keys::developer()?, &copy)?);
-            }
+            report.add_of_image(harden::reproducible::check(&Keys::developer()?)?);
             print_figures(json, &report, &report.table())?;
             ensure!(report.holds(), "a protection is missing");
             Ok(())

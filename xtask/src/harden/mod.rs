@@ -2,7 +2,7 @@
 //!
 //! What the compiler was asked for does not count, only what is there: [`code`] disassembles every function, [`mod@format`] reads
 //! headers, segments and relocations. The files are those that are signed and run, stripped; where functions begin is read from
-//! the same files as they were linked. An item that does not hold names the first places.
+//! the same files as they were linked. [`reproducible`] builds them in another folder. An item that does not hold names the first places.
 
 pub mod code;
 pub mod format;

@@ -1,4 +1,4 @@
-//! Whether the same sources give the same payload, wherever they lie.
+//! Whether the same sources give the same bytes, wherever they lie.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,38 +6,51 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::Finding;
+use super::{Finding, without};
 use crate::build::Tree;
-use crate::image;
+use crate::image::{self, Entry};
 use crate::keys::Keys;
 use crate::paths;
 use crate::process::capture;
 
-/// Builds the payload of this checkout and of a copy of its sources, in a folder whose path has another length, so that a path in the payload
-/// would shift it, too.
+/// Builds this checkout and a copy of its sources, in a folder whose path has another length, so that a path in a binary would shift it, too. What
+/// was built of the copy is kept: the next time only what changed is built.
 ///
 /// # Errors
 /// When the sources cannot be copied, or not be built.
-pub fn check(keys: &Keys, copy: &Path) -> Result<Finding> {
-    copy_sources(&paths::root(), copy).context("copy the sources")?;
-    let here = image::unsigned_payload(Tree::here(), keys)?;
+pub fn check(keys: &Keys) -> Result<Finding> {
+    let copy = paths::target().join("the-same-sources-somewhere-else");
+    copy_sources(&paths::root(), &copy).context("copy the sources")?;
+    let here = image::parts(Tree::here(), keys)?;
     let tree = Tree {
         target: copy.join("target"),
-        root: copy.to_owned(),
+        root: copy,
     };
-    let there = image::unsigned_payload(tree, keys)?;
+    let there = image::parts(tree, keys)?;
     Ok(compare(&here, &there))
 }
 
-fn compare(here: &[u8], there: &[u8]) -> Finding {
-    let claim = "same payload from another folder";
-    let different = here.iter().zip(there).position(|(a, b)| a != b);
-    let found = match different {
-        Some(at) => format!("different from byte {at} on"),
-        None if here.len() != there.len() => format!("{} and {} bytes", here.len(), there.len()),
-        None => format!("{} bytes", here.len()),
-    };
-    (claim, here == there, found)
+fn compare(here: &[Entry], there: &[Entry]) -> Finding {
+    let mut different: Vec<_> = here
+        .iter()
+        .filter_map(|(name, bytes)| {
+            let other = there.iter().find(|(other, _)| other == name);
+            let other: &[u8] = other.map_or(&[], |(_, bytes)| bytes);
+            let at = bytes.iter().zip(other).position(|(a, b)| a != b);
+            let length = bytes.len().min(other.len());
+            (bytes != other).then(|| format!("{name} from byte {} on", at.unwrap_or(length)))
+        })
+        .collect();
+    if here.len() != there.len() {
+        different.push(format!("{} and {} parts", here.len(), there.len()));
+    }
+    let bytes: usize = here.iter().map(|(_, bytes)| bytes.len()).sum();
+    let counted = format!("{} parts, {bytes} bytes", here.len());
+    without(
+        "the same bytes when built in another folder",
+        counted,
+        &different,
+    )
 }
 
 /// Copies what git tracks or would track, with its dates, so that a later run builds only what changed.
@@ -84,14 +97,40 @@ fn forget_sources(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::compare;
+    use super::{Entry, compare};
+
+    fn parts(parts: &[(&str, &[u8])]) -> Vec<Entry> {
+        let owned = |(name, bytes): &(&str, &[u8])| ((*name).to_owned(), bytes.to_vec());
+        parts.iter().map(owned).collect()
+    }
 
     #[test]
-    fn payloads_of_other_bytes_or_lengths_are_not_the_same() {
-        assert!(compare(b"same", b"same").1);
-        let (_, holds, found) = compare(b"same", b"some");
-        assert!(!holds && found == "different from byte 1 on");
-        let (_, holds, found) = compare(b"same", b"sam");
-        assert!(!holds && found == "4 and 3 bytes");
+    fn parts_with_other_bytes_or_lengths_are_not_the_same() {
+        let built = parts(&[("kernel", b"same"), ("init", b"too")]);
+        let (_, holds, found) = compare(&built, &built);
+        assert!(holds && found == "2 parts, 7 bytes");
+        for (other, difference) in [
+            (
+                parts(&[("kernel", b"some"), ("init", b"too")]),
+                "kernel from byte 1 on",
+            ),
+            (
+                parts(&[("kernel", b"same"), ("init", b"to")]),
+                "init from byte 2 on",
+            ),
+            (
+                parts(&[("kernel", b"same"), ("init", b"tool")]),
+                "init from byte 3 on",
+            ),
+            (
+                parts(&[("kernel", b"same")]),
+                "init from byte 0 on, 2 and 1 parts",
+            ),
+        ] {
+            let (_, holds, found) = compare(&built, &other);
+            assert!(!holds && found == difference, "{found}");
+        }
+        let (_, holds, found) = compare(&built[..1], &built);
+        assert!(!holds && found == "1 and 2 parts");
     }
 }
