@@ -27,6 +27,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "editor",
     "--package",
+    "file-manager",
+    "--package",
     "monitor",
     "--package",
     "security",

@@ -27,7 +27,7 @@ const LAUNCHER: Color = Color::rgb(0x3A4150);
 const OTHER: Color = Color::rgb(0x5A6372);
 
 /// Programs that are always there, when the image has them.
-const PINNED: [&str; 5] = ["terminal", "files", "editor", "security", "settings"];
+const PINNED: [&str; 5] = ["terminal", "file-manager", "editor", "security", "settings"];
 
 /// A window, as the compositor tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,14 +158,20 @@ mod tests {
     fn programs_of_the_image_are_pinned_and_others_come_while_they_run() {
         let windows = [
             window(1, "calculator", false),
-            window(2, "files", false),
-            window(3, "files", true),
+            window(2, "file-manager", false),
+            window(3, "file-manager", true),
         ];
         let items = items(&windows, |module| module != "editor");
         let modules: Vec<_> = items.iter().map(|item| item.module).collect();
         assert_eq!(
             modules,
-            ["terminal", "files", "security", "settings", "calculator"]
+            [
+                "terminal",
+                "file-manager",
+                "security",
+                "settings",
+                "calculator"
+            ]
         );
         assert_eq!(items[1].window, Some(windows[2]), "the focused one");
         assert_eq!(items[0].window, None);

@@ -27,7 +27,13 @@ pub const PROGRAMS: &[Program] = &[
         Icon::Terminal,
         0x2B303B,
     ),
-    program("files", "Files", "folder documents", Icon::Folder, 0x2F6FDB),
+    program(
+        "file-manager",
+        "Files",
+        "folder documents",
+        Icon::Folder,
+        0x2F6FDB,
+    ),
     program("editor", "Editor", "text write notes", Icon::Edit, 0xB4541F),
     program(
         "viewer",

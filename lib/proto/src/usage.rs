@@ -24,6 +24,8 @@ pub const MINUS: u8 = 0x2D;
 pub const SLASH: u8 = 0x38;
 /// Caps Lock.
 pub const CAPS_LOCK: u8 = 0x39;
+/// F2.
+pub const F2: u8 = 0x3B;
 /// F4.
 pub const F4: u8 = 0x3D;
 /// F7.

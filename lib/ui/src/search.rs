@@ -11,7 +11,7 @@ pub struct Needle {
 }
 
 /// The small letter of a Latin, Greek or Cyrillic letter; other characters stay as they are.
-fn small(letter: char) -> char {
+pub fn fold(letter: char) -> char {
     let code = u32::from(letter);
     let small = match code {
         0x41..=0x5A | 0xC0..=0xD6 | 0xD8..=0xDE | 0x391..=0x3A9 | 0x410..=0x42F => code + 0x20,
@@ -30,9 +30,9 @@ fn small(letter: char) -> char {
 impl Needle {
     /// This text; `exact`: capitals are not small letters.
     pub fn new(text: &str, exact: bool) -> Self {
-        let fold = |letter| if exact { letter } else { small(letter) };
+        let same = |letter| if exact { letter } else { fold(letter) };
         Self {
-            characters: text.chars().map(fold).collect(),
+            characters: text.chars().map(same).collect(),
             exact,
         }
     }
@@ -43,7 +43,7 @@ impl Needle {
     }
 
     fn is(&self, letter: char, wanted: char) -> bool {
-        let letter = if self.exact { letter } else { small(letter) };
+        let letter = if self.exact { letter } else { fold(letter) };
         letter == wanted
     }
 }
@@ -103,6 +103,6 @@ mod tests {
         }
         assert_eq!(found(text, "ärger", false).len(), 2);
         assert_eq!(found(text, "Ärger", true), vec![7..13]);
-        assert_eq!(small('ſ'), 'ſ');
+        assert_eq!(fold('ſ'), 'ſ');
     }
 }
