@@ -63,7 +63,15 @@ fn keys_type_compute_and_go_on() {
     stage.press(usage::ENTER, 0);
     assert_eq!(stage.app.entry(), "30");
     stage.press(usage::A + 2, CONTROL);
-    assert_eq!(stage.window.copied.take().as_deref(), Some("30"));
+    assert_eq!(
+        stage
+            .window
+            .copied
+            .take()
+            .map(|copied| copied.text)
+            .as_deref(),
+        Some("30")
+    );
     stage.write("/4");
     stage.press(usage::KEYPAD_ENTER, 0);
     assert_eq!(stage.app.entry(), "7.5");

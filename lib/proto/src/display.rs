@@ -191,4 +191,7 @@ interface! {
 
     /// Takes the text on the clipboard: how many bytes. Once for each [`event::PASTE`].
     12 => answered paste(; out: write) -> u64;
+
+    /// Like [`Display::copy`], for text that is on the clipboard for so many seconds at most: a secret.
+    13 => answered copy_for(seconds: u64; text: read) -> ();
 }

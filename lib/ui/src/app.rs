@@ -22,7 +22,7 @@ use crate::input::{Input, Key};
 use crate::program::App;
 use crate::text::Atlas;
 use crate::theme::Theme;
-use crate::ui::Ui;
+use crate::ui::{Copied, Ui};
 use crate::window::Window;
 
 /// The font service's atlas, mapped.
@@ -215,9 +215,12 @@ impl Shown {
             self.cursor = self.window.cursor;
             session.display.cursor(self.number(), self.cursor)?;
         }
-        if let Some(text) = self.window.copied.take() {
+        if let Some(Copied { text, seconds }) = self.window.copied.take() {
             // Not allowed without a key or button just before, which is no reason to end.
-            let _ = session.display.copy(text.as_bytes());
+            let _ = match seconds {
+                0 => session.display.copy(text.as_bytes()),
+                _ => session.display.copy_for(seconds, text.as_bytes()),
+            };
         }
         Ok(())
     }

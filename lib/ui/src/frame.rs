@@ -81,7 +81,11 @@ impl Frame {
     /// Begins anew.
     pub fn clear(&mut self) {
         self.commands.clear();
-        self.text.clear();
+        // Secrets are shown, too.
+        let mut text = core::mem::take(&mut self.text).into_bytes();
+        text.fill(0);
+        text.clear();
+        self.text = String::from_utf8(text).unwrap_or_default();
         self.values.clear();
     }
 

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use nonos_proto::display::cursor;
 use nonos_proto::input::buttons;
@@ -124,7 +125,22 @@ pub struct Ui<'a> {
     revealed: Option<Rect>,
     /// One of [`cursor`].
     pub(crate) cursor: u64,
-    copied: Option<String>,
+    copied: Option<Copied>,
+}
+
+/// Text for the clipboard.
+pub struct Copied {
+    /// The text.
+    pub text: String,
+    /// How long it is there, seconds; 0: for good.
+    pub seconds: u64,
+}
+
+/// It may be a secret.
+impl fmt::Debug for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Copied")
+    }
 }
 
 /// What a run of the view left behind.
@@ -132,7 +148,7 @@ pub struct Ui<'a> {
 pub(crate) struct Outcome {
     pub again: bool,
     pub cursor: u64,
-    pub copied: Option<String>,
+    pub copied: Option<Copied>,
 }
 
 impl<'a> Ui<'a> {
@@ -427,7 +443,12 @@ impl<'a> Ui<'a> {
 
     /// Puts text on the clipboard.
     pub fn copy(&mut self, text: String) {
-        self.copied = Some(text);
+        self.copy_for(text, 0);
+    }
+
+    /// The same, for so many seconds: a secret.
+    pub fn copy_for(&mut self, text: String, seconds: u64) {
+        self.copied = Some(Copied { text, seconds });
     }
 
     /// Where the widget is that the keyboard was moved to just now, when it was drawn within this run of the view.

@@ -1,6 +1,5 @@
 //! A window: its pixels, and how input becomes changed pixels.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::canvas::Canvas;
@@ -9,7 +8,7 @@ use crate::geometry::Rect;
 use crate::input::Input;
 use crate::text::{Atlas, Writer};
 use crate::theme::Theme;
-use crate::ui::{Memory, Ui};
+use crate::ui::{Copied, Memory, Ui};
 
 /// How often a view is run for one input at most: a view that always changes something is shown anyway.
 const RUNS: usize = 4;
@@ -29,7 +28,7 @@ pub struct Window {
     /// One of `nonos_proto::display::cursor`.
     pub cursor: u64,
     /// What the program put on the clipboard.
-    pub copied: Option<String>,
+    pub copied: Option<Copied>,
 }
 
 impl Window {

@@ -264,6 +264,7 @@ fn the_pointer_selects_letters_words_and_lines() {
             .copied
             .as_ref()
             .unwrap()
+            .text
             .ends_with("more of them\n")
     );
 }

@@ -227,7 +227,12 @@ fn widgets_do_what_keys_say() {
     assert_eq!(
         (
             bench.state.name.text(),
-            bench.window.copied.take().as_deref()
+            bench
+                .window
+                .copied
+                .take()
+                .map(|copied| copied.text)
+                .as_deref()
         ),
         ("", Some("Größe"))
     );

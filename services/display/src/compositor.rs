@@ -69,6 +69,8 @@ pub struct Compositor {
     keys: Keys,
     menu: Option<Menu>,
     clipboard: Vec<u8>,
+    /// When the clipboard is emptied, if ever.
+    clipboard_until_ns: Option<u64>,
     damage: Damage,
     actions: Vec<Action>,
     notice: Notice,
@@ -126,6 +128,7 @@ impl Compositor {
             keys: Keys::default(),
             menu: None,
             clipboard: Vec::new(),
+            clipboard_until_ns: None,
             damage,
             actions: Vec::new(),
             notice: Notice::default(),

@@ -29,6 +29,9 @@ const PROGRAMS: usize = 48;
 /// Bit of the notification: it is time to draw.
 const DRAW: u64 = 1 << 63;
 
+/// Bit of the notification: the clipboard is to be emptied.
+const FORGET: u64 = 1 << 61;
+
 /// The screen is drawn at most so often, nanoseconds.
 const FRAME_NS: u64 = 16_000_000;
 
@@ -62,6 +65,8 @@ pub struct Service {
     line: Vec<u32>,
     signals: Notification,
     timer: Timer,
+    /// For the clipboard.
+    forget: Timer,
     drawn_ns: u64,
     armed: bool,
     system: SystemInfo,
@@ -89,6 +94,7 @@ impl Service {
             driver,
             signals,
             timer,
+            forget: Timer::create().map_err(CallError::Unreachable)?,
             drawn_ns: 0,
             armed: false,
             system,
@@ -383,8 +389,17 @@ impl interface::Display for Service {
         self.compositor.copy(key, bytes, now_ns)
     }
 
+    fn copy_for(&mut self, caller: Caller, seconds: u64, text: Lease) -> Result<(), Refusal> {
+        let until_ns = seconds.saturating_mul(1_000_000_000);
+        let until_ns = syscall::clock_ns().saturating_add(until_ns);
+        self.copy(caller, text)?;
+        self.compositor.keep_clipboard_until(until_ns);
+        Ok(self.forget.set(&self.signals, FORGET, until_ns)?)
+    }
+
     fn paste(&mut self, caller: Caller, out: Lease) -> Result<u64, Refusal> {
         let key = self.program(caller)?;
+        self.compositor.expire_clipboard(syscall::clock_ns());
         let text = self.compositor.paste(key, out.length)?;
         write_lent(out, 0, text)?;
         Ok(text.len() as u64)
@@ -497,6 +512,9 @@ impl Server for Service {
             if let Some(program) = self.programs[slot].take() {
                 self.compositor.disconnect(program.key);
             }
+        }
+        if bits & FORGET != 0 {
+            self.compositor.expire_clipboard(syscall::clock_ns());
         }
         if bits & DRAW != 0 {
             self.armed = false;

@@ -1,11 +1,13 @@
 //! Fields of text.
 
+use alloc::borrow::Cow;
+
 use nonos_proto::display::cursor;
 
 use crate::edit::{Edit, Outcome};
 use crate::geometry::Rect;
 use crate::icon::Icon;
-use crate::input::usage;
+use crate::input::{Key, usage};
 use crate::theme::{font, space};
 use crate::ui::{Align, Ui};
 
@@ -22,7 +24,13 @@ impl Ui<'_> {
     /// A field of one line; `hint` is shown while it is empty.
     pub fn field(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
         let inner = rect.inset(10, 0);
-        self.field_with(rect, inner, name, edit, hint)
+        self.field_with(rect, inner, name, (edit, false), hint)
+    }
+
+    /// A field for a secret: dots stand for its characters, and it cannot be copied from here.
+    pub fn secret_field(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
+        let inner = rect.inset(10, 0);
+        self.field_with(rect, inner, name, (edit, true), hint)
     }
 
     /// A field to search with.
@@ -38,7 +46,7 @@ impl Ui<'_> {
             }
             cleared
         };
-        let typed = self.field_with(rect, inner, name, edit, hint);
+        let typed = self.field_with(rect, inner, name, (edit, false), hint);
         self.icon(icon, Icon::Search, 16, self.theme.secondary);
         if let Some(clear) = clear {
             let id = self.id("clear");
@@ -65,7 +73,7 @@ impl Ui<'_> {
         rect: Rect,
         inner: Rect,
         name: &str,
-        edit: &mut Edit,
+        (edit, hidden): (&mut Edit, bool),
         hint: &str,
     ) -> Edited {
         let theme = self.theme;
@@ -75,8 +83,8 @@ impl Ui<'_> {
         if let Some((x, _)) = self.pointer_in(rect) {
             self.cursor = cursor::TEXT;
             if response.pressed {
-                let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
-                edit.move_to(at, false);
+                let at = self.byte_at(font::BODY, &seen(edit, hidden), x - inner.x + edit.scrolled);
+                edit.move_to(typed_place(edit, hidden, at), false);
                 if self.clicks() > 1 {
                     edit.select_all();
                 }
@@ -84,11 +92,11 @@ impl Ui<'_> {
         }
         let selects = self.clicks() < 2 && !response.pressed;
         if let Some((x, _)) = self.dragged(id).filter(|_| selects) {
-            let at = self.byte_at(font::BODY, edit.text(), x - inner.x + edit.scrolled);
-            edit.move_to(at, true);
+            let at = self.byte_at(font::BODY, &seen(edit, hidden), x - inner.x + edit.scrolled);
+            edit.move_to(typed_place(edit, hidden, at), true);
         }
         if response.focused {
-            edited = self.type_into(edit);
+            edited = self.type_into(edit, hidden);
         }
         self.rounded(rect, space::RADIUS, theme.surface);
         let (line, color) = if response.focused {
@@ -97,8 +105,12 @@ impl Ui<'_> {
             (1, theme.border)
         };
         self.outline(rect, space::RADIUS, line, color);
-        let before = self.text_width(font::BODY, &edit.text()[..edit.caret()]);
-        let whole = self.text_width(font::BODY, edit.text());
+        let place = |byte| seen_place(edit, hidden, byte);
+        let (caret, selected) = (place(edit.caret()), edit.selection());
+        let selected = place(selected.start)..place(selected.end);
+        let text = seen(edit, hidden).into_owned();
+        let before = self.text_width(font::BODY, &text[..caret]);
+        let whole = self.text_width(font::BODY, &text);
         edit.scrolled = edit.scrolled.min((whole + 2 - inner.width).max(0));
         edit.scrolled = edit
             .scrolled
@@ -108,17 +120,16 @@ impl Ui<'_> {
         let scrolled = edit.scrolled;
         self.clipped(inner.inset(-2, 0), |ui| {
             let line = Rect::new(inner.x - scrolled, rect.y, whole + 20, rect.height);
-            let selected = edit.selection();
             if response.focused && !selected.is_empty() {
-                let from = ui.text_width(font::BODY, &edit.text()[..selected.start]);
-                let to = ui.text_width(font::BODY, &edit.text()[..selected.end]);
+                let from = ui.text_width(font::BODY, &text[..selected.start]);
+                let to = ui.text_width(font::BODY, &text[..selected.end]);
                 let mark = Rect::new(line.x + from, rect.y + 6, to - from, rect.height - 12);
                 ui.rounded(mark, 3, theme.selection);
             }
-            if edit.text().is_empty() {
+            if text.is_empty() {
                 ui.text(inner, font::BODY, Align::Left, hint, theme.secondary);
             } else {
-                ui.text(line, font::BODY, Align::Left, edit.text(), theme.text);
+                ui.text(line, font::BODY, Align::Left, &text, theme.text);
             }
             if response.focused {
                 let caret = Rect::new(line.x + before, rect.y + 7, 1, rect.height - 14);
@@ -128,7 +139,7 @@ impl Ui<'_> {
         edited
     }
 
-    fn type_into(&mut self, edit: &mut Edit) -> Edited {
+    fn type_into(&mut self, edit: &mut Edit, hidden: bool) -> Edited {
         let mut edited = Edited::default();
         if let Some(text) = self.take_paste() {
             edit.insert(&text);
@@ -136,6 +147,8 @@ impl Ui<'_> {
         }
         if self.take_key(|key| key.is_enter()).is_some() {
             edited.entered = true;
+        } else if hidden && self.take_key(is_copy).is_some() {
+            // It stays hidden.
         } else if let Some(key) = self.key().filter(|key| key.usage != usage::TAB) {
             let outcome = edit.key(&key);
             if outcome != Outcome::Ignored {
@@ -152,4 +165,36 @@ impl Ui<'_> {
         }
         edited
     }
+}
+
+/// Stands for a character of a secret.
+const DOT: &str = "•";
+
+/// What is seen of a text.
+fn seen(edit: &Edit, hidden: bool) -> Cow<'_, str> {
+    match hidden {
+        true => DOT.repeat(edit.text().chars().count()).into(),
+        false => edit.text().into(),
+    }
+}
+
+/// Where in what is seen a byte of the text is.
+fn seen_place(edit: &Edit, hidden: bool, byte: usize) -> usize {
+    match hidden {
+        true => DOT.len() * edit.text()[..byte].chars().count(),
+        false => byte,
+    }
+}
+
+/// The byte of the text for a place in what is seen.
+fn typed_place(edit: &Edit, hidden: bool, place: usize) -> usize {
+    let character = |at| edit.text().char_indices().nth(at);
+    match hidden {
+        true => character(place / DOT.len()).map_or(edit.text().len(), |(byte, _)| byte),
+        false => place,
+    }
+}
+
+fn is_copy(key: &Key) -> bool {
+    matches!(key.shortcut(), Some('c' | 'x'))
 }

@@ -306,7 +306,25 @@ impl Compositor {
         }
         self.clipboard.fill(0);
         self.clipboard = text;
+        self.clipboard_until_ns = None;
         Ok(())
+    }
+
+    /// The text that is on the clipboard now is to be there until then.
+    pub fn keep_clipboard_until(&mut self, until_ns: u64) {
+        self.clipboard_until_ns = Some(until_ns);
+    }
+
+    /// Empties the clipboard when it is time for that.
+    pub fn expire_clipboard(&mut self, now_ns: u64) {
+        if self
+            .clipboard_until_ns
+            .take_if(|until| *until <= now_ns)
+            .is_some()
+        {
+            self.clipboard.fill(0);
+            self.clipboard.clear();
+        }
     }
 
     /// The text on the clipboard, for a program that may take it once and has room for so many bytes.

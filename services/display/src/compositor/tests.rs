@@ -460,6 +460,31 @@ fn the_clipboard_is_for_who_the_user_copies_and_pastes_with() {
 }
 
 #[test]
+fn a_secret_is_on_the_clipboard_for_its_time_and_what_was_copied_after_it_stays() {
+    let mut desk = Desk::new();
+    let now = desk.now_ns;
+    desk.shown(1);
+    let mut copy = |text: &str, until_ns: Option<u64>| {
+        desk.press(&[CONTROL, usage::C]);
+        let compositor = &mut desk.compositor;
+        compositor.copy(1, text.into(), desk.now_ns).unwrap();
+        if let Some(until_ns) = until_ns {
+            compositor.keep_clipboard_until(until_ns);
+        }
+        compositor.expire_clipboard(now + 99);
+        let before = compositor.clipboard.clone();
+        compositor.expire_clipboard(now + 100);
+        (before, compositor.clipboard.clone())
+    };
+    let secret = (b"secret".to_vec(), Vec::new());
+    assert_eq!(copy("secret", Some(now + 100)), secret);
+    let both = (b"text".to_vec(), b"text".to_vec());
+    assert_eq!(copy("text", None), both, "for good");
+    assert_eq!(copy("secret", Some(now + 101)).1, b"secret");
+    assert_eq!(copy("text", None), both, "in place of the secret");
+}
+
+#[test]
 fn the_pointer_is_told_to_the_focused_window_and_to_the_desktop() {
     let mut desk = Desk::new();
     let (first, second) = (desk.shown(1), desk.shown(2));
