@@ -4,7 +4,8 @@
 //! ends the program unless it asked with one of the `try_` functions.
 #![allow(unsafe_code)]
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
+use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use nonos_abi::PAGE_BYTES;
@@ -20,7 +21,59 @@ use crate::syscall;
 const GROWTH_PAGES: usize = 16;
 
 #[global_allocator]
-static HEAP: TalcLock<Lock, Pages> = TalcLock::new(Pages);
+static HEAP: Heap = Heap(TalcLock::new(Pages));
+
+/// Whether what is given back is overwritten.
+static WIPES: AtomicBool = AtomicBool::new(false);
+
+/// From now on, what is given back to the heap is overwritten: for programs that hold secrets, of which a moved or dropped text would
+/// leave copies.
+pub fn wipe_freed() {
+    WIPES.store(true, Ordering::Relaxed);
+}
+
+/// The heap.
+struct Heap(TalcLock<Lock, Pages>);
+
+// SAFETY: all memory is the inner allocator's, and it is asked for each block exactly what the caller asks of this one.
+unsafe impl GlobalAlloc for Heap {
+    // SAFETY: the trait's, which whoever allocates upholds.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that this needs.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    // SAFETY: the trait's, which whoever allocates upholds.
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if WIPES.load(Ordering::Relaxed) {
+            // SAFETY: the block is as large as its layout says, and nobody uses it any more.
+            unsafe { block.write_bytes(0, layout.size()) };
+            black_box(block);
+        }
+        // SAFETY: as in `alloc`.
+        unsafe { self.0.dealloc(block, layout) }
+    }
+
+    // SAFETY: the trait's, which whoever allocates upholds.
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        if !WIPES.load(Ordering::Relaxed) {
+            // SAFETY: as in `alloc`.
+            return unsafe { self.0.realloc(block, layout, bytes) };
+        }
+        // SAFETY: the caller promises that `bytes` can be the size of a block with this alignment.
+        let layout_after = unsafe { Layout::from_size_align_unchecked(bytes, layout.align()) };
+        // SAFETY: the caller promises that `bytes` is not zero.
+        let moved = unsafe { self.alloc(layout_after) };
+        if !moved.is_null() {
+            // SAFETY: both blocks are that large, and the new one is no part of the old one; which is given back once, and used no more.
+            unsafe {
+                moved.copy_from_nonoverlapping(block, bytes.min(layout.size()));
+                self.dealloc(block, layout);
+            }
+        }
+        moved
+    }
+}
 
 /// Memory of the process.
 #[derive(Debug)]
