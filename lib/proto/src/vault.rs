@@ -136,6 +136,16 @@ parts! {
 }
 
 parts! {
+    /// Whose a key is.
+    pub struct Owner {
+        /// The module.
+        pub module: Name,
+        /// When its present version was made or taken back, nanoseconds.
+        pub since_ns: u64,
+    }
+}
+
+parts! {
     /// Something that was done or refused.
     pub struct Event {
         /// Its number.
@@ -199,7 +209,7 @@ interface! {
     /// Its state.
     1 => answered status() -> Status;
 
-    /// Opens it. An empty passphrase where none is set. For the user, as all up to `approve`.
+    /// Opens it. An empty passphrase where none is set. For the user, as all up to `destroy_key`.
     2 => answered unlock(; passphrase: read) -> ();
 
     /// Locks it: no secret is left in its memory when this returns. Needs a passphrase or a TPM.
@@ -227,6 +237,18 @@ interface! {
     /// Takes the update key's approval of another system, before or after that is booted: when it does not find the boot chain that the kept
     /// root is sealed to, it opens with that, and is sealed to it from then on. [`crate::Refusal::NotStored`] when no root is kept.
     10 => answered approve(; approval: read) -> ();
+
+    /// Key `index` of all modules; [`crate::Refusal::NoSuchKey`] past the last.
+    11 => answered key(index: u64) -> KeyInfo;
+
+    /// Whose that key is.
+    12 => answered owner(index: u64) -> Owner;
+
+    /// Makes a new version of a module's key; the others stay for what was made with them.
+    13 => answered rotate_key(module: Name, name: Name) -> u64;
+
+    /// Destroys a module's key. All handles to it are dead when this returns.
+    14 => answered destroy_key(module: Name, name: Name) -> ();
 
     /// Makes a key. Its handle allows all its uses. MANAGE and WRAP come with every key.
     16 => answered create(name: Name, kind: u64, uses: u64) -> Handle;

@@ -1,7 +1,7 @@
 //! Requests of the other processes: bytes in and out of what they lend, handles, and who is to be told.
 
 use nonos_proto::vault::{
-    self as interface, Encrypted, Event, KeyInfo, SECRET_BYTES, Status, status,
+    self as interface, Encrypted, Event, KeyInfo, Owner, SECRET_BYTES, Status, status,
 };
 use nonos_proto::{CallError, Caller, Lease, Passable, Refusal};
 use nonos_rt::abi::{Handle, Message, Name};
@@ -224,6 +224,27 @@ impl<S: Seal> interface::Vault for Service<S> {
         self.vault.approve(&mut self.system, caller, approval)?;
         log!("another system was approved");
         Ok(())
+    }
+
+    fn key(&mut self, caller: Caller, index: u64) -> Result<KeyInfo, Refusal> {
+        let caller = self.caller(caller)?;
+        self.vault.key(&self.system, caller, index)
+    }
+
+    fn owner(&mut self, caller: Caller, index: u64) -> Result<Owner, Refusal> {
+        let caller = self.caller(caller)?;
+        self.vault.owner(&self.system, caller, index)
+    }
+
+    fn rotate_key(&mut self, caller: Caller, module: Name, name: Name) -> Result<u64, Refusal> {
+        let caller = self.caller(caller)?;
+        self.vault
+            .rotate_key(&mut self.system, caller, module, name)
+    }
+
+    fn destroy_key(&mut self, caller: Caller, module: Name, name: Name) -> Result<(), Refusal> {
+        let caller = self.caller(caller)?;
+        self.vault.destroy_key(&self.system, caller, module, name)
     }
 
     fn create(

@@ -32,6 +32,8 @@ pub struct Entry {
     attributes: Attributes,
     versions: [Option<Version>; MOST_VERSIONS],
     present: u32,
+    /// When the present version was made or taken back, nanoseconds.
+    pub since_ns: u64,
 }
 
 struct Place {
@@ -88,6 +90,13 @@ impl Store {
         Ok(entry.info(uses::ALL))
     }
 
+    /// Key `index` of all modules.
+    pub fn nth(&self, index: u64) -> Result<&Entry, Refusal> {
+        let index = usize::try_from(index).map_err(|_| Refusal::NoSuchKey)?;
+        let mut entries = self.0.iter().filter_map(|place| place.entry.as_ref());
+        entries.nth(index).ok_or(Refusal::NoSuchKey)
+    }
+
     /// Whether a module can have another key, of this name.
     ///
     /// # Errors
@@ -100,7 +109,7 @@ impl Store {
         if full { Err(Refusal::Full) } else { Ok(()) }
     }
 
-    /// Adds a key.
+    /// Adds a key, which was made or taken back now (nanoseconds).
     ///
     /// # Errors
     /// Those of [`Self::check_new`].
@@ -109,6 +118,7 @@ impl Store {
         attributes: Attributes,
         version: u32,
         wrapped: Wrapped,
+        since_ns: u64,
     ) -> Result<KeyBadge, Refusal> {
         self.check_new(attributes.owner, attributes.name)?;
         let free = self.0.iter().position(|place| place.entry.is_none());
@@ -123,6 +133,7 @@ impl Store {
             attributes,
             versions,
             present: version,
+            since_ns,
         });
         Ok(self.badge(index, attributes.uses))
     }

@@ -1420,3 +1420,60 @@ fn keys_can_be_neither_printed_nor_copied() {
         crate::vault::Vault<Absent>
     }
 }
+
+#[test]
+fn the_user_sees_and_replaces_the_keys_of_all_modules_and_uses_none() {
+    let (mut vault, mut world) = open();
+    let mail = module("mail");
+    world.now_ns = 7;
+    let key = vault
+        .create(&mut world, mail, name("k"), kind::ED25519, uses::SIGN)
+        .unwrap();
+    vault
+        .create(&mut world, user(), name("k"), kind::HKDF, uses::DERIVE)
+        .unwrap();
+    let owner = vault.owner(&world, user(), 0).unwrap();
+    assert_eq!((owner.module, owner.since_ns), (name("mail"), 7));
+    let info = vault.key(&world, user(), 0).unwrap();
+    assert_eq!((info.kind, info.version), (kind::ED25519, 1));
+    assert_eq!(
+        vault.owner(&world, user(), 1).unwrap().module,
+        name("shell")
+    );
+    assert_eq!(vault.key(&world, user(), 2).err(), Some(Refusal::NoSuchKey));
+    assert_eq!(
+        vault.key(&world, user(), u64::MAX).err(),
+        Some(Refusal::NoSuchKey)
+    );
+
+    world.now_ns = 9;
+    let rotated = vault.rotate_key(&mut world, user(), name("mail"), name("k"));
+    assert_eq!(rotated, Ok(2));
+    assert_eq!(vault.owner(&world, user(), 0).unwrap().since_ns, 9);
+
+    // Nobody else.
+    let refused = Some(Refusal::NotGranted);
+    for caller in [module("mail"), module("other"), holder(key)] {
+        let (owner, k) = (name("mail"), name("k"));
+        assert_eq!(vault.key(&world, caller, 0).err(), refused);
+        assert_eq!(vault.owner(&world, caller, 0).err(), refused);
+        let rotated = vault.rotate_key(&mut world, caller, owner, k);
+        assert_eq!(rotated.err(), refused);
+        assert_eq!(vault.destroy_key(&world, caller, owner, k).err(), refused);
+    }
+
+    vault.set_passphrase(&mut world, user(), b"secret").unwrap();
+    vault.lock(&mut world, user()).unwrap();
+    let (owner, k) = (name("mail"), name("k"));
+    let locked = Some(Refusal::Locked);
+    assert_eq!(vault.rotate_key(&mut world, user(), owner, k).err(), locked);
+    assert_eq!(vault.destroy_key(&world, user(), owner, k).err(), locked);
+    vault.unlock(&mut world, user(), b"secret").unwrap();
+    vault.take_changes();
+    vault.destroy_key(&world, user(), owner, k).unwrap();
+    assert_eq!(vault.take_changes().destroyed, 1 << key.place);
+    let info = vault.public_key(&mut world, holder(key), 0, &mut [0; 32]);
+    assert_eq!(info.err(), Some(Refusal::Gone));
+    let again = vault.destroy_key(&world, user(), owner, k);
+    assert_eq!(again.err(), Some(Refusal::NoSuchKey));
+}

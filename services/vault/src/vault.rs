@@ -5,7 +5,8 @@ use nonos_crypto::aead::Sealed;
 use nonos_crypto::{CryptoRng, Secret};
 use nonos_proto::Refusal;
 use nonos_proto::vault::{
-    BLOB_BYTES, Encrypted, Event, KeyInfo, LONGEST_PASSPHRASE, SECRET_BYTES, Status, status, uses,
+    BLOB_BYTES, Encrypted, Event, KeyInfo, LONGEST_PASSPHRASE, Owner, SECRET_BYTES, Status, status,
+    uses,
 };
 
 use crate::World;
@@ -552,6 +553,79 @@ impl<S: Seal> Vault<S> {
     }
 }
 
+/// What the user may do with the keys of all modules: see and replace them, not use them.
+impl<S: Seal> Vault<S> {
+    /// `key`
+    pub fn key(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        index: u64,
+    ) -> Result<KeyInfo, Refusal> {
+        self.nth(world, caller, index, |entry| entry.info(uses::ALL))
+    }
+
+    /// `owner`
+    pub fn owner(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        index: u64,
+    ) -> Result<Owner, Refusal> {
+        self.nth(world, caller, index, |entry| Owner {
+            module: entry.owner(),
+            since_ns: entry.since_ns,
+        })
+    }
+
+    fn nth<T>(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        index: u64,
+        see: impl FnOnce(&Entry) -> T,
+    ) -> Result<T, Refusal> {
+        match caller.badge.user() {
+            // The end of the list is no refusal.
+            Ok(()) => self.store.nth(index).map(see),
+            Err(refusal) => self.recorded(world, caller, false, Err(refusal)),
+        }
+    }
+
+    /// `rotate_key`
+    pub fn rotate_key(
+        &mut self,
+        world: &mut impl World,
+        caller: Caller,
+        module: Name,
+        name: Name,
+    ) -> Result<u64, Refusal> {
+        let result = caller.badge.user().and_then(|()| {
+            let key = self.store.find(module, name)?;
+            let root = self.root.as_ref().ok_or(Refusal::Locked)?;
+            rotate(self.store.get(key)?, root, world)
+        });
+        self.recorded(world, caller, true, result)
+    }
+
+    /// `destroy_key`
+    pub fn destroy_key(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        module: Name,
+        name: Name,
+    ) -> Result<(), Refusal> {
+        let result = caller.badge.user().and_then(|()| {
+            self.opened()?;
+            let key = self.store.find(module, name)?;
+            self.changes.destroyed |= 1 << key.place;
+            self.store.destroy(key)
+        });
+        self.recorded(world, caller, true, result)
+    }
+}
+
 /// What a module may do with its keys.
 impl<S: Seal> Vault<S> {
     /// `create`
@@ -607,7 +681,8 @@ impl<S: Seal> Vault<S> {
         self.store.check_new(attributes.owner, name)?;
         let seed = seed(world.random());
         let wrapped = Wrapped::new(&seed, &attributes, 1, key, world.random())?;
-        self.store.add(attributes, 1, wrapped)
+        let now_ns = world.now_ns();
+        self.store.add(attributes, 1, wrapped, now_ns)
     }
 
     /// `unwrap`
@@ -617,12 +692,13 @@ impl<S: Seal> Vault<S> {
         caller: Caller,
         blob: &[u8; BLOB_BYTES],
     ) -> Result<KeyBadge, Refusal> {
-        let result = self.unwrap_blob(caller, blob);
+        let result = self.unwrap_blob(world.now_ns(), caller, blob);
         self.recorded(world, caller, true, result)
     }
 
     fn unwrap_blob(
         &mut self,
+        now_ns: u64,
         caller: Caller,
         blob: &[u8; BLOB_BYTES],
     ) -> Result<KeyBadge, Refusal> {
@@ -633,7 +709,7 @@ impl<S: Seal> Vault<S> {
             return Err(Refusal::NotGranted);
         }
         wrapped.open(&attributes, version, key)?;
-        self.store.add(attributes, version, wrapped)
+        self.store.add(attributes, version, wrapped, now_ns)
     }
 
     /// `open`
@@ -864,7 +940,7 @@ impl<S: Seal> Vault<S> {
     pub fn rotate(&mut self, world: &mut impl World, caller: Caller) -> Result<u64, Refusal> {
         let result = self
             .entry(caller, uses::MANAGE)
-            .and_then(|(entry, root)| entry.rotate(root, world.random()));
+            .and_then(|(entry, root)| rotate(entry, root, world));
         self.recorded(world, caller, true, result)
     }
 
@@ -919,6 +995,13 @@ impl<S: Seal> Vault<S> {
         });
         self.recorded(world, caller, true, result)
     }
+}
+
+/// Makes a new version of a key.
+fn rotate(entry: &mut Entry, root: &Root, world: &mut impl World) -> Result<u64, Refusal> {
+    let version = entry.rotate(root, world.random())?;
+    entry.since_ns = world.now_ns();
+    Ok(version)
 }
 
 fn new_salt(world: &mut impl World) -> [u8; SALT_BYTES] {
