@@ -148,7 +148,8 @@ interface! {
     /// State of the file or directory.
     8 => answered state() -> State;
 
-    /// Another handle to the same, with at most these rights, which may be passed on. Needs GRANT.
+    /// Another handle to the same, with at most these rights, which may be passed on, and what is derived from it taken back: WRITE,
+    /// GRANT and REVOKE. At most 11 files and directories are open through it. Needs GRANT.
     9 => answered share(with: u64) -> Passable;
 
     /// Closes the handle, wherever it is.
@@ -170,4 +171,7 @@ interface! {
 
     /// Makes a file so long. Needs WRITE.
     15 => answered resize(size: u64) -> ();
+
+    /// Closes the handle, and when it is of [`Files::share`] all that was opened through it.
+    16 => answered revoke() -> ();
 }

@@ -194,7 +194,7 @@ interface! {
     21 => answered spawn_on(module: Name, console: Passable) -> Spawned;
 
     /// Starts a program because the user chose it: it may have all that the policy names, whatever the caller has. Needs
-    /// `desktop`.
+    /// `desktop` or `prompt`.
     22 => answered launch(module: Name) -> Spawned;
 
     /// Has bits of a notification signalled when the process ends that serves a name which the caller may connect to.

@@ -53,7 +53,7 @@ interface! {
 
     /// Takes the answer to a request, once; for [`OPENED_WITH`] what the program was opened with. [`crate::Refusal::NotAnswered`]
     /// while there is none, [`crate::Refusal::Declined`] when the user said no. The name needs
-    /// [`crate::files::NAME_BYTES`]; with less room the answer stays.
+    /// [`crate::files::NAME_BYTES`]; with less room the answer stays. [`crate::Refusal::NotStored`] when there is no such request.
     5 => answered answer(request: u64; name: write) -> Answer;
 
     /// The request is no more; its window closes.

@@ -78,7 +78,10 @@ impl PowerBox {
 
     /// What the program was opened with, if anything.
     pub fn opened_with(&self) -> Result<Option<Given>, CallError> {
-        self.answer(OPENED_WITH)
+        match self.answer(OPENED_WITH) {
+            Err(CallError::Refused(Refusal::NotStored)) => Ok(None),
+            answer => answer,
+        }
     }
 
     /// Gives a request up.

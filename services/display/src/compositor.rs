@@ -5,7 +5,9 @@
 
 mod desktop;
 mod keys;
+mod lock;
 mod pointer;
+mod prompt;
 mod requests;
 mod settings;
 #[cfg(test)]
@@ -28,7 +30,9 @@ use crate::state::Machine;
 use crate::trim::{Pen, Strip, Title};
 use crate::window::{Layer, Window, points};
 use keys::{Keys, Switching};
+use lock::Lock;
 use pointer::Pointer;
+use prompt::Prompt;
 
 /// What is to be done outside, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +54,8 @@ pub struct Notice {
     pub changed: bool,
     /// The user asked for the launcher.
     pub launcher: bool,
+    /// The screen was locked.
+    pub locked: bool,
 }
 
 /// The compositor.
@@ -68,6 +74,12 @@ pub struct Compositor {
     keyboard: Keyboard,
     keys: Keys,
     menu: Option<Menu>,
+    prompt: Option<Prompt>,
+    lock: Lock,
+    /// Which window gets the keyboard after a prompt or the lock.
+    later: Option<u32>,
+    /// What the machine does now, when that is to end.
+    ending: Option<&'static str>,
     clipboard: Vec<u8>,
     /// When the clipboard is emptied, if ever.
     clipboard_until_ns: Option<u64>,
@@ -76,6 +88,7 @@ pub struct Compositor {
     notice: Notice,
     bar: Strip,
     menu_strip: Strip,
+    ending_strip: Strip,
     shades: Shades,
     cursors: [Option<Cursor>; 5],
     /// The shape of the cursor and where it is on the screen.
@@ -127,6 +140,10 @@ impl Compositor {
             keyboard: Keyboard::new(),
             keys: Keys::default(),
             menu: None,
+            prompt: None,
+            lock: Lock::default(),
+            later: None,
+            ending: None,
             clipboard: Vec::new(),
             clipboard_until_ns: None,
             damage,
@@ -134,6 +151,7 @@ impl Compositor {
             notice: Notice::default(),
             bar: Strip::default(),
             menu_strip: Strip::default(),
+            ending_strip: Strip::default(),
             shades: Shades::new(Theme::of(nonos_proto::display::theme::DARK), scale),
             cursors: [const { None }; 5],
             drawn: (0, Rect::default()),
@@ -261,6 +279,10 @@ impl Compositor {
         if self.focus == id {
             return;
         }
+        if id.is_some_and(|id| !self.may_focus(id)) {
+            self.later = id;
+            return;
+        }
         if let Some(old) = self.focus {
             self.send(old, event::FOCUS, [0; 3]);
             self.change(old, |_| {});
@@ -278,7 +300,12 @@ impl Compositor {
     /// Gives the keyboard to what is before all others.
     fn focus_top(&mut self) {
         let takes = |window: &&Window| {
-            window.visible() && matches!(window.layer, Layer::Window | Layer::Launcher)
+            window.visible()
+                && self.may_focus(window.id)
+                && !matches!(
+                    window.layer,
+                    Layer::Wallpaper | Layer::Dock | Layer::Notifications
+                )
         };
         let top = self
             .windows
@@ -338,11 +365,16 @@ impl Compositor {
             client.forget(id);
         }
         self.pointer_lost(id);
+        self.prompt_lost(id);
         self.keys.switching = Switching::default();
         self.notice.changed = true;
         if self.focus == Some(id) {
             self.focus = None;
-            self.focus_top();
+            if window.layer == Layer::Prompt {
+                self.give_focus_back();
+            } else {
+                self.focus_top();
+            }
             self.rename_bar();
         }
     }
@@ -351,7 +383,7 @@ impl Compositor {
     fn focused_program(&self) -> Option<(&str, Identity)> {
         let window = self.window(self.focus?)?;
         let identity = self.client(window.client)?.identity;
-        Some((&window.title, identity))
+        Some((&window.title, window.subject.unwrap_or(identity)))
     }
 
     /// Whether anything is to be drawn again.
@@ -377,10 +409,14 @@ impl Compositor {
         };
         let hot = self.pointer.hot;
         let mut windows = core::mem::take(&mut self.windows);
-        for window in windows
-            .iter_mut()
-            .filter(|window| window.layer == Layer::Window && window.visible())
-        {
+        for window in windows.iter_mut().filter(|window| window.visible()) {
+            let width = window.frame(scale).width;
+            if let Some(subject) = &window.subject {
+                pen.prompt(&mut window.strip, width, &window.title, subject);
+            }
+            if window.layer != Layer::Window {
+                continue;
+            }
             let identity = self.client(window.client).map(|client| client.identity);
             let title = Title {
                 text: &window.title,
@@ -392,7 +428,6 @@ impl Compositor {
                     .filter(|&(id, _)| id == window.id)
                     .map(|(_, button)| button),
             };
-            let width = window.frame(scale).width;
             pen.title(&mut window.strip, width, &title);
         }
         self.windows = windows;
@@ -406,6 +441,10 @@ impl Compositor {
             layout,
         );
         self.bar = bar;
+        if let Some(text) = self.ending {
+            let place = self.screen;
+            pen.ending(&mut self.ending_strip, place.width, place.height, text);
+        }
         if let Some(menu) = &self.menu {
             let program = self.focused_program().map(|(_, identity)| identity);
             let mut strip = core::mem::take(&mut self.menu_strip);
@@ -418,7 +457,11 @@ impl Compositor {
     fn panels(&self) -> Vec<Panel<'_>> {
         let theme = self.theme();
         let corners = Some(&self.shades.corners);
-        let visible = self.windows.iter().filter(|window| window.visible());
+        let (open, ending) = (self.lock.is_open(), self.ending.is_some());
+        let visible = self
+            .windows
+            .iter()
+            .filter(|window| window.visible() && !ending && open != (window.layer == Layer::Lock));
         let panel = |window| {
             let window: &Window = window;
             // What fills the screen has neither.
@@ -426,9 +469,14 @@ impl Compositor {
             let shadow = &self.shades.shadows[usize::from(self.focus != Some(window.id))];
             Panel {
                 frame: window.frame(self.scale),
-                strip: (window.layer == Layer::Window).then_some(&window.strip),
+                strip: matches!(window.layer, Layer::Window | Layer::Prompt)
+                    .then_some(&window.strip),
                 surface: Some((window.surface, window.content())),
-                border: theme.border,
+                border: match window.layer {
+                    Layer::Prompt => theme.accent,
+                    _ => theme.border,
+                },
+                dims: window.layer == Layer::Prompt,
                 corners: corners.filter(|_| round),
                 shadow: Some(shadow).filter(|_| round),
             }
@@ -439,9 +487,14 @@ impl Compositor {
             strip: Some(strip),
             surface: None,
             border: theme.border,
+            dims: false,
             corners: None,
             shadow: None,
         };
+        if ending {
+            panels.push(own(self.screen, &self.ending_strip));
+            return panels;
+        }
         panels.push(own(self.bar_place(), &self.bar));
         if let Some(menu) = &self.menu {
             panels.push(Panel {

@@ -21,6 +21,8 @@ pub enum Choice {
     Back,
     /// Ends the program that had the keyboard.
     EndProgram,
+    /// Locks the screen.
+    Lock,
     /// Restarts the machine.
     Restart,
     /// Turns the machine off.
@@ -33,6 +35,7 @@ impl Choice {
         match self {
             Self::Back => "Back to the desktop",
             Self::EndProgram => "End program",
+            Self::Lock => "Lock",
             Self::Restart => "Restart",
             Self::PowerOff => "Power off",
         }
@@ -53,7 +56,13 @@ impl Menu {
     pub fn new(program: bool) -> Self {
         let mut choices = Vec::from([Choice::Back]);
         choices.extend(program.then_some(Choice::EndProgram));
-        choices.extend([Choice::Restart, Choice::PowerOff]);
+        choices.extend([Choice::Lock, Choice::Restart, Choice::PowerOff]);
+        Self { choices, chosen: 0 }
+    }
+
+    /// The menu of a locked screen.
+    pub fn locked() -> Self {
+        let choices = Vec::from([Choice::Back, Choice::Restart, Choice::PowerOff]);
         Self { choices, chosen: 0 }
     }
 

@@ -31,6 +31,8 @@ pub struct Panel<'a> {
     pub corners: Option<&'a Corners>,
     /// Its shadow, when it has one.
     pub shadow: Option<&'a Shadow>,
+    /// Whether all that is behind it is dimmed.
+    pub dims: bool,
 }
 
 /// Widest corner, pixels.
@@ -39,6 +41,9 @@ const WIDEST_CORNER: usize = 32;
 impl Panel<'_> {
     /// What it draws on.
     fn reach(&self) -> Rect {
+        if self.dims {
+            return Rect::new(0, 0, i32::MAX, i32::MAX);
+        }
         self.shadow
             .map_or(self.frame, |shadow| shadow.around(self.frame))
     }
@@ -67,7 +72,13 @@ impl Panel<'_> {
         let part = Rect::new(x, y, line.len() as i32, 1);
         let frame = self.frame;
         let seen = frame.intersect(part);
-        if let Some(shadow) = self.shadow {
+        if self.dims {
+            line.iter_mut()
+                .for_each(|pixel| *pixel = *pixel >> 1 & 0x7F_7F7F);
+        }
+        if let Some(shadow) = self.shadow
+            && (shadow.around(frame).y..shadow.around(frame).bottom()).contains(&y)
+        {
             self.draw_shadow(shadow, line, x, y);
         }
         if seen.is_empty() {

@@ -14,6 +14,8 @@ use nonos_proto::display::{
     self as interface, BADGE_DESKTOP, BADGE_INPUT, BADGE_SETTINGS, CLIPBOARD_BYTES, Look, Surface,
     TITLE_BYTES, event,
 };
+use nonos_proto::lock::{self, BADGE_LOCK};
+use nonos_proto::prompt::{self, BADGE_PROMPT};
 use nonos_proto::settings::Layouts;
 use nonos_proto::{CallError, Caller, Lease, Refusal, input, screen, settings};
 use nonos_rt::abi::info::{BootStatus, ModuleInfo, Topic, boot_flags};
@@ -32,8 +34,14 @@ const DRAW: u64 = 1 << 63;
 /// Bit of the notification: the clipboard is to be emptied.
 const FORGET: u64 = 1 << 61;
 
+/// Bit of the notification: the compositor waits for this.
+const WAKE: u64 = 1 << 62;
+
 /// The screen is drawn at most so often, nanoseconds.
 const FRAME_NS: u64 = 16_000_000;
+
+/// What a caller's badge says of the interface that it means.
+const FACETS: u64 = BADGE_DESKTOP | BADGE_INPUT | BADGE_SETTINGS | BADGE_PROMPT | BADGE_LOCK;
 
 /// Who is told of what.
 struct Watch {
@@ -69,10 +77,15 @@ pub struct Service {
     forget: Timer,
     drawn_ns: u64,
     armed: bool,
+    /// Wakes the compositor, and when.
+    alarm: Timer,
+    alarm_ns: Option<u64>,
     system: SystemInfo,
     programs: [Option<Program>; PROGRAMS],
     /// Whom the desktop has told of windows, and when the user asks for the launcher.
     desktop: Option<(Watch, u64)>,
+    /// Who is told that the screen was locked.
+    locker: Option<(u64, Option<Watch>)>,
     fonts: SystemAtlas,
 }
 
@@ -97,9 +110,12 @@ impl Service {
             forget: Timer::create().map_err(CallError::Unreachable)?,
             drawn_ns: 0,
             armed: false,
+            alarm: Timer::create().map_err(CallError::Unreachable)?,
+            alarm_ns: None,
             system,
             programs: [const { None }; PROGRAMS],
             desktop: None,
+            locker: None,
             fonts: SystemAtlas::connect()?,
         })
     }
@@ -116,6 +132,11 @@ impl Service {
             return;
         }
         self.drawn_ns = now_ns;
+        self.draw();
+    }
+
+    /// Draws what changed.
+    fn draw(&mut self) {
         let Self {
             compositor,
             surfaces,
@@ -143,8 +164,8 @@ impl Service {
             match action {
                 Action::Release(surface) => self.surfaces.release(surface),
                 Action::End(process) => said("end a program", parent::kill(process)),
-                Action::PowerOff => said("turn the machine off", Err(parent::power_off(false))),
-                Action::Restart => said("restart the machine", Err(parent::power_off(true))),
+                Action::PowerOff => self.end("turn the machine off", false),
+                Action::Restart => self.end("restart the machine", true),
             }
         }
         for key in self.compositor.take_signals() {
@@ -161,13 +182,31 @@ impl Service {
                 self.desktop = None;
             }
         }
+        if notice.locked {
+            if let Some((_, watch)) = &mut self.locker {
+                signal(watch);
+            }
+        }
+        let wake_ns = self.compositor.wake_ns();
+        if core::mem::replace(&mut self.alarm_ns, wake_ns) != wake_ns
+            && let Some(at_ns) = wake_ns
+        {
+            let set = self.alarm.set(&self.signals, WAKE, at_ns);
+            said("wake up in time", set.map_err(CallError::Unreachable));
+        }
         self.show();
+    }
+
+    /// Ends the machine, when the screen says so; returns only when that fails.
+    fn end(&mut self, what: &str, restart: bool) {
+        self.draw();
+        said(what, Err(parent::power_off(restart)));
+        self.compositor.go_on();
     }
 
     /// The key of the program that calls, which is taken in when it calls for the first time.
     fn program(&mut self, caller: Caller) -> Result<u64, Refusal> {
-        let key = caller.badge
-            & !(BADGE_DESKTOP | BADGE_INPUT | BADGE_SETTINGS | nonos_proto::console::BADGE_INPUT);
+        let key = caller.badge & !(FACETS | nonos_proto::console::BADGE_INPUT);
         if self.compositor.knows(key) {
             return Ok(key);
         }
@@ -176,16 +215,21 @@ impl Service {
             .iter()
             .position(Option::is_none)
             .ok_or(Refusal::Full)?;
-        let client = parent::client(key).map_err(refusal)?;
+        let identity = self.identity(key)?;
         parent::client_end(key, &self.signals, 1 << slot).map_err(refusal)?;
-        let identity = Identity {
-            module: client.module,
-            publisher: publisher(&self.system, client.module),
-            process: client.process,
-        };
         self.compositor.connect(key, identity);
         self.programs[slot] = Some(Program { key, watch: None });
         Ok(key)
+    }
+
+    /// Who the program with this badge is.
+    fn identity(&self, key: u64) -> Result<Identity, Refusal> {
+        let client = parent::client(key).map_err(refusal)?;
+        Ok(Identity {
+            module: client.module,
+            publisher: publisher(&self.system, client.module),
+            process: client.process,
+        })
     }
 
     fn desktop(&mut self, caller: Caller) -> Result<u64, Refusal> {
@@ -251,6 +295,7 @@ fn machine(system: &SystemInfo) -> Machine {
             | boot_flags::PAYLOAD_HASH_VALID),
         measured: has(boot_flags::MEASURED),
         tpm: has(boot_flags::TPM_PRESENT),
+        vault_locked: None,
     }
 }
 
@@ -469,6 +514,51 @@ impl settings::Settings for Service {
     }
 }
 
+impl prompt::Prompt for Service {
+    fn place(&mut self, caller: Caller, window: u64, program: u64) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        let subject = self.identity(program)?;
+        self.compositor.place_prompt(key, window, subject)
+    }
+}
+
+impl lock::Lock for Service {
+    fn state(&mut self, _: Caller) -> Result<u64, Refusal> {
+        Ok(self.compositor.lock_state())
+    }
+
+    fn watch(&mut self, caller: Caller, notification: Handle, bits: u64) -> Result<(), Refusal> {
+        let watch = Watch::new(notification, bits);
+        self.locker = Some((self.program(caller)?, Some(watch)));
+        Ok(())
+    }
+
+    fn lock(&mut self, _: Caller) -> Result<(), Refusal> {
+        self.compositor.lock();
+        Ok(())
+    }
+
+    fn unlock(&mut self, _: Caller) -> Result<(), Refusal> {
+        self.compositor.unlock(syscall::clock_ns());
+        Ok(())
+    }
+
+    fn place(&mut self, caller: Caller, window: u64) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        self.compositor.place_lock(key, window)
+    }
+
+    fn tell(&mut self, _: Caller, vault: u64) -> Result<(), Refusal> {
+        self.compositor.tell_vault(match vault {
+            lock::vault::UNKNOWN => None,
+            lock::vault::OPEN => Some(false),
+            lock::vault::LOCKED => Some(true),
+            _ => return Err(Refusal::Malformed),
+        });
+        Ok(())
+    }
+}
+
 impl input::Input for Service {
     fn key(&mut self, _: Caller, usage: u64, state: u64) -> Result<(), Refusal> {
         self.compositor.key(usage, state, syscall::clock_ns());
@@ -497,10 +587,12 @@ impl input::Input for Service {
 impl Server for Service {
     /// Which interface a caller means, its badge says.
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
-        let answer = match caller.badge & (BADGE_INPUT | BADGE_DESKTOP | BADGE_SETTINGS) {
+        let answer = match caller.badge & FACETS {
             BADGE_INPUT => input::dispatch(self, caller, request),
             BADGE_DESKTOP => desktop::dispatch(self, caller, request),
             BADGE_SETTINGS => settings::dispatch(self, caller, request),
+            BADGE_PROMPT => prompt::dispatch(self, caller, request),
+            BADGE_LOCK => lock::dispatch(self, caller, request),
             _ => interface::dispatch(self, caller, request),
         };
         self.settle();
@@ -511,10 +603,21 @@ impl Server for Service {
         for slot in (0..PROGRAMS).filter(|slot| bits >> slot & 1 != 0) {
             if let Some(program) = self.programs[slot].take() {
                 self.compositor.disconnect(program.key);
+                if self
+                    .locker
+                    .take_if(|(key, _)| *key == program.key)
+                    .is_some()
+                {
+                    self.compositor.tell_vault(None);
+                }
             }
         }
         if bits & FORGET != 0 {
             self.compositor.expire_clipboard(syscall::clock_ns());
+        }
+        if bits & WAKE != 0 {
+            self.alarm_ns = None;
+            self.compositor.tick(syscall::clock_ns());
         }
         if bits & DRAW != 0 {
             self.armed = false;

@@ -11,6 +11,8 @@ pub struct Machine {
     pub measured: bool,
     /// There is a TPM.
     pub tpm: bool,
+    /// Whether the vault is locked; nothing when nobody says.
+    pub vault_locked: Option<bool>,
 }
 
 /// A part of that, as it is shown.
@@ -36,7 +38,7 @@ impl Sign {
 
 impl Machine {
     /// What is shown, from the left.
-    pub fn signs(&self) -> [Sign; 3] {
+    pub fn signs(&self) -> [Sign; 4] {
         let sign = |icon, text, good| Sign { icon, text, good };
         [
             match self.verified {
@@ -47,6 +49,11 @@ impl Machine {
                 (true, _) => sign(Icon::Chip, "Measured", true),
                 (false, true) => sign(Icon::Chip, "Not measured", false),
                 (false, false) => sign(Icon::Chip, "No TPM", false),
+            },
+            match self.vault_locked {
+                Some(true) => sign(Icon::Lock, "Vault locked", true),
+                Some(false) => sign(Icon::Unlock, "Vault open", true),
+                None => sign(Icon::Lock, "Vault unknown", false),
             },
             sign(Icon::Network, "No network", true),
         ]

@@ -123,16 +123,15 @@ impl Pen<'_> {
     }
 
     /// Who a program is: module, and who signed it. Returns where it ends.
-    fn identity(&self, canvas: &mut Canvas<'_>, place: Rect, identity: &Identity) -> i32 {
-        let theme = self.theme;
+    fn identity(
+        &self,
+        canvas: &mut Canvas<'_>,
+        place: Rect,
+        identity: &Identity,
+        color: Color,
+    ) -> i32 {
         let mut rest = place;
-        let end = self.write(
-            canvas,
-            font::CAPTION,
-            rest,
-            identity.module.as_str(),
-            theme.secondary,
-        );
+        let end = self.write(canvas, font::CAPTION, rest, identity.module.as_str(), color);
         let mut next = |end: i32, gap: i32, text: &str| {
             rest = Rect::new(
                 end + gap * self.scale,
@@ -140,7 +139,7 @@ impl Pen<'_> {
                 place.right() - end - gap * self.scale,
                 place.height,
             );
-            self.write(canvas, font::CAPTION, rest, text, theme.secondary)
+            self.write(canvas, font::CAPTION, rest, text, color)
         };
         let end = next(end, 4, "by");
         next(end, 4, identity.publisher.as_str())
@@ -167,10 +166,48 @@ impl Pen<'_> {
             let text = Rect::new(left, 0, (buttons - left) * 2 / 3, height);
             let end = self.write(canvas, font::STRONG, text, title.text, ink) + GAP * scale;
             let room = buttons - GAP * scale - end;
-            self.identity(canvas, Rect::new(end, 0, room, height), &title.identity);
+            let place = Rect::new(end, 0, room, height);
+            self.identity(canvas, place, &title.identity, theme.secondary);
             for (index, which) in (0..).zip(Button::ALL) {
                 self.button(canvas, button(all, index, scale), which, title);
             }
+        })
+    }
+
+    /// What stands over a prompt: the question's title, and the program that it is about.
+    pub fn prompt(&self, strip: &mut Strip, width: i32, title: &str, of: &Identity) -> bool {
+        let Self { theme, scale, .. } = *self;
+        let height = points::TITLE * scale;
+        strip.draw(width, height, |canvas| {
+            let all = Rect::new(0, 0, width, height);
+            let ink = theme.on_accent;
+            canvas.fill(all, theme.accent);
+            let mut rest = all.inset(GAP * scale, 0);
+            let icon = rest.cut_left(20 * scale, 8 * scale);
+            self.icon(canvas, 18, icon, Icon::Shield, ink);
+            let end = self.write(canvas, font::STRONG, rest, title, ink);
+            rest.cut_left(end + GAP * scale - rest.x, 0);
+            let end = self.write(canvas, font::CAPTION, rest, "for", ink);
+            rest.cut_left(end + 4 * scale - rest.x, 0);
+            self.identity(canvas, rest, of, ink);
+        })
+    }
+
+    /// All of the screen, before the machine ends.
+    pub fn ending(&self, strip: &mut Strip, width: i32, height: i32, text: &str) -> bool {
+        let Self { theme, scale, .. } = *self;
+        strip.draw(width, height, |canvas| {
+            let all = Rect::new(0, 0, width, height);
+            canvas.fill(all, theme.background);
+            let note = "All memory is wiped: keys, files and programs. That takes a moment.";
+            let mut lines = all.centred(width, 64 * scale);
+            let mut middle = |font: Font, text: &str, color: Color| {
+                let line = lines.cut_top(32 * scale, 0);
+                let length = self.writer.width(font.scaled(scale), text);
+                self.write(canvas, font, line.centred(length, line.height), text, color);
+            };
+            middle(font::HEADING, text, theme.text);
+            middle(font::CAPTION, note, theme.secondary);
         })
     }
 
@@ -250,7 +287,8 @@ impl Pen<'_> {
                 theme.text,
             );
             let left = end + GAP * scale;
-            self.identity(canvas, Rect::new(left, 0, right - left, height), &identity);
+            let place = Rect::new(left, 0, right - left, height);
+            self.identity(canvas, place, &identity, theme.secondary);
         })
     }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use nonos_proto::display::cursor;
 use nonos_ui::Rect;
 
+use crate::client::Identity;
 use crate::trim::Strip;
 
 /// Lengths of frames, points.
@@ -44,6 +45,10 @@ pub enum Layer {
     Launcher,
     /// In the upper right corner.
     Notifications,
+    /// The system asks.
+    Prompt,
+    /// On the locked screen.
+    Lock,
 }
 
 /// A surface of a program.
@@ -178,6 +183,8 @@ pub struct Window {
     pub cursor: u64,
     /// Its title.
     pub title: String,
+    /// Of a prompt: which program it is about.
+    pub subject: Option<Identity>,
     /// Which edges of the contents stay where they are.
     pub anchors: (Anchor, Anchor),
     /// Its title as it is drawn.
@@ -199,6 +206,7 @@ impl Window {
             limits: Limits::default(),
             cursor: cursor::ARROW,
             title,
+            subject: None,
             anchors: (Anchor::Near(0), Anchor::Near(0)),
             strip: Strip::default(),
         }
@@ -220,7 +228,7 @@ impl Window {
     pub fn frame(&self, scale: i32) -> Rect {
         let content = self.content();
         match self.layer {
-            Layer::Window => around(content, scale),
+            Layer::Window | Layer::Prompt => around(content, scale),
             _ => content,
         }
     }

@@ -217,7 +217,8 @@ impl interface::Init for Init {
     }
 
     fn launch(&mut self, caller: Caller, module: Name) -> Result<Spawned, Refusal> {
-        let Held { until_ns, .. } = self.held(caller, needs::DESKTOP)?;
+        let held = self.held(caller, needs::DESKTOP);
+        let Held { until_ns, .. } = held.or_else(|_| self.held(caller, needs::PROMPT))?;
         let policy = policy::of(module.as_str());
         if policy.boot {
             return Err(Refusal::Reserved);
@@ -365,7 +366,7 @@ impl interface::Init for Init {
         let had = child.grants.revoke(bit, syscall::clock_ns());
         let (name, badge) = (child.name, child.badge);
         child.revoke(bit)?;
-        if bit == needs::SPAWN || bit == needs::DESKTOP {
+        if bit & (needs::SPAWN | needs::DESKTOP | needs::PROMPT) != 0 {
             self.children
                 .iter_mut()
                 .try_for_each(|other| other.revoke_from_spawner(badge))?;

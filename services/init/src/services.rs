@@ -1,7 +1,7 @@
 //! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
-use nonos_proto::{display, files, open_with, permissions, tpm};
+use nonos_proto::{display, files, lock, open_with, permissions, prompt, tpm};
 
 /// A name to connect to.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ const SERVICES: &[Service] = &[
         "powerbox",
         open_with::BADGE_OPEN_WITH,
     ),
+    service("prompt", needs::PROMPT, "display", prompt::BADGE_PROMPT),
+    service("lock", needs::LOCK, "display", lock::BADGE_LOCK),
     service("input", needs::INPUT, "display", display::BADGE_INPUT),
     service("tpm", needs::TPM, "tpm", 0),
     service("tpm-quote", needs::TPM_QUOTE, "tpm", tpm::BADGE_QUOTE),

@@ -17,6 +17,8 @@ const OBJECT: u64 = 1 << 62;
 pub const OBJECTS: usize = 256;
 /// Most objects of one program.
 const OBJECTS_EACH: u32 = 64;
+/// Most objects that were opened through one that was shared, with that.
+const OBJECTS_THROUGH: usize = 12;
 /// Most programs at a time: each has a bit that signals its end.
 pub const CLIENTS: usize = 32;
 /// Most files and directories that are offered at a time; more drive out the oldest.
@@ -32,6 +34,8 @@ pub struct Object {
     id: u64,
     /// What the handle is good for.
     pub rights: u64,
+    /// Serial number of the object that was shared and that this one was opened through, or is; 0 for none.
+    through: u64,
     /// Where listing goes on.
     pub hint: Hint,
 }
@@ -161,6 +165,21 @@ impl Objects {
         node: Node,
         rights: u64,
     ) -> Result<u64, Refusal> {
+        self.add_through(volume, client, node, rights, 0)
+    }
+
+    /// The same, opened through a shared object.
+    fn add_through(
+        &mut self,
+        volume: &mut Volume<impl Supply>,
+        client: usize,
+        node: Node,
+        rights: u64,
+        through: u64,
+    ) -> Result<u64, Refusal> {
+        if through != 0 && self.opened_through(through).count() >= OBJECTS_THROUGH {
+            return Err(Refusal::Full);
+        }
         let index = self.objects.iter().position(Option::is_none);
         let index = index.ok_or(Refusal::Full)?;
         let owner = self.clients.get_mut(client).and_then(Option::as_mut);
@@ -178,6 +197,7 @@ impl Objects {
             node,
             id: volume.id(node),
             rights,
+            through,
             hint: Hint::NONE,
         });
         Ok(OBJECT | (serial * OBJECTS as u64) | index as u64)
@@ -278,7 +298,7 @@ impl Objects {
             Some(node) => node,
             None => volume.create(object.node, name, kind)?,
         };
-        let added = self.add(volume, object.client, node, wanted);
+        let added = self.add_through(volume, object.client, node, wanted, object.through);
         let added = added.inspect_err(|_| {
             if found.is_none() {
                 let _ = volume.remove(object.node, name);
@@ -306,7 +326,41 @@ impl Objects {
     ) -> Result<u64, Refusal> {
         let object = *self.get(volume, badge)?.0;
         object.needs(rights::GRANT)?;
-        self.add(volume, object.client, object.node, object.rights & with)
+        let rights = object.rights & with;
+        let (client, through) = (object.client, object.through);
+        let badge = self.add_through(volume, client, object.node, rights, through)?;
+        if let Some(shared) = index_of(badge).and_then(|index| self.objects[index].as_mut())
+            && through == 0
+        {
+            shared.through = shared.serial;
+        }
+        Ok(badge)
+    }
+
+    /// An object that was shared, and all that was opened through it.
+    fn opened_through(&self, serial: u64) -> impl Iterator<Item = usize> {
+        let all = self.objects.iter().enumerate();
+        all.filter_map(move |(index, object)| object.filter(|o| o.through == serial).map(|_| index))
+    }
+
+    /// What is closed with a handle that is taken back: its object, and when that was shared all that was opened through it.
+    ///
+    /// # Errors
+    /// [`Refusal::Gone`].
+    pub fn revoked(&self, badge: u64) -> Result<impl Iterator<Item = usize> + use<>, Refusal> {
+        if !self.is_current(badge) {
+            return Err(Refusal::Gone);
+        }
+        let index = index_of(badge).ok_or(Refusal::Gone)?;
+        let object = self.objects[index].ok_or(Refusal::Gone)?;
+        let mut all = [false; OBJECTS];
+        all[index] = true;
+        if object.through == object.serial {
+            self.opened_through(object.serial)
+                .for_each(|index| all[index] = true);
+        }
+        let marked = all.into_iter().enumerate();
+        Ok(marked.filter_map(|(index, marked)| marked.then_some(index)))
     }
 
     /// Offers something of a directory: the ticket to take it with.

@@ -144,7 +144,7 @@ impl Service {
 
     /// A handle with a badge, and what it stands for.
     fn opened(&mut self, badge: u64, node: Node) -> Result<Opened, Refusal> {
-        let handle = self.issue(badge)?;
+        let handle = self.issue(badge, Rights::WRITE)?;
         let kind = self.volume.check(node, self.volume.id(node))?;
         Ok(Opened {
             handle,
@@ -154,10 +154,9 @@ impl Service {
     }
 
     /// A handle with a badge. Without one the object is closed: nobody would ever.
-    fn issue(&mut self, badge: u64) -> Result<Handle, Refusal> {
+    fn issue(&mut self, badge: u64, rights: Rights) -> Result<Handle, Refusal> {
         // GRANT stays behind, but for handles that may be passed on.
-        let rights = Rights::WRITE.or(Rights::GRANT);
-        let issued = self.issuer.badge(badge, rights);
+        let issued = self.issuer.badge(badge, rights.or(Rights::GRANT));
         let issued = issued.inspect_err(|_| self.close_object(badge))?;
         Ok(issued.into_handle())
     }
@@ -335,7 +334,16 @@ impl Files for Service {
 
     fn share(&mut self, caller: Caller, with: u64) -> Result<Passable, Refusal> {
         let badge = self.objects.share(&mut self.volume, caller.badge, with)?;
-        self.issue(badge).map(Passable)
+        let rights = Rights::WRITE.or(Rights::REVOKE);
+        self.issue(badge, rights).map(Passable)
+    }
+
+    fn revoke(&mut self, caller: Caller) -> Result<(), Refusal> {
+        for index in self.objects.revoked(caller.badge)? {
+            self.objects.close(&mut self.volume, index);
+            self.watchers[index] = None;
+        }
+        Ok(())
     }
 
     fn close(&mut self, caller: Caller) -> Result<(), Refusal> {

@@ -868,3 +868,37 @@ fn an_offer_is_good_once_and_only_for_who_knows_it() {
     volume.remove(root, b"g").unwrap();
     assert_eq!(objects.accept(&mut volume, home, b"h", ticket), gone);
 }
+
+#[test]
+fn what_was_opened_through_a_shared_directory_is_taken_back_with_it_and_nothing_else() {
+    let (mut volume, _) = volume(4, 100);
+    let mut objects = Objects::new();
+    let home = client(&mut objects, &mut volume, 5, "app");
+    let all = rights::ALL | how::CREATE;
+    let made = objects.open(&mut volume, home, b"d", all | how::DIRECTORY);
+    let directory = made.unwrap().0;
+    let own = objects.open(&mut volume, directory, b"f", all).unwrap().0;
+    let shared = objects.share(&mut volume, directory, rights::ALL).unwrap();
+    let deeper = objects.open(&mut volume, shared, b"e", all | how::DIRECTORY);
+    let deeper = deeper.unwrap().0;
+    let file = objects.open(&mut volume, deeper, b"f", all).unwrap().0;
+    let again = objects.share(&mut volume, deeper, rights::ALL).unwrap();
+    // There is an end to what is open through it.
+    let mut opened = Vec::from([deeper, file, again]);
+    while let Ok((badge, ..)) = objects.open(&mut volume, shared, b"f", all) {
+        opened.push(badge);
+    }
+    assert_eq!(opened.len(), 11);
+    assert!(objects.open(&mut volume, directory, b"f", all).is_ok());
+    // One of them takes back itself alone.
+    let revoked: Vec<_> = objects.revoked(again).unwrap().collect();
+    assert_eq!(revoked.len(), 1);
+    for index in objects.revoked(shared).unwrap() {
+        objects.close(&mut volume, index);
+    }
+    for badge in opened.into_iter().chain([shared]) {
+        assert_eq!(objects.get(&volume, badge).err(), Some(Refusal::Gone));
+        assert!(objects.revoked(badge).is_err());
+    }
+    assert!(objects.get(&volume, own).is_ok() && objects.get(&volume, directory).is_ok());
+}

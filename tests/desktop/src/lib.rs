@@ -42,6 +42,11 @@ impl Desk {
         })
     }
 
+    /// What [`Self::wait`] waits for. Bits other than the first are free.
+    pub fn signals(&self) -> &Notification {
+        &self.signals
+    }
+
     /// Says a line.
     pub fn say(&mut self, line: Arguments<'_>) {
         let _ = self.terminal.write_fmt(line);

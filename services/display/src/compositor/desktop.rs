@@ -22,6 +22,11 @@ impl Compositor {
             layer::NOTIFICATIONS => Layer::Notifications,
             _ => return Err(Refusal::Malformed),
         };
+        self.put(key, window, layer).map(drop)
+    }
+
+    /// Puts a window that does not show yet into a layer.
+    pub(super) fn put(&mut self, key: u64, window: u64, layer: Layer) -> Result<u32, Refusal> {
         let index = u32::try_from(window).ok().and_then(|id| self.index(id));
         let index = index.filter(|&index| self.windows[index].client == key);
         let index = index.ok_or(Refusal::NoSuchWindow)?;
@@ -29,11 +34,12 @@ impl Compositor {
             return Err(Refusal::InUse);
         }
         let mut window = self.windows.remove(index);
+        let id = window.id;
         window.layer = layer;
         let before = self.windows.iter().position(|other| other.layer > layer);
         self.windows
             .insert(before.unwrap_or(self.windows.len()), window);
-        Ok(())
+        Ok(id)
     }
 
     /// Window `index` of those with a frame, the longest open first.

@@ -10,6 +10,7 @@ use nonos_ui::Rect;
 
 use super::{Action, Compositor};
 use crate::menu::{Choice, Menu};
+use crate::trim::Strip;
 use crate::window::{Edges, Layer, points};
 
 /// While the user types, no window of another program takes the keyboard: so long after a key, nanoseconds.
@@ -51,6 +52,12 @@ impl Keys {
     pub fn forget(&mut self) {
         self.delivered = [0; 8];
         self.arrows = None;
+    }
+
+    /// No window is moved or switched to any more.
+    pub fn stop(&mut self) {
+        self.arrows = None;
+        self.switching = Switching::default();
     }
 
     /// Which layout the keyboard types by.
@@ -112,6 +119,9 @@ impl Compositor {
             }
             return;
         }
+        if down {
+            self.postpone_prompt(now_ns);
+        }
         if held & modifiers::ALT == 0 {
             self.keys.switching = Switching::default();
         }
@@ -128,7 +138,7 @@ impl Compositor {
             (true, key_state::DOWN) => self.keys.super_alone = true,
             (true, key_state::UP) if self.keys.super_alone && self.menu.is_none() => {
                 self.keys.super_alone = false;
-                self.notice.launcher = true;
+                self.notice.launcher = !self.is_modal();
             }
             (true, _) => {}
             (false, _) => self.keys.super_alone = false,
@@ -177,7 +187,15 @@ impl Compositor {
     fn shortcut(&mut self, usage: u8, held: u64, state: u64) -> bool {
         use modifiers::{ALT, CONTROL, SHIFT, SUPER};
         let first = state == key_state::DOWN;
+        if self.is_modal() && !matches!((held, usage), (SUPER, usage::SPACE | usage::L)) {
+            let pastes = self.ready_prompt().is_some() && (held, usage) == (CONTROL, usage::V);
+            if pastes {
+                self.start_paste(first);
+            }
+            return pastes;
+        }
         match (held, usage) {
+            (SUPER, usage::L) => self.lock(),
             (ALT, usage::TAB) => self.switch(1),
             (held, usage::TAB) if held == ALT | SHIFT => self.switch(-1),
             (CONTROL, usage::V) | (SHIFT, usage::INSERT) => self.start_paste(first),
@@ -296,7 +314,10 @@ impl Compositor {
             self.window(id)
                 .is_some_and(|window| window.layer == Layer::Window)
         };
-        self.menu = Some(Menu::new(self.focus.is_some_and(framed)));
+        self.menu = Some(match self.lock.is_open() {
+            true => Menu::new(self.prompt.is_some() || self.focus.is_some_and(framed)),
+            false => Menu::locked(),
+        });
         self.menu_strip.stale = true;
         self.drop_grab();
         self.keys.forget();
@@ -334,12 +355,31 @@ impl Compositor {
     pub(super) fn choose(&mut self, choice: Choice) {
         let program = self.focused_program().map(|(_, identity)| identity.process);
         self.close_menu();
-        self.actions.extend(match choice {
+        let action = match choice {
             Choice::Back => None,
             Choice::EndProgram => program.map(Action::End),
-            Choice::Restart => Some(Action::Restart),
-            Choice::PowerOff => Some(Action::PowerOff),
-        });
+            Choice::Lock => {
+                self.lock();
+                None
+            }
+            Choice::Restart => Some(self.end("Restarting", Action::Restart)),
+            Choice::PowerOff => Some(self.end("Turning off", Action::PowerOff)),
+        };
+        self.actions.extend(action);
+    }
+
+    /// From now on the screen shows that the machine ends.
+    fn end(&mut self, text: &'static str, action: Action) -> Action {
+        self.ending = Some(text);
+        self.damage.add(self.screen);
+        action
+    }
+
+    /// The machine goes on.
+    pub fn go_on(&mut self) {
+        self.ending = None;
+        self.ending_strip = Strip::default();
+        self.damage.add(self.screen);
     }
 
     /// Has a window fill the left or right half of the screen.

@@ -79,6 +79,7 @@ impl Compositor {
             self.follow();
             self.look_below();
             if now & !before != 0 {
+                self.postpone_prompt(now_ns);
                 self.press(now & !before, now_ns);
             }
             if before & !now & buttons::LEFT != 0 {
@@ -123,7 +124,9 @@ impl Compositor {
         if self.bar_place().contains(x, y) {
             return None;
         }
+        let live = |window: &&super::Window| self.is_live(window.id, window.layer);
         let windows = self.windows.iter().rev().filter(|window| window.visible());
+        let windows = windows.filter(live);
         windows
             .filter_map(|window| Some((window.id, window.part_at(x, y, self.scale)?)))
             .next()
@@ -250,7 +253,7 @@ impl Compositor {
         let (layer, content, key) = (window.layer, window.content(), window.client);
         match layer {
             Layer::Window => self.activate(id),
-            Layer::Launcher => self.set_focus(Some(id)),
+            Layer::Launcher | Layer::Prompt | Layer::Lock => self.set_focus(Some(id)),
             // A launcher that is open has the keyboard until something else is pressed.
             Layer::Wallpaper => self.set_focus(None),
             Layer::Dock | Layer::Notifications => {}

@@ -210,7 +210,8 @@ impl Compositor {
             return;
         };
         let (key, layer) = (window.client, window.layer);
-        let takes_focus = layer == Layer::Launcher || self.may_take_focus(key, now_ns);
+        let takes_focus =
+            matches!(layer, Layer::Launcher | Layer::Lock) || self.may_take_focus(key, now_ns);
         if layer == Layer::Window {
             let frame = around(window.content(), self.scale);
             let area = self.work_area();
@@ -233,6 +234,7 @@ impl Compositor {
         self.touch(id);
         self.notice.changed = true;
         match self.focus {
+            _ if layer == Layer::Prompt => self.prompt_shown(id, now_ns),
             _ if takes_focus => self.set_focus(Some(id)),
             Some(focused) => self.raise(focused),
             None => {}
@@ -359,7 +361,21 @@ impl Compositor {
             Layer::Window => return,
             Layer::Wallpaper => (0, 0),
             Layer::Dock => (middle.x, screen.bottom() - gap - size.height),
-            Layer::Launcher => (middle.x, middle.y),
+            Layer::Launcher | Layer::Lock => (middle.x, middle.y),
+            Layer::Prompt => {
+                let mut below = screen;
+                below.cut_top(points::BAR * self.scale, 0);
+                let frame = around(size, self.scale);
+                let middle = below.centred(frame.width, frame.height);
+                let place = inside(
+                    Rect {
+                        y: middle.y.max(below.y),
+                        ..middle
+                    },
+                    self.scale,
+                );
+                (place.x, place.y)
+            }
             Layer::Notifications => (screen.right() - gap - size.width, area.y + gap),
         };
         self.change(id, |window| window.place(x, y));

@@ -1,3 +1,5 @@
+mod modal;
+
 use std::collections::HashMap;
 use std::vec;
 
@@ -55,6 +57,7 @@ impl Desk {
             screen: vec![0xDEAD; (WIDTH * HEIGHT) as usize],
             now_ns: 10_000_000_000,
         };
+        desk.compositor.unlock(desk.now_ns);
         for key in 1..=3 {
             let identity = Identity {
                 process: key,

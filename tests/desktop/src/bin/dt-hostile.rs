@@ -6,7 +6,9 @@
 use desktop_clients::Desk;
 use nonos_abi::{Handle, Message, MessageInfo};
 use nonos_proto::display::{self, Rect, event};
-use nonos_proto::{CallError, Refusal, desktop, input};
+use nonos_proto::{
+    CallError, Refusal, desktop, input, lock, open_with, permissions, powerbox, prompt,
+};
 use nonos_rt::object::{Endpoint, Notification};
 use nonos_rt::{parent, syscall};
 
@@ -22,6 +24,7 @@ fn main() -> u64 {
 fn run() -> Result<(), CallError> {
     let mut desk = Desk::connect()?;
     services(&mut desk);
+    files(&mut desk);
     windows_of_others(&mut desk);
     clipboard(&mut desk);
     memory(&mut desk)?;
@@ -43,7 +46,17 @@ fn verdict<T>(desk: &mut Desk, what: &str, result: Result<T, CallError>) {
 
 /// What it was not granted: to be the desktop, a keyboard, the screen.
 fn services(desk: &mut Desk) {
-    for name in ["desktop", "input", "screen"] {
+    for name in [
+        "desktop",
+        "input",
+        "screen",
+        "prompt",
+        "lock",
+        "permissions",
+        "open-with",
+        "documents",
+        "files",
+    ] {
         verdict(desk, name, parent::connect(name));
     }
     verdict(desk, "the frame buffer", parent::screen());
@@ -55,6 +68,8 @@ fn services(desk: &mut Desk) {
     for (what, label) in [
         ("a key of its own", input::label(1)),
         ("another look", desktop::label(5)),
+        ("a prompt of its own", prompt::label(1)),
+        ("to unlock the screen", lock::label(4)),
     ] {
         let request = Message {
             info: MessageInfo::new(label, 2, 0),
@@ -68,6 +83,35 @@ fn services(desk: &mut Desk) {
             _ => desk.say(format_args!("ATTACK SUCCEEDED: {what}")),
         }
     }
+}
+
+/// Files that nobody gave it.
+fn files(desk: &mut Desk) {
+    let Ok(endpoint) = parent::connect("powerbox") else {
+        desk.say(format_args!("ATTACK SUCCEEDED: there is no power box"));
+        return;
+    };
+    let power_box = powerbox::Client(endpoint);
+    let mut name = [0; 256];
+    for request in [0, 1, 2, u64::MAX] {
+        let answer = power_box.answer(request, &mut name);
+        verdict(desk, "an answer that it gives itself", answer);
+    }
+    for rights in [0, u64::MAX, nonos_proto::files::rights::ALL] {
+        verdict(desk, "more rights", power_box.open(rights));
+        verdict(desk, "more rights", power_box.folder(rights));
+    }
+    let long = [b'a'; 300];
+    verdict(desk, "a long name", power_box.save(&long));
+    let client = permissions::Client(power_box.0);
+    verdict(
+        desk,
+        "what others were given",
+        client.permission(1 << 40, &mut name),
+    );
+    let client = open_with::Client(client.0);
+    let module = nonos_abi::Name::new("settings").unwrap_or_default();
+    verdict(desk, "a start", client.open(module, 1, b"a"));
 }
 
 /// Windows whose numbers it can guess.

@@ -1,0 +1,134 @@
+//! What programs ask for, and what the user says.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use nonos_proto::Refusal;
+use nonos_proto::files::{NAME_BYTES, rights};
+
+/// What a program asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// A file that is there, with these rights.
+    Open(u64),
+    /// A file to save in; the name is suggested.
+    Save(String),
+    /// A directory with all that is in it, with these rights.
+    Folder(u64),
+}
+
+impl Ask {
+    /// For a file with these rights.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when they are not what a program can ask for.
+    pub fn open(with: u64) -> Result<Self, Refusal> {
+        let known = with & !(rights::READ | rights::WRITE) == 0;
+        if known && with & rights::READ != 0 {
+            Ok(Self::Open(with))
+        } else {
+            Err(Refusal::Malformed)
+        }
+    }
+
+    /// For a directory with these rights.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when they are not what a program can ask for.
+    pub fn folder(with: u64) -> Result<Self, Refusal> {
+        let least = rights::LIST | rights::READ;
+        if with & least == least && with & !(rights::ALL & !rights::GRANT) == 0 {
+            Ok(Self::Folder(with))
+        } else {
+            Err(Refusal::Malformed)
+        }
+    }
+
+    /// What the program gets.
+    pub fn rights(&self) -> u64 {
+        match *self {
+            Self::Open(rights) | Self::Folder(rights) => rights,
+            Self::Save(_) => rights::READ | rights::WRITE,
+        }
+    }
+}
+
+/// How long the user gives something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lasts {
+    /// Until the program ends.
+    Program,
+    /// For an hour, and no longer than the program runs.
+    Hour,
+    /// Until the program ends; and the same module gets it again without a question until the system ends.
+    Session,
+}
+
+impl Lasts {
+    /// In the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Program, Self::Hour, Self::Session];
+}
+
+/// What the user chose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chosen {
+    /// Names of directories from the documents on; of a directory that is given, its own is the last.
+    pub path: Vec<String>,
+    /// Name of the file; nothing for the directory itself.
+    pub name: Option<String>,
+    /// For how long.
+    pub lasts: Lasts,
+}
+
+impl Chosen {
+    /// What it is called.
+    pub fn label(&self) -> &str {
+        let name = self.name.as_ref().or(self.path.last());
+        name.map_or("Documents", String::as_str)
+    }
+}
+
+/// Whether the file system takes it as a name.
+pub fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && !name.chars().any(|c| c == '/' || c.is_control())
+}
+
+/// A path as names with `/` between them: directories, and the last name.
+///
+/// # Errors
+/// [`Refusal::BadName`].
+pub fn split(path: &str) -> Result<(Vec<String>, String), Refusal> {
+    let mut names: Vec<String> = path.split('/').map(String::from).collect();
+    if !names.iter().all(|name| is_name(name)) {
+        return Err(Refusal::BadName);
+    }
+    let last = names.pop().ok_or(Refusal::BadName)?;
+    Ok((names, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_ask_for_rights_that_can_be_given_and_no_others() {
+        assert!(Ask::open(rights::READ | rights::WRITE).is_ok());
+        for with in [0, rights::WRITE, rights::READ | rights::GRANT, u64::MAX] {
+            assert_eq!(Ask::open(with), Err(Refusal::Malformed));
+            assert_eq!(Ask::folder(with), Err(Refusal::Malformed));
+        }
+        let all = rights::ALL & !rights::GRANT;
+        assert_eq!(Ask::folder(all), Ok(Ask::Folder(all)));
+    }
+
+    #[test]
+    fn a_path_is_names_and_never_leads_up() {
+        let (directories, name) = split("a/b c/ö.txt").unwrap();
+        assert_eq!((directories.join("|").as_str(), &*name), ("a|b c", "ö.txt"));
+        for path in ["", "/a", "a/", "a//b", "../a", "a/..", ".", "a\nb"] {
+            assert_eq!(split(path), Err(Refusal::BadName), "{path:?}");
+        }
+    }
+}

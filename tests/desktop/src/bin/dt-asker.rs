@@ -1,0 +1,135 @@
+//! A program that asks the user for files when keys are pressed, and says what it was given: `o` opens, `s` saves, `f` asks for a
+//! folder, `m` asks for too much, `r` reads again what it was given.
+#![no_std]
+#![no_main]
+#![forbid(unsafe_code)]
+
+use desktop_clients::Desk;
+use nonos_proto::display::event;
+use nonos_proto::files::rights;
+use nonos_proto::input::key_state;
+use nonos_proto::{CallError, Refusal};
+use nonos_rt::powerbox::{Given, PowerBox};
+
+nonos_rt::entry!(main);
+
+/// Bit of the notification: the user answered.
+const ANSWERED: u64 = 1 << 1;
+
+fn main() -> u64 {
+    u64::from(run().is_err())
+}
+
+fn run() -> Result<(), CallError> {
+    let mut desk = Desk::connect()?;
+    let outcome = serve(&mut desk);
+    if let Err(error) = &outcome {
+        desk.say(format_args!("asker: {error}"));
+    }
+    outcome
+}
+
+fn serve(desk: &mut Desk) -> Result<(), CallError> {
+    let power_box = PowerBox::connect(desk.signals(), ANSWERED)?;
+    let _window = desk.open(720, 560, "A window that asks", 0x60_30A0)?;
+    let mut given: Option<Given> = None;
+    let mut last = 0;
+    desk.say(format_args!("asker: ready"));
+    if let Some(opened) = power_box.opened_with()? {
+        tell(desk, &opened);
+        given = Some(opened);
+    }
+    loop {
+        let mut typed = ['\0'; 16];
+        let mut count = 0;
+        desk.wait(|[first, _, b, c]| {
+            if first & 0xFF == event::KEY
+                && b & 0xFF != key_state::UP
+                && let Some(slot) = typed.get_mut(count)
+            {
+                *slot = u32::try_from(c)
+                    .ok()
+                    .and_then(char::from_u32)
+                    .unwrap_or('\0');
+                count += 1;
+            }
+        })?;
+        for letter in typed.into_iter().take(count) {
+            let asked = match letter {
+                'o' => power_box.open(rights::READ | rights::WRITE),
+                's' => power_box.save("plan.txt"),
+                'f' => power_box.folder(rights::READ | rights::LIST | rights::WRITE),
+                'm' => ask_too_much(&power_box),
+                'r' => {
+                    again(desk, given.as_ref());
+                    continue;
+                }
+                other => {
+                    desk.say(format_args!("asker: heard {other:?}"));
+                    continue;
+                }
+            };
+            match asked {
+                Ok(number) => {
+                    last = number;
+                    desk.say(format_args!("asker: asked"));
+                }
+                Err(error) => desk.say(format_args!("asker: refused: {error}")),
+            }
+        }
+        match power_box.answer(last) {
+            Ok(None) | Err(CallError::Refused(Refusal::NotStored)) => {}
+            Ok(Some(answer)) => {
+                tell(desk, &answer);
+                given = Some(answer);
+            }
+            Err(error) => desk.say(format_args!("asker: {error}")),
+        }
+    }
+}
+
+/// Asks until that is refused, and takes all of it back.
+fn ask_too_much(power_box: &PowerBox) -> Result<u64, CallError> {
+    let mut asked = [0; 64];
+    for slot in &mut asked {
+        match power_box.open(rights::READ) {
+            Ok(number) => *slot = number,
+            Err(error) => {
+                for &number in asked.iter().filter(|&&number| number != 0) {
+                    power_box.withdraw(number)?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// Says what was given: a file is read and written, in a folder one is opened.
+fn tell(desk: &mut Desk, given: &Given) {
+    let name = given.name();
+    if given.file.is_directory() {
+        let opened = given.file.open("note", rights::READ);
+        let ok = opened.is_ok();
+        core::mem::forget(opened);
+        desk.say(format_args!("asker: folder {name}, note opened: {ok}"));
+        return;
+    }
+    let mut bytes = [0; 32];
+    let read = given.file.read(0, &mut bytes).unwrap_or(0);
+    let text = core::str::from_utf8(&bytes[..read]).unwrap_or("?").trim();
+    desk.say(format_args!("asker: file {name} holds {text:?}"));
+    if let Err(error) = given.file.write(0, b"by the asker") {
+        desk.say(format_args!("asker: cannot write: {error}"));
+    }
+}
+
+/// Uses what was given before once more.
+fn again(desk: &mut Desk, given: Option<&Given>) {
+    let mut bytes = [0; 32];
+    match given.map(|given| given.file.read(0, &mut bytes)) {
+        Some(Ok(_)) => desk.say(format_args!("asker: still there")),
+        Some(Err(error)) => desk.say(format_args!("asker: denied: {error}")),
+        None => desk.say(format_args!("asker: nothing was given")),
+    }
+}
