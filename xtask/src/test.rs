@@ -37,6 +37,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "terminal",
     "--package",
+    "vault-manager",
+    "--package",
     "console",
     "--package",
     "shell",

@@ -56,7 +56,13 @@ pub const PROGRAMS: &[Program] = &[
         Icon::Chip,
         0x19795B,
     ),
-    program("keys", "Vault", "password key secret", Icon::Key, 0x96690F),
+    program(
+        "vault-manager",
+        "Vault",
+        "password key secret",
+        Icon::Key,
+        0x96690F,
+    ),
     program(
         "security",
         "Security",
@@ -135,7 +141,7 @@ mod tests {
     fn programs_are_found_by_the_beginnings_of_words() {
         let found = |typed| PROGRAMS.iter().find(|program| program.matches(typed));
         assert_eq!(found("TERM").unwrap().module, "terminal");
-        assert_eq!(found("pass").unwrap().module, "keys");
+        assert_eq!(found("pass").unwrap().module, "vault-manager");
         assert_eq!(found("layout").unwrap().module, "settings");
         assert!(found("erminal").is_none());
         assert!(found("ü").is_none());

@@ -5,6 +5,8 @@ use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::saved;
 use system_tests::screen::Picture;
+use system_tests::shell::row;
+use system_tests::vault::{Seen, frames};
 
 /// Colour of the window of `dt-window` before a key is pressed.
 const COLOR: [u8; 3] = [0x30, 0xA0, 0x60];
@@ -263,4 +265,76 @@ fn no_program_does_what_it_may_not_and_the_desktop_goes_on() {
     // The honest program still has the keyboard, or gets it by a click.
     machine.press(&["b"]);
     machine.expect("key 0x5 0x0 b");
+}
+
+/// Whether the password is in memory of the program that keeps it.
+fn is_known_to_the_manager(machine: &mut Machine, password: &str) -> bool {
+    let seen = Seen::look(machine);
+    let manager = seen.space_with(b"nonos vault-manager passwords v1");
+    let pages = seen.spaces[manager].iter().filter(|page| page.user);
+    let own: Vec<u64> = frames(pages).collect();
+    let found = seen.frames_with(password.as_bytes());
+    found.iter().any(|frame| own.contains(frame))
+}
+
+#[test]
+fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_and_the_memory() {
+    let mut machine = at_prompt();
+    machine.last_command("vault passphrase");
+    for prompt in ["for none: ", "Again: "] {
+        machine.expect(prompt);
+        machine.send("tulip\r");
+    }
+    machine.expect("the passphrase is set");
+    machine.expect_prompt();
+    let output = machine.command("vault lock");
+    machine.check_contains(&output, "locked");
+    launch(&mut machine, "term");
+    machine.wait_until("the terminal on the screen", |machine| {
+        let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
+        bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
+    });
+    let before = machine.picture();
+    launch(&mut machine, "vault");
+    machine.wait_until("the vault's window", |machine| {
+        let changed = machine.picture().changed_pixels(&before);
+        machine.command("ps").contains("vault-manager") && changed > Some(100_000)
+    });
+    type_text(&mut machine, "tulip\n");
+    machine.wait_until("the open vault", |machine| {
+        row(&machine.command("vault"), "State") == Some("open")
+    });
+
+    press_and_see(&mut machine, &["ctrl", "n"], 1000);
+    type_text(&mut machine, "mail");
+    press_and_see(&mut machine, &["ctrl", "g"], 50);
+    press_and_see(&mut machine, &["ctrl", "s"], 1000);
+    press_and_see(&mut machine, &["ctrl", "c"], 50);
+    press_and_see(&mut machine, &["alt", "tab"], 1000);
+    type_text(&mut machine, "write first ");
+    press_and_see(&mut machine, &["ctrl", "v"], 50);
+    type_text(&mut machine, "\n");
+    machine.wait_until("the password that was pasted", |machine| {
+        !machine.command("cat first").contains("not found")
+    });
+    let password = machine.command("cat first");
+    let password = password.trim();
+    let is_made = password.len() == 20 && password.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    machine.check(is_made, &format!("no password: {password:?}"));
+    machine.wait_until("the empty clipboard", |machine| {
+        type_text(machine, "write later x");
+        machine.press(&["ctrl", "v"]);
+        type_text(machine, "\n");
+        machine.command("cat later").trim() == "x"
+    });
+
+    let known = is_known_to_the_manager(&mut machine, password);
+    machine.check(known, "the password is nowhere, while the vault is open");
+    let output = machine.command("vault lock");
+    machine.check_contains(&output, "locked");
+    let known = is_known_to_the_manager(&mut machine, password);
+    machine.check(
+        !known,
+        "the password is in memory, while the vault is locked",
+    );
 }
