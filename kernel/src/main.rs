@@ -5,7 +5,7 @@
 
 use nonos_abi::info::AuditRecord;
 use nonos_hal::{Hal, Logic};
-use nonos_kernel_core::machine::{Current, Event, Machine, Switch, UserContext};
+use nonos_kernel_core::machine::{CpuId, Current, Event, Machine, Switch, UserContext};
 use nonos_kernel_core::{Arenas, BootRecord, Empty, Kernel, Sizes, StartError};
 
 nonos_hal::entry!(main);
@@ -22,8 +22,13 @@ struct OnEveryCpu(Kernel);
 
 impl Logic for OnEveryCpu {
     #[inline(always)]
-    fn fast_syscall(&mut self, registers: [u64; 3], machine: &mut Hal) -> Option<Switch<'_>> {
-        self.0.fast_syscall(registers, machine)
+    fn fast_syscall<'a>(
+        &mut self,
+        registers: [u64; 3],
+        cpu: CpuId,
+        machine: impl FnOnce() -> &'a mut Hal,
+    ) -> Option<Switch<'_>> {
+        self.0.fast_syscall(registers, cpu, machine)
     }
 
     fn finish_moving(&mut self) -> Option<&mut UserContext> {

@@ -308,6 +308,12 @@ impl<'a, I: Id, T> View<'a, I, T> {
         })
     }
 
+    /// An object, if there is one, for as long as the arena can be changed.
+    #[inline(always)]
+    pub fn find_mut(self, id: I) -> Option<&'a mut T> {
+        Some(&mut self.entries.get_mut(id.position())?.value)
+    }
+
     /// References to an object.
     #[inline(always)]
     pub fn references(&mut self, place: Place<I>) -> &mut u32 {

@@ -63,20 +63,22 @@ impl Kind {
 }
 
 impl Kernel {
-    /// Does the system call of the running thread of the machine's CPU, in whose registers `rax`, `rdi` and `rsi` is this, if it is a
-    /// usual one. Else nothing has changed, and [`Self::syscall`] does it.
+    /// Does the system call of the running thread of this CPU, in whose registers `rax`, `rdi` and `rsi` is this, if it is a
+    /// usual one. Else nothing has changed, and [`Self::syscall`] does it. The machine is asked for when it is needed.
     #[inline(always)]
-    pub fn fast_syscall(
+    pub fn fast_syscall<'a, M: Machine + 'a>(
         &mut self,
         [call, first, second]: [u64; 3],
-        machine: &mut impl Machine,
+        cpu: CpuId,
+        machine: impl FnOnce() -> &'a mut M,
     ) -> Option<Switch<'_>> {
         if call == CALL {
-            self.fast_call(machine.cpu(), first, second)
+            self.fast_call(cpu, first, second)
         } else if call == REPLY_RECEIVE {
-            self.fast_reply_receive(machine.cpu(), first, second)
+            self.fast_reply_receive(cpu, first, second)
         } else {
             // Functions of their own: calls and answers need the registers. They also come first.
+            let machine = machine();
             let (context, space) = match call {
                 YIELD => self.fast_yield(machine)?,
                 SIGNAL => self.fast_signal(machine)?,
@@ -96,7 +98,6 @@ impl Kernel {
         };
         let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
-        let mut endpoints = self.endpoints.view();
         let from = threads.find(running)?;
         let caller = &threads[from];
         let through = slot_at(slots, self.handle_mask, caller, raw as u32)?;
@@ -112,8 +113,8 @@ impl Kernel {
         if !is_usable(slot, raw, Rights::WRITE) {
             return None;
         }
-        let endpoint = endpoints.find(Some(endpoint))?;
-        let receiver = endpoints[endpoint].receivers.head;
+        let endpoint = self.endpoints.view().find_mut(endpoint)?;
+        let receiver = endpoint.receivers.head;
         let to = threads.find(receiver)?;
         let server = &threads[to];
         if !self.scheduler.can_hand_over(cpu, server) {
@@ -135,7 +136,7 @@ impl Kernel {
         caller.state = ThreadState::AwaitingReply(NodeId::at(kept));
         self.scheduler.hand_over(cpu, receiver);
         let server = &mut threads[to];
-        endpoints[endpoint].receivers.remove_first(server);
+        endpoint.receivers.remove_first(server);
         server.account = self.scheduler.account_at(cpu);
         server.go_on(cpu, badge, info.with_reply(reply));
         let server = threads.into_mut(to);
@@ -155,11 +156,10 @@ impl Kernel {
         };
         let running = self.scheduler.running_at(cpu);
         let (mut threads, slots) = (self.threads.view(), &mut *self.slots);
-        let mut endpoints = self.endpoints.view();
         let from = threads.find(running)?;
         let server = &threads[from];
         if let Some(bound) = server.bound
-            && self.notifications[bound].bits != 0
+            && self.notifications.view().find_mut(bound)?.bits != 0
         {
             return None;
         }
@@ -194,8 +194,8 @@ impl Kernel {
         if !is_usable(slot, raw.into(), Rights::READ) {
             return None;
         }
-        let endpoint = endpoints.find(Some(receives))?;
-        if endpoints[endpoint].callers.head.is_some() {
+        let endpoint = self.endpoints.view().find_mut(receives)?;
+        if endpoint.callers.head.is_some() {
             return None;
         }
 
@@ -206,7 +206,7 @@ impl Kernel {
         // It is kept for the next call.
         slots[reply].empty_reply();
         slots[through].waited = true;
-        let (previous, last) = endpoints[endpoint].receivers.end_with(running);
+        let (previous, last) = endpoint.receivers.end_with(running);
         if let Some(last) = last
             && let Some(last) = threads.find(Some(last))
         {

@@ -47,6 +47,9 @@ const TRACKER_BIT: u32 = 11;
 const AWAITS_ENDBRANCH: u64 = 1;
 const POINTER: u64 = !3;
 
+/// See [`mark`].
+const MARK: u64 = 1 << 63;
+
 /// In the page of a CPU: the token of the kernel stack's, then those of the stacks that gates select, each with room below it, and at
 /// the end the table in which the CPU finds the latter (SDM vol. 1, 17.2.3). Below the first the page ends, and a push faults.
 const TOKENS: usize = 1 + 4;
@@ -102,10 +105,16 @@ pub fn save(context: &mut UserContext) {
     }
 }
 
-/// Loads what a thread that ran elsewhere or earlier has of it.
+/// The top bit of all numbers of loads of the FPU registers ([`CpuBlock::number_fpu_load`]) where threads have shadow stacks: who has just
+/// got one need not look elsewhere.
+pub fn mark() -> u64 {
+    u64::from(is_on()) * MARK
+}
+
+/// Loads what a thread that ran elsewhere or earlier has of it, whose FPU registers were loaded.
 #[inline(always)]
 pub fn load(context: &UserContext) {
-    if is_on() {
+    if context.fpu_state & MARK != 0 {
         load_registers(context.control_flow);
     }
 }

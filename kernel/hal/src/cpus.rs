@@ -33,6 +33,7 @@ use nonos_abi::PAGE_BYTES;
 use nonos_kernel_core::machine::{AddressSpace, CPUS_MAX, CpuId};
 
 use crate::apic::LocalApic;
+use crate::cet;
 use crate::cpu::{self, Msr, cr3};
 use crate::interrupts::{TaskState, vector};
 use crate::lock::Lock;
@@ -174,12 +175,12 @@ impl CpuBlock {
         self.set_space_kind(Kind::NONE);
         self.deadline_ns.store(u64::MAX, Ordering::Relaxed);
         // No context has this number, as no load of any CPU has.
-        let first = u64::from(self.id().0) + 1;
+        let first = (u64::from(self.id().0) + 1) | cet::mark();
         self.fpu_state.store(first, Ordering::Relaxed);
     }
 
     /// A number for a load of the FPU registers that no other load on any CPU has, after `last` on this one. Nothing is loaded
-    /// 2^61 times.
+    /// 2^60 times. All are marked ([`cet::mark`]) or none is.
     #[inline(always)]
     pub fn number_fpu_load(&self, last: u64) -> u64 {
         let number = last.wrapping_add(CPUS_MAX as u64);
@@ -224,7 +225,16 @@ impl CpuBlock {
     /// Takes the kernel lock. `state` says where the CPU is since before.
     #[inline(always)]
     pub fn lock(&self) {
-        LOCK.acquire(|| self.drop_space_when_asked());
+        if !LOCK.try_take() {
+            self.wait_for_lock();
+        }
+    }
+
+    /// Keeps all registers of its caller, who seldom has to wait and is on a short way.
+    #[cold]
+    #[inline(never)]
+    extern "rust-cold" fn wait_for_lock(&self) {
+        LOCK.wait(|| self.drop_space_when_asked());
     }
 
     /// Releases the kernel lock, on the way to where `state` says.

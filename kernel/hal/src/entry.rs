@@ -26,9 +26,6 @@ pub const GATE_BYTES: usize = 16;
 /// First vector that is no exception.
 pub const FIRST_INTERRUPT: u64 = 32;
 
-/// [`Exit::vector`] of a system call: no vector. The way in hands it to XSAVE, too, for which it means all components that are on.
-pub const SYSCALL: u64 = 256 | extended::COMPONENTS;
-
 /// [`Exit::vector`] of a thread whose instruction pointer is none of user space: as if its next instruction had failed.
 const REFUSED: u64 = 13;
 
@@ -47,10 +44,10 @@ const _: () = assert!(NULL == 0);
 /// From the shadow stacks of one CPU to those of the next.
 const SHADOW_STACKS_STEP: usize = 2 * PAGE_BYTES;
 
-/// Why a stay in user space or a wait ended.
+/// What ended a stay in user space, but for a system call, or a wait.
 #[derive(Clone, Copy)]
 pub struct Exit {
-    /// Vector, or [`SYSCALL`].
+    /// Vector.
     pub vector: u64,
     /// Error code, or 0.
     pub error: u64,
@@ -123,7 +120,6 @@ global_asm!(
     user_shadow_stack = const Msr::UserShadowStack as u32,
     user_code = const gdt::USER_CODE,
     user_data = const gdt::USER_DATA,
-    syscall = const SYSCALL,
     components = const extended::COMPONENTS,
     null = const NULL,
     first_interrupt = const FIRST_INTERRUPT,
@@ -147,10 +143,10 @@ const _: () =
     assert!(offset_of!(UserContext, fpu).is_multiple_of(64) && align_of::<UserContext>() >= 64);
 
 /// Runs a thread until user space enters the kernel. The registers for the words of a message have `words`, whatever the context
-/// says; all others have what it says, but for flags that user space must not set. Returns also, after a system call, the
-/// thread's `rax`, `rdi` and `rsi`.
+/// says; all others have what it says, but for flags that user space must not set. Returns the thread's `rax`, `rdi` and `rsi` after a
+/// system call, else what ended the stay.
 ///
-/// One place in the kernel does this: the way in jumps to the label in it. Of the registers only `rbx`, `rbp` and `rsp` are kept: the
+/// One place in the kernel does this: the ways in jump to the labels in it. Of the registers only `rbx`, `rbp` and `rsp` are kept: the
 /// loop that is there has little to keep.
 ///
 /// # Safety
@@ -160,18 +156,24 @@ const _: () =
 pub unsafe fn enter_user(
     context: *mut UserContext,
     words: [u64; MESSAGE_WORDS],
-) -> (Exit, [u64; 3]) {
+) -> Result<[u64; 3], Exit> {
     let (vector, error, rax, rdi, rsi);
     let [w0, w1, w2, w3, w4, w5, w6, w7] = words;
-    // SAFETY: the caller upholds what `entry.s` needs, which comes back to the label with the stack as it was. The kernel is built without
+    // SAFETY: the caller upholds what `entry.s` needs, which comes back to a label with the stack as it was. The kernel is built without
     // FPU registers.
     #[allow(named_asm_labels, reason = "entry.s jumps there")]
     unsafe {
         asm!(
             "jmp {enter}",
+            ".globl nonos_interrupted_user",
+            "nonos_interrupted_user:",
+            "jmp {interrupted}",
             ".globl nonos_left_user",
             "nonos_left_user:",
             enter = sym nonos_enter_user,
+            interrupted = label {
+                return Err(Exit { vector, error });
+            },
             inlateout("rdi") context => rdi,
             inlateout("rdx") w0 => error,
             inlateout("r10") w1 => _,
@@ -187,7 +189,7 @@ pub unsafe fn enter_user(
             out("r11") _,
         );
     }
-    (Exit { vector, error }, [rax, rdi, rsi])
+    Ok([rax, rdi, rsi])
 }
 
 /// Waits for an interrupt, with interrupts on.

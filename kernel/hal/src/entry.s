@@ -58,9 +58,9 @@ nonos_cpu_start:
     ud2
 .size nonos_cpu_start, . - nonos_cpu_start
 
-// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves) -> (rax: vector or SYSCALL, rdx: error code; after a
-// system call rcx: rax; rdi, rsi: themselves)
-// Jumped to directly and only by entry.rs, goes on at its `nonos_left_user`. Of the registers it keeps rbx, rbp and rsp.
+// nonos_enter_user(rdi: context; rdx, r10, r8, r9, r12, r13, r14, r15: themselves)
+// Jumped to directly and only by entry.rs. Goes on there: after a system call at `nonos_left_user` (rcx: rax; rdi, rsi: themselves), else at
+// `nonos_interrupted_user` (rax: vector, rdx: error code). Of the registers it keeps rbx, rbp and rsp.
 // This is the one way to user space. Until the registers are loaded, all but rdi, rsp and those given may be used.
 .globl nonos_enter_user
 .type nonos_enter_user, @function
@@ -111,7 +111,7 @@ nonos_iret:
     xor edx, edx
     pop rbp
     pop rbx
-    jmp nonos_left_user
+    jmp nonos_interrupted_user
 .size nonos_enter_user, . - nonos_enter_user
 
 // nonos_idle() -> (rax: vector): waits for an interrupt. Keeps all other registers.
@@ -157,7 +157,7 @@ nonos_syscall_switched:
     cmp rax, {null}
     je 5f
     mov rcx, rax
-    mov eax, {syscall}              // says also what XSAVE stores; of edx, nothing is in XCR0
+    mov eax, {components}           // what XSAVE stores; of edx, nothing is in XCR0
 nonos_save_syscall:
     fxsave64 [rsp + {fpu}]          // or XSAVE (extended.rs)
 nonos_syscall_stored:
@@ -239,7 +239,7 @@ nonos_interrupted_entered:
     popfq
     pop rbp
     pop rbx
-    jmp nonos_left_user
+    jmp nonos_interrupted_user
 nonos_interrupted_in_kernel:
     lfence
     cmp qword ptr [rsp], {first_interrupt}
@@ -415,7 +415,6 @@ nonos_syscall_\name:
     mov r11, rcx
     call \function
     mov rcx, r11
-    mov eax, {syscall}
     jmp nonos_syscall_entered
 .size nonos_syscall_\name, . - nonos_syscall_\name
 

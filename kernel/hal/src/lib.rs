@@ -22,6 +22,8 @@
 //! What is pure (encodings, checks, arithmetic, page tables) builds for the host and is tested there.
 #![cfg_attr(not(test), no_std)]
 #![warn(missing_docs)]
+// They keep the way of a call short: a function for the rare case that keeps all registers, and a second way out of `asm!`.
+#![cfg_attr(target_os = "none", feature(rust_cold_cc, asm_goto_with_outputs))]
 #![cfg_attr(not(target_os = "none"), allow(dead_code))]
 #![cfg_attr(target_os = "none", deny(clippy::panic, clippy::expect_used))]
 

@@ -42,23 +42,14 @@ impl Lock {
         self.unfair.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the lock. Calls `waiting` again and again while another has it.
+    /// Takes the lock if nobody has it. One instruction and a branch: the one bit tells whether somebody has the lock or it is reserved.
     #[inline(always)]
-    pub fn acquire(&self, waiting: impl Fn()) {
-        if !self.try_take() {
-            self.wait(waiting);
-        }
-    }
-
-    /// One instruction and a branch: the one bit tells whether somebody has the lock or it is reserved.
-    #[inline(always)]
-    fn try_take(&self) -> bool {
+    pub fn try_take(&self) -> bool {
         self.state.fetch_or(TAKEN, Ordering::Acquire) & TAKEN == 0
     }
 
-    #[cold]
-    #[inline(never)]
-    fn wait(&self, waiting: impl Fn()) {
+    /// Takes the lock after [`Self::try_take`] did not. Calls `waiting` again and again while another has it.
+    pub fn wait(&self, waiting: impl Fn()) {
         if self.unfair.load(Ordering::Relaxed) {
             while self.state.load(Ordering::Relaxed) != FREE || !self.try_take() {
                 waiting();
@@ -99,6 +90,12 @@ mod tests {
     use std::cell::UnsafeCell;
     use std::sync::Arc;
 
+    fn acquire(lock: &Lock, waiting: impl Fn()) {
+        if !lock.try_take() {
+            lock.wait(waiting);
+        }
+    }
+
     struct Counter(UnsafeCell<u64>, Lock);
     // SAFETY: the tests use the cell with the lock held.
     unsafe impl Sync for Counter {}
@@ -111,7 +108,7 @@ mod tests {
                 let counter = Arc::clone(&counter);
                 std::thread::spawn(move || {
                     for _ in 0..ROUNDS {
-                        counter.1.acquire(std::thread::yield_now);
+                        acquire(&counter.1, std::thread::yield_now);
                         // SAFETY: the lock is held.
                         unsafe { *counter.0.get() += 1 };
                         counter.1.release();
@@ -137,15 +134,15 @@ mod tests {
     #[test]
     fn who_comes_while_somebody_waits_draws_a_number() {
         let lock = Lock::new();
-        lock.acquire(|| panic!("nobody has it"));
+        acquire(&lock, || panic!("nobody has it"));
         // Somebody waits whose turn it is.
         lock.released.store(RESERVED, Ordering::Relaxed);
         lock.release();
         assert!(!lock.try_take(), "it is reserved");
-        lock.acquire(|| panic!("nobody has it"));
+        acquire(&lock, || panic!("nobody has it"));
         assert_eq!(lock.serving.load(Ordering::Relaxed), 1, "drew a number");
         lock.release();
-        lock.acquire(|| panic!("nobody has it"));
+        acquire(&lock, || panic!("nobody has it"));
         assert_eq!(lock.serving.load(Ordering::Relaxed), 1);
     }
 
@@ -158,7 +155,7 @@ mod tests {
         };
         for _ in 0..3 {
             lock.state.store(RESERVED, Ordering::Relaxed);
-            lock.acquire(|| panic!("nobody has it"));
+            acquire(&lock, || panic!("nobody has it"));
         }
         assert_eq!(lock.serving.load(Ordering::Relaxed), 2);
     }

@@ -29,7 +29,7 @@
 use core::arch::asm;
 
 use nonos_abi::message::MESSAGE_WORDS;
-use nonos_kernel_core::machine::{Current, Event, Switch, UserContext};
+use nonos_kernel_core::machine::{CpuId, Current, Event, Switch, UserContext};
 
 use crate::cet;
 use crate::cpu::pinned;
@@ -42,9 +42,14 @@ use crate::stop;
 /// The kernel's logic, as the loop needs it. All functions return what the CPU that `machine` names runs from now on. No other CPU is
 /// given the same thread until this one was stopped, and the registers lie in memory that lives as long as the kernel.
 pub trait Logic: Send + 'static {
-    /// Does the system call of the thread that the CPU ran last, if it is a usual one, by its `rax`, `rdi` and `rsi`. Else nothing
-    /// has changed.
-    fn fast_syscall(&mut self, registers: [u64; 3], machine: &mut Hal) -> Option<Switch<'_>>;
+    /// Does the system call of the thread that this CPU ran last, if it is a usual one, by its `rax`, `rdi` and `rsi`. Else nothing
+    /// has changed. Few need the machine, which names the CPU from then on.
+    fn fast_syscall<'a>(
+        &mut self,
+        registers: [u64; 3],
+        cpu: CpuId,
+        machine: impl FnOnce() -> &'a mut Hal,
+    ) -> Option<Switch<'_>>;
 
     /// Ends what [`Self::fast_syscall`] began, when it returned a message with handles.
     fn finish_moving(&mut self) -> Option<&mut UserContext>;
@@ -123,21 +128,27 @@ unsafe fn run_cpu<L: Logic>(system: *mut (), this: &'static CpuBlock) -> ! {
             let words = unsafe { &*source }.words();
             this.unlock(cpus::USER);
             // SAFETY: set up at boot, the thread's part by `prepare`; the header says why the context is ours.
-            let (exit, registers) = unsafe { entry::enter_user(context, words) };
-            if exit.vector != entry::SYSCALL {
-                // SAFETY: this CPU entered the kernel; the context is its own until it says so.
-                cet::save(unsafe { &mut *context });
-                // SAFETY: as above.
-                break unsafe { event::<L>(system, this, exit, (*context).rip) };
-            }
+            let registers = match unsafe { entry::enter_user(context, words) } {
+                Ok(registers) => registers,
+                Err(exit) => {
+                    // SAFETY: this CPU entered the kernel; the context is its own until it says so.
+                    cet::save(unsafe { &mut *context });
+                    // SAFETY: as above.
+                    break unsafe { event::<L>(system, this, exit, (*context).rip) };
+                }
+            };
             this.entered();
             this.lock();
             // SAFETY: the lock is held again.
             let System { hal, logic } = unsafe { &mut *in_register(system) };
-            hal.cpus.this = this;
-            let Some(fast) = logic.fast_syscall(registers, hal) else {
+            let machine = || {
+                hal.cpus.this = this;
+                hal
+            };
+            let Some(fast) = logic.fast_syscall(registers, this.id(), machine) else {
                 // SAFETY: as above; the references from before are not used any more.
                 let System { hal, logic } = unsafe { &mut *system };
+                hal.cpus.this = this;
                 break logic.syscall(hal);
             };
             switch = fast;

@@ -634,7 +634,7 @@ fn fast_syscall(kernel: &mut Kernel, machine: &mut FakeMachine) -> Option<Addres
         context,
         space,
         message,
-    } = kernel.fast_syscall(registers, machine)?;
+    } = kernel.fast_syscall(registers, machine.current_cpu, || machine)?;
     match message {
         Some(info) if info.handles() > 0 => kernel.finish_moving()?.take_words(&caller, info),
         Some(info) => context.take_words(&caller, info),
