@@ -3,7 +3,8 @@
 //! Code is decoded from symbol to symbol. A function's address is taken where a relocated word or a `lea` holds it: to those the
 //! program can jump, so they begin with `endbr64` (CET, SDM vol. 1, 17.3) and have the number of their type before them
 //! (kCFI). Every indirect branch compares that number first, and in the kernel leaves through a thunk. There the stack protector's
-//! value is the CPU's own, and returns lie in upper halves of cache lines (ITS).
+//! value is the CPU's own, and returns lie in upper halves of cache lines (ITS). No function moves the stack pointer over a guard page: it
+//! writes to each page that it comes to (stack probes).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,6 +164,8 @@ struct Seen {
     trainable: Vec<String>,
     unstopped: Vec<String>,
     returns: usize,
+    unprobed: Vec<String>,
+    probes: usize,
     protected: BTreeSet<u64>,
     guarded: BTreeSet<u64>,
     taken: BTreeSet<u64>,
@@ -192,6 +195,11 @@ impl Seen {
         }
         if reads_stack_guard(instruction) {
             self.guarded.insert(start);
+        }
+        match stack_step(&previous[3]) {
+            Some(PAGE) if writes_to_stack_top(instruction) => self.probes += 1,
+            Some(PAGE..) => self.unprobed.push(code.place(previous[3].ip())),
+            _ => {}
         }
         let in_thunk = name.starts_with(THUNK);
         let by_itself = matches!(
@@ -281,6 +289,11 @@ impl Seen {
                 format!("{} returns", self.returns),
                 &self.unstopped,
             ),
+            without(
+                "stack probes: no step over a guard page",
+                format!("{} probes", self.probes),
+                &self.unprobed,
+            ),
             (
                 "stack protector",
                 !self.protected.is_empty(),
@@ -320,6 +333,40 @@ const ENDBR64: [u8; 4] = [0xF3, 0x0F, 0x1E, 0xFA];
 /// The number of a type stands in a `mov eax, number`, right before the function.
 const MOV_EAX: u8 = 0xB8;
 const TYPE_BYTES: u64 = 5;
+
+/// Size of a guard page.
+const PAGE: u64 = 4096;
+
+/// By how much an instruction moves the stack pointer down, but for pushes and calls, which write; as far as can be where that is in a register.
+fn stack_step(instruction: &Instruction) -> Option<u64> {
+    if instruction.op_count() < 2 || instruction.op0_register() != Register::RSP {
+        return None;
+    }
+    let by = match (instruction.mnemonic(), instruction.op1_kind()) {
+        (Mnemonic::Sub, OpKind::Register) => i64::MAX,
+        (Mnemonic::Sub, _) => instruction
+            .try_immediate(1)
+            .map_or(i64::MAX, |by| by as i64),
+        (Mnemonic::Add, OpKind::Register) => 0,
+        (Mnemonic::Add, _) => instruction
+            .try_immediate(1)
+            .map_or(i64::MAX, |by| (by as i64).saturating_neg()),
+        (Mnemonic::Lea, _) if instruction.memory_base() == Register::RSP => {
+            (instruction.memory_displacement64() as i64).saturating_neg()
+        }
+        _ => 0,
+    };
+    u64::try_from(by).ok()
+}
+
+/// Whether it writes to where the stack pointer points.
+fn writes_to_stack_top(instruction: &Instruction) -> bool {
+    instruction.mnemonic() == Mnemonic::Mov
+        && instruction.op0_kind() == OpKind::Memory
+        && instruction.memory_base() == Register::RSP
+        && instruction.memory_index() == Register::None
+        && instruction.memory_displacement64() == 0
+}
 
 /// Whether it reads the stack protector's value of the CPU that runs it.
 fn reads_stack_guard(instruction: &Instruction) -> bool {
@@ -403,6 +450,35 @@ mod tests {
             (STACK_OVERWRITTEN, &[RETURN][..]),
         ];
         failing(&program(&good, &[]), Indirect::Direct)
+    }
+
+    const UNPROBED: &str = "stack probes: no step over a guard page";
+
+    #[test]
+    fn functions_that_step_over_a_guard_page_fail() {
+        // sub rsp, 4096
+        const STEP: &[u8] = &[0x48, 0x81, 0xEC, 0, 0x10, 0, 0];
+        // mov qword ptr [rsp], 0, and at rsp + 8
+        const PROBE: &[u8] = &[0x48, 0xC7, 0x04, 0x24, 0, 0, 0, 0];
+        const ELSEWHERE: &[u8] = &[0x48, 0xC7, 0x44, 0x24, 8, 0, 0, 0, 0];
+        assert_eq!(with(&[STEP, PROBE, STEP, PROBE, RETURN]), [""; 0]);
+        assert_eq!(with(&[STEP, RETURN]), [UNPROBED]);
+        assert_eq!(with(&[STEP, ELSEWHERE, RETURN]), [UNPROBED]);
+        for step in [
+            // sub rsp, 4097; sub rsp, rax; add rsp, -4097; lea rsp, [rsp - 4097]
+            &[0x48, 0x81, 0xEC, 1, 0x10, 0, 0][..],
+            &[0x48, 0x29, 0xC4],
+            &[0x48, 0x81, 0xC4, 0xFF, 0xEF, 0xFF, 0xFF],
+            &[0x48, 0x8D, 0xA4, 0x24, 0xFF, 0xEF, 0xFF, 0xFF],
+        ] {
+            assert_eq!(with(&[step, PROBE, RETURN]), [UNPROBED], "{step:x?}");
+        }
+        // sub rsp, 4095; add rsp, 8192
+        assert_eq!(
+            with(&[&[0x48, 0x81, 0xEC, 0xFF, 0x0F, 0, 0], RETURN]),
+            [""; 0]
+        );
+        assert_eq!(with(&[&[0x48, 0x81, 0xC4, 0, 0x20, 0, 0], RETURN]), [""; 0]);
     }
 
     const UNCHECKED: &str = "kCFI: a check before every indirect branch";
