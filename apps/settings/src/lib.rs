@@ -1,4 +1,4 @@
-//! Settings: how things look, and what the keyboard types.
+//! Settings: how things look, what the keyboard types, how the pointer moves, and what the user gave to programs.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use nonos_ui::theme::{font, space};
 use nonos_ui::ui::Align;
-use nonos_ui::widgets::List;
+use nonos_ui::widgets::{Kind, List};
 use nonos_ui::{App, Icon, Rect, Ui};
 
 /// What the user can choose, and has chosen.
@@ -23,6 +23,25 @@ pub struct Choices {
     pub layouts: Vec<String>,
     /// Which is used.
     pub layout: usize,
+    /// How fast the pointer moves: place in [`SPEEDS`].
+    pub speed: usize,
+    /// What programs were given.
+    pub permissions: Vec<Permission>,
+}
+
+/// Something that a program was given.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Permission {
+    /// What it is known by.
+    pub number: u64,
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// What it is called.
+    pub name: String,
+    /// Who has it, and what that can do with it.
+    pub who: String,
+    /// Until when.
+    pub until: String,
 }
 
 /// What the user changed.
@@ -32,12 +51,23 @@ pub enum Change {
     Look(usize, usize),
     /// The layout.
     Layout(usize),
+    /// How fast the pointer moves.
+    Speed(usize),
+    /// A permission is taken back, by its number.
+    Revoke(u64),
 }
 
 /// Names of the themes, in the order of their numbers.
 const THEMES: [&str; 3] = ["Light", "Dark", "High contrast"];
 /// Sizes of a point.
 const SCALES: [&str; 2] = ["100 %", "200 %"];
+
+/// Names of the pointer's speeds.
+pub const SPEEDS: [&str; 4] = ["Slow", "Normal", "Fast", "Faster"];
+/// Pages of the window.
+const PAGES: [&str; 2] = ["General", "Permissions"];
+/// How often the permissions are read again, while the window is open.
+const AGAIN_NS: u64 = 2_000_000_000;
 
 /// Width of the column with the names of settings, points.
 const NAMES: i32 = 150;
@@ -51,6 +81,8 @@ pub struct Settings<R, S> {
     set: S,
     choices: Choices,
     list: List,
+    page: usize,
+    given: List,
 }
 
 impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
@@ -62,6 +94,8 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
             set,
             choices,
             list: List::default(),
+            page: 0,
+            given: List::default(),
         }
     }
 
@@ -70,43 +104,28 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
         self.choices = (self.read)();
         ui.changed();
     }
-}
 
-/// Heading of a group, with its picture.
-fn heading(ui: &mut Ui<'_>, area: &mut Rect, icon: Icon, text: &str) {
-    let mut row = area.cut_top(24, space::MEDIUM);
-    let place = row.cut_left(20, space::SMALL);
-    ui.icon(place, icon, 18, ui.theme.accent_text);
-    ui.text(row, font::HEADING, Align::Left, text, ui.theme.text);
-}
-
-impl<R: FnMut() -> Choices, S: FnMut(Change)> App for Settings<R, S> {
-    fn title(&self) -> &str {
-        "Settings"
-    }
-
-    fn size(&self) -> (i32, i32) {
-        (520, 464)
-    }
-
-    fn view(&mut self, ui: &mut Ui<'_>) {
-        let mut area = ui.size().inset(space::MARGIN, space::MARGIN);
-
+    fn general(&mut self, ui: &mut Ui<'_>, mut area: Rect) {
         heading(ui, &mut area, Icon::Palette, "Appearance");
-        let mut card = area.cut_top(2 * space::ROW + 3 * space::MEDIUM, space::MARGIN);
+        let mut card = area.cut_top(3 * space::ROW + 4 * space::MEDIUM, space::MARGIN);
         ui.card(card);
         card = card.inset(space::MEDIUM + 4, space::MEDIUM);
         let Choices {
             mut theme,
             mut scale,
+            mut speed,
             ..
         } = self.choices;
         let row = card.cut_top(space::ROW, space::MEDIUM);
         let themed = setting(ui, row, "Theme", &THEMES, &mut theme);
-        let row = card.cut_top(space::ROW, 0);
+        let row = card.cut_top(space::ROW, space::MEDIUM);
         let scaled = setting(ui, row, "Size of everything", &SCALES, &mut scale);
         if themed || scaled {
             self.change(ui, Change::Look(theme, scale));
+        }
+        let row = card.cut_top(space::ROW, 0);
+        if setting(ui, row, "Pointer", &SPEEDS, &mut speed) {
+            self.change(ui, Change::Speed(speed));
         }
 
         heading(ui, &mut area, Icon::Keyboard, "Keyboard");
@@ -128,6 +147,104 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> App for Settings<R, S> {
         }
         let note = area.cut_top(20, 0);
         ui.note(note, "Super+Space goes to the next layout at any time.");
+    }
+
+    fn permissions(&mut self, ui: &mut Ui<'_>, mut area: Rect) {
+        let mut foot = area.cut_bottom(space::CONTROL, space::MEDIUM);
+        ui.card(area);
+        let Self { given, choices, .. } = self;
+        let permissions = &choices.permissions;
+        if permissions.is_empty() {
+            let color = ui.theme.secondary;
+            let text = "No program was given anything.";
+            ui.text(area, font::BODY, Align::Centre, text, color);
+        }
+        let last = permissions.len().checked_sub(1);
+        given.selected = given
+            .selected
+            .or(Some(0))
+            .zip(last)
+            .map(|(at, last)| at.min(last));
+        let rows = (permissions.len(), 52);
+        ui.list(
+            area.inset(0, 4),
+            "permissions",
+            given,
+            rows,
+            |ui, mut row, at, _| {
+                let Some(permission) = permissions.get(at) else {
+                    return;
+                };
+                let icon = if permission.folder {
+                    Icon::Folder
+                } else {
+                    Icon::File
+                };
+                ui.icon(
+                    row.cut_left(22, space::MEDIUM),
+                    icon,
+                    20,
+                    ui.theme.accent_text,
+                );
+                let until = row.cut_right(130, space::SMALL);
+                let color = ui.theme.secondary;
+                ui.text(until, font::CAPTION, Align::Right, &permission.until, color);
+                let mut lines = row.inset(0, 7);
+                let name = lines.cut_top(20, 0);
+                ui.label(name, &permission.name);
+                ui.note(lines, &permission.who);
+            },
+        );
+        let chosen = given.selected.and_then(|at| permissions.get(at));
+        let number = chosen.map(|permission| permission.number);
+        let button = foot.cut_right(ui.button_width("Take back"), space::SMALL);
+        ui.note(foot, "What is taken back stops working at once.");
+        if let Some(number) = number
+            && ui.button(button, "Take back", Kind::Danger)
+        {
+            self.change(ui, Change::Revoke(number));
+        }
+    }
+}
+
+/// Heading of a group, with its picture.
+fn heading(ui: &mut Ui<'_>, area: &mut Rect, icon: Icon, text: &str) {
+    let mut row = area.cut_top(24, space::MEDIUM);
+    let place = row.cut_left(20, space::SMALL);
+    ui.icon(place, icon, 18, ui.theme.accent_text);
+    ui.text(row, font::HEADING, Align::Left, text, ui.theme.text);
+}
+
+impl<R: FnMut() -> Choices, S: FnMut(Change)> App for Settings<R, S> {
+    fn title(&self) -> &str {
+        "Settings"
+    }
+
+    fn size(&self) -> (i32, i32) {
+        (540, 564)
+    }
+
+    fn view(&mut self, ui: &mut Ui<'_>) {
+        let mut area = ui.size().inset(space::MARGIN, space::MARGIN);
+        let tabs = area.cut_top(space::CONTROL, space::MARGIN);
+        if ui.tabs(tabs, "pages", &PAGES, &mut self.page) {
+            self.choices = (self.read)();
+            ui.changed();
+        }
+        match self.page {
+            0 => self.general(ui, area),
+            _ => self.permissions(ui, area),
+        }
+    }
+
+    fn period_ns(&self) -> u64 {
+        AGAIN_NS
+    }
+
+    fn tick(&mut self) {
+        if self.page == 1 {
+            self.choices = (self.read)();
+        }
     }
 }
 
@@ -170,6 +287,11 @@ mod tests {
                 }
                 // The second layout is refused.
                 Change::Layout(_) => {}
+                Change::Speed(speed) => set.borrow_mut().speed = speed,
+                Change::Revoke(number) => {
+                    let mut now = set.borrow_mut();
+                    now.permissions.retain(|p| p.number != number);
+                }
             },
         );
         let mut stage = Stage::new(app, 0, 1);
@@ -178,12 +300,61 @@ mod tests {
             stage.app.choices.clone()
         };
         press(usage::TAB);
+        press(usage::TAB);
         assert_eq!(press(usage::RIGHT).theme, 1);
         assert_eq!(press(usage::RIGHT).theme, 2);
         press(usage::TAB);
         assert_eq!(press(usage::RIGHT).scale, 1);
         press(usage::TAB);
+        assert_eq!(press(usage::RIGHT).speed, 1);
+        press(usage::TAB);
         assert_eq!(press(usage::DOWN).layout, 0, "as it was");
         assert_eq!(*now.borrow(), stage.app.choices);
+        stage.shoot("settings-general");
+    }
+
+    #[test]
+    fn what_was_given_is_seen_and_taken_back_by_keys() {
+        let permission = |number: u64| Permission {
+            number,
+            name: alloc::format!("plan {number}.txt"),
+            who: "editor can read and change it".into(),
+            until: "until it ends".into(),
+            folder: number == 2,
+        };
+        let now = Rc::new(RefCell::new(Choices::default()));
+        let (read, set) = (now.clone(), now.clone());
+        let app = Settings::new(
+            move || read.borrow().clone(),
+            move |change| {
+                let Change::Revoke(number) = change else {
+                    panic!()
+                };
+                let mut now = set.borrow_mut();
+                now.permissions.retain(|p| p.number != number);
+            },
+        );
+        let mut stage = Stage::new(app, 1, 1);
+        stage.press(usage::TAB, 0);
+        stage.press(usage::RIGHT, 0);
+        // Given while the page shows.
+        now.borrow_mut().permissions = vec![permission(1), permission(2), permission(3)];
+        stage.app.tick();
+        stage.press(usage::TAB, 0);
+        stage.press(usage::DOWN, 0);
+        stage.press(usage::TAB, 0);
+        stage.shoot("settings-permissions");
+        stage.press(usage::ENTER, 0);
+        let left: Vec<u64> = stage
+            .app
+            .choices
+            .permissions
+            .iter()
+            .map(|p| p.number)
+            .collect();
+        assert_eq!(left, [1, 3]);
+        stage.press(usage::ENTER, 0);
+        stage.press(usage::ENTER, 0);
+        assert!(stage.app.choices.permissions.is_empty());
     }
 }

@@ -5,13 +5,17 @@
 
 extern crate alloc;
 
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use nonos_proto::display::{self, Look};
+use nonos_proto::files::{NAME_BYTES, rights};
+use nonos_proto::permissions;
 use nonos_proto::settings::{Client, LAYOUT_BYTES, Layouts};
 use nonos_rt::object::Endpoint;
-use nonos_rt::parent;
-use settings::{Change, Choices, Settings};
+use nonos_rt::{parent, syscall};
+use settings::{Change, Choices, Permission, Settings};
 
 nonos_rt::entry!(main);
 
@@ -22,18 +26,63 @@ fn main() -> u64 {
         return 1;
     };
     let (settings, display) = (Client(settings), display::Client(display));
-    let settings = &settings;
+    let permissions = parent::connect("permissions").ok().map(permissions::Client);
+    let (settings, permissions) = (&settings, &permissions);
     nonos_ui::app::run(Settings::new(
-        move || choices(settings, &display),
+        move || {
+            let mut choices = choices(settings, &display);
+            choices.permissions = permissions.as_ref().map(given).unwrap_or_default();
+            choices
+        },
         move |change| {
             // What was refused is seen: it is as before.
             let _ = match change {
+                Change::Speed(speed) => settings.set_pointer(speed as u64),
+                Change::Revoke(number) => match permissions {
+                    Some(permissions) => permissions.revoke(number),
+                    None => Ok(()),
+                },
                 Change::Look(theme, scale) => settings.set_look(theme as u64, scale as u64 + 1),
                 Change::Layout(layout) => settings.set_layout(layout as u64),
             };
         },
     ))
 }
+
+/// Nanoseconds in a minute.
+const MINUTE_NS: u64 = 60_000_000_000;
+
+/// What programs were given.
+fn given(permissions: &permissions::Client<Endpoint>) -> Vec<Permission> {
+    let mut all = Vec::new();
+    let mut name = [0; NAME_BYTES];
+    while let Ok(given) = permissions.permission(all.len() as u64, &mut name) {
+        let length = given.name_bytes as usize;
+        let can = match given.rights & (rights::WRITE | rights::CREATE | rights::DELETE) {
+            0 => "can read it",
+            _ => "can read and change it",
+        };
+        let left_ns = given.until_ns.saturating_sub(syscall::clock_ns());
+        all.push(Permission {
+            number: given.number,
+            folder: given.rights & rights::LIST != 0,
+            name: String::from_utf8_lossy(name.get(..length).unwrap_or_default()).into_owned(),
+            who: format!("{} {can}", given.module),
+            until: match given.until_ns {
+                0 => "until it ends".into(),
+                u64::MAX => "this session".into(),
+                _ => format!("{} min left", left_ns.div_ceil(MINUTE_NS)),
+            },
+        });
+        if all.len() >= MOST {
+            break;
+        }
+    }
+    all
+}
+
+/// Most permissions that are shown.
+const MOST: usize = 64;
 
 /// What is chosen now; nothing of what cannot be asked.
 fn choices(settings: &Client<Endpoint>, display: &display::Client<Endpoint>) -> Choices {
@@ -42,6 +91,7 @@ fn choices(settings: &Client<Endpoint>, display: &display::Client<Endpoint>) -> 
         choices.theme = theme as usize;
         choices.scale = scale.saturating_sub(1) as usize;
     }
+    choices.speed = settings.pointer().unwrap_or(1) as usize;
     if let Ok(Layouts { count, chosen }) = settings.layouts() {
         choices.layout = chosen as usize;
         let mut name = [0; LAYOUT_BYTES];

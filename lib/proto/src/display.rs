@@ -23,6 +23,9 @@ pub const BADGE_SETTINGS: u64 = 1 << 59;
 /// Longest title, bytes of UTF-8.
 pub const TITLE_BYTES: usize = 128;
 
+/// Longest text of [`Display::notify`], bytes of UTF-8.
+pub const NOTE_BYTES: usize = 160;
+
 /// Longest text on the clipboard, bytes of UTF-8.
 pub const CLIPBOARD_BYTES: usize = 64 * 1024;
 
@@ -194,4 +197,8 @@ interface! {
 
     /// Like [`Display::copy`], for text that is on the clipboard for so many seconds at most: a secret.
     13 => answered copy_for(seconds: u64; text: read) -> ();
+
+    /// Tells the user something for a few seconds, beside the program's name: UTF-8, at most [`NOTE_BYTES`]. Once in a second, and
+    /// not while others fill the place ([`crate::Refusal::Full`]) or the screen is locked.
+    14 => answered notify(; text: read) -> ();
 }

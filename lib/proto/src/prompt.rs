@@ -1,5 +1,7 @@
 //! The compositor, as the program sees it that asks the user in the system's name.
 
+use nonos_abi::Handle;
+
 use crate::interface::interface;
 
 /// In the badge of a caller of the compositor: it calls this interface.
@@ -13,4 +15,11 @@ interface! {
     /// is dimmed, and keys and pointer are for the prompt, a moment after the user pressed nothing. There is one at a time:
     /// [`crate::Refusal::InUse`].
     1 => answered place(window: u64, program: u64) -> ();
+
+    /// Has bits of a notification signalled when the user took a picture of the screen; the last call counts.
+    2 => answered watch(notification: Handle, bits: u64) -> ();
+
+    /// Reads the picture (QOI 1.0) from a place on: how many bytes. At its end there are none, and the picture is forgotten.
+    /// [`crate::Refusal::NotStored`] when there is no picture.
+    3 => answered picture(from: u64; out: write) -> u64;
 }

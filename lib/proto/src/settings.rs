@@ -6,6 +6,9 @@ use crate::value::parts;
 /// Longest name of a layout, bytes of UTF-8.
 pub const LAYOUT_BYTES: usize = 32;
 
+/// Speeds of the pointer, fourths of what the mouse says.
+pub const POINTER_SPEEDS: [i64; 4] = [2, 4, 6, 8];
+
 parts! {
     /// Layouts of the keyboard.
     pub struct Layouts {
@@ -31,4 +34,10 @@ interface! {
 
     /// Has the keyboard type by a layout from the next key on.
     4 => answered set_layout(layout: u64) -> ();
+
+    /// How fast the pointer moves: one of [`POINTER_SPEEDS`], by its place.
+    5 => answered pointer() -> u64;
+
+    /// Has it move so fast.
+    6 => answered set_pointer(speed: u64) -> ();
 }

@@ -40,6 +40,8 @@ pub struct Client {
     pub signal: bool,
     /// When the user pressed a key or button in one of its windows.
     acted_ns: Option<u64>,
+    /// When it told the user something.
+    pub notified_ns: Option<u64>,
     /// How often it may take what is on the clipboard.
     pub pastes: bool,
 }
@@ -53,6 +55,7 @@ impl Client {
             events: VecDeque::new(),
             signal: false,
             acted_ns: None,
+            notified_ns: None,
             pastes: false,
         }
     }

@@ -12,6 +12,7 @@ mod requests;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod toasts;
 
 use alloc::vec::Vec;
 
@@ -33,6 +34,7 @@ use keys::{Keys, Switching};
 use lock::Lock;
 use pointer::Pointer;
 use prompt::Prompt;
+use toasts::Toasts;
 
 /// What is to be done outside, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +43,8 @@ pub enum Action {
     Release(u32),
     /// End a process.
     End(u64),
+    /// Take a picture of the screen.
+    Picture,
     /// Turn the machine off.
     PowerOff,
     /// Restart it.
@@ -76,6 +80,7 @@ pub struct Compositor {
     menu: Option<Menu>,
     prompt: Option<Prompt>,
     lock: Lock,
+    toasts: Toasts,
     /// Which window gets the keyboard after a prompt or the lock.
     later: Option<u32>,
     /// What the machine does now, when that is to end.
@@ -142,6 +147,7 @@ impl Compositor {
             menu: None,
             prompt: None,
             lock: Lock::default(),
+            toasts: Toasts::default(),
             later: None,
             ending: None,
             clipboard: Vec::new(),
@@ -441,6 +447,9 @@ impl Compositor {
             layout,
         );
         self.bar = bar;
+        for toast in self.toasts.iter_mut() {
+            toast.draw(&pen);
+        }
         if let Some(text) = self.ending {
             let place = self.screen;
             pen.ending(&mut self.ending_strip, place.width, place.height, text);
@@ -491,6 +500,18 @@ impl Compositor {
             corners: None,
             shadow: None,
         };
+        if !self.is_modal() && !ending {
+            let place = self.toasts_place();
+            panels.extend(
+                self.toasts
+                    .places(place, self.scale)
+                    .map(|(toast, place)| Panel {
+                        corners,
+                        shadow: Some(&self.shades.shadows[1]),
+                        ..own(place, &toast.strip)
+                    }),
+            );
+        }
         if ending {
             panels.push(own(self.screen, &self.ending_strip));
             return panels;
@@ -504,6 +525,21 @@ impl Compositor {
             });
         }
         panels
+    }
+
+    /// Draws all of the screen, for a picture of it.
+    pub fn draw_all(
+        &mut self,
+        atlas: &dyn Atlas,
+        surfaces: &impl Surfaces,
+        line: &mut [u32],
+        show: impl FnMut(i32, i32, &mut [u32]),
+    ) {
+        self.damage = Damage::default();
+        self.damage.add(self.screen);
+        self.draw(atlas, surfaces, line, show);
+        // What changed meanwhile went to the picture and not to the screen.
+        self.damage.add(self.screen);
     }
 
     /// Draws what changed: `show` gets the column, the line, and its pixels. `line` has room for a line of the screen.

@@ -17,6 +17,7 @@ pub mod compositor;
 pub mod cursor;
 pub mod damage;
 pub mod menu;
+pub mod qoi;
 pub mod scene;
 pub mod shade;
 pub mod state;

@@ -21,6 +21,8 @@ pub enum Choice {
     Back,
     /// Ends the program that had the keyboard.
     EndProgram,
+    /// Takes a picture of the screen.
+    Picture,
     /// Locks the screen.
     Lock,
     /// Restarts the machine.
@@ -35,6 +37,7 @@ impl Choice {
         match self {
             Self::Back => "Back to the desktop",
             Self::EndProgram => "End program",
+            Self::Picture => "Save a picture of the screen",
             Self::Lock => "Lock",
             Self::Restart => "Restart",
             Self::PowerOff => "Power off",
@@ -56,7 +59,12 @@ impl Menu {
     pub fn new(program: bool) -> Self {
         let mut choices = Vec::from([Choice::Back]);
         choices.extend(program.then_some(Choice::EndProgram));
-        choices.extend([Choice::Lock, Choice::Restart, Choice::PowerOff]);
+        choices.extend([
+            Choice::Picture,
+            Choice::Lock,
+            Choice::Restart,
+            Choice::PowerOff,
+        ]);
         Self { choices, chosen: 0 }
     }
 

@@ -7,12 +7,13 @@ use crate::front::Front;
 use crate::surfaces::Surfaces;
 use display::client::{EVENTS, Identity};
 use display::compositor::{Action, Compositor};
+use display::qoi::Encoder;
 use display::state::Machine;
 use display::window;
 use nonos_proto::desktop::{self, WindowState};
 use nonos_proto::display::{
-    self as interface, BADGE_DESKTOP, BADGE_INPUT, BADGE_SETTINGS, CLIPBOARD_BYTES, Look, Surface,
-    TITLE_BYTES, event,
+    self as interface, BADGE_DESKTOP, BADGE_INPUT, BADGE_SETTINGS, CLIPBOARD_BYTES, Look,
+    NOTE_BYTES, Surface, TITLE_BYTES, event,
 };
 use nonos_proto::lock::{self, BADGE_LOCK};
 use nonos_proto::prompt::{self, BADGE_PROMPT};
@@ -86,6 +87,9 @@ pub struct Service {
     desktop: Option<(Watch, u64)>,
     /// Who is told that the screen was locked.
     locker: Option<(u64, Option<Watch>)>,
+    /// The picture of the screen that the user took, and who is told of it.
+    picture: Option<Vec<u8>>,
+    photographer: Option<Watch>,
     fonts: SystemAtlas,
 }
 
@@ -116,6 +120,8 @@ impl Service {
             programs: [const { None }; PROGRAMS],
             desktop: None,
             locker: None,
+            picture: None,
+            photographer: None,
             fonts: SystemAtlas::connect()?,
         })
     }
@@ -164,6 +170,7 @@ impl Service {
             match action {
                 Action::Release(surface) => self.surfaces.release(surface),
                 Action::End(process) => said("end a program", parent::kill(process)),
+                Action::Picture => self.take_picture(),
                 Action::PowerOff => self.end("turn the machine off", false),
                 Action::Restart => self.end("restart the machine", true),
             }
@@ -195,6 +202,21 @@ impl Service {
             said("wake up in time", set.map_err(CallError::Unreachable));
         }
         self.show();
+    }
+
+    /// Takes a picture of the screen, and tells who keeps it.
+    fn take_picture(&mut self) {
+        let mut encoder = Encoder::new(self.front.width as u32, self.front.height as u32);
+        let Self {
+            compositor,
+            surfaces,
+            line,
+            fonts,
+            ..
+        } = self;
+        compositor.draw_all(fonts, surfaces, line, |_, _, pixels| encoder.push(pixels));
+        self.picture = Some(encoder.finish());
+        signal(&mut self.photographer);
     }
 
     /// Ends the machine, when the screen says so; returns only when that fails.
@@ -442,6 +464,13 @@ impl interface::Display for Service {
         Ok(self.forget.set(&self.signals, FORGET, until_ns)?)
     }
 
+    fn notify(&mut self, caller: Caller, text: Lease) -> Result<(), Refusal> {
+        let key = self.program(caller)?;
+        let mut buffer = [0; NOTE_BYTES];
+        let text = lent_text(text, &mut buffer)?;
+        self.compositor.notify(key, text, syscall::clock_ns())
+    }
+
     fn paste(&mut self, caller: Caller, out: Lease) -> Result<u64, Refusal> {
         let key = self.program(caller)?;
         self.compositor.expire_clipboard(syscall::clock_ns());
@@ -509,6 +538,14 @@ impl settings::Settings for Service {
         Ok(name.len() as u64)
     }
 
+    fn pointer(&mut self, _: Caller) -> Result<u64, Refusal> {
+        Ok(self.compositor.pointer_speed())
+    }
+
+    fn set_pointer(&mut self, _: Caller, speed: u64) -> Result<(), Refusal> {
+        self.compositor.set_pointer_speed(speed)
+    }
+
     fn set_layout(&mut self, _: Caller, layout: u64) -> Result<(), Refusal> {
         self.compositor.set_layout(layout)
     }
@@ -520,7 +557,31 @@ impl prompt::Prompt for Service {
         let subject = self.identity(program)?;
         self.compositor.place_prompt(key, window, subject)
     }
+
+    fn watch(&mut self, _: Caller, notification: Handle, bits: u64) -> Result<(), Refusal> {
+        self.photographer = Some(Watch::new(notification, bits));
+        Ok(())
+    }
+
+    fn picture(&mut self, _: Caller, from: u64, out: Lease) -> Result<u64, Refusal> {
+        let picture = self.picture.as_ref().ok_or(Refusal::NotStored)?;
+        let rest = usize::try_from(from)
+            .ok()
+            .and_then(|from| picture.get(from..));
+        let rest = rest.filter(|rest| !rest.is_empty());
+        let Some(rest) = rest else {
+            self.picture = None;
+            return Ok(0);
+        };
+        let room = usize::try_from(out.length).unwrap_or(usize::MAX);
+        let part = &rest[..rest.len().min(room).min(PICTURE_PART)];
+        write_lent(out, 0, part)?;
+        Ok(part.len() as u64)
+    }
 }
+
+/// What of a picture is copied at once.
+const PICTURE_PART: usize = 32 * 1024;
 
 impl lock::Lock for Service {
     fn state(&mut self, _: Caller) -> Result<u64, Refusal> {

@@ -193,6 +193,27 @@ impl Pen<'_> {
         })
     }
 
+    /// What a program tells the user, below its name.
+    pub fn toast(
+        &self,
+        strip: &mut Strip,
+        (width, height): (i32, i32),
+        text: &str,
+        of: &Identity,
+    ) -> bool {
+        let Self { theme, scale, .. } = *self;
+        strip.draw(width, height, |canvas| {
+            let all = Rect::new(0, 0, width, height);
+            canvas.fill(all, theme.surface);
+            let mut rest = all.inset(GAP * scale, 8 * scale);
+            let icon = rest.cut_left(20 * scale, GAP * scale);
+            self.icon(canvas, 18, icon, Icon::Bell, theme.accent_text);
+            let name = rest.cut_top(rest.height / 2, 0);
+            self.identity(canvas, name, of, theme.secondary);
+            self.write(canvas, font::BODY, rest, text, theme.text);
+        })
+    }
+
     /// All of the screen, before the machine ends.
     pub fn ending(&self, strip: &mut Strip, width: i32, height: i32, text: &str) -> bool {
         let Self { theme, scale, .. } = *self;

@@ -44,6 +44,41 @@ impl Documents for UserDocuments {
     }
 }
 
+/// Numbers that a picture's name can have.
+const PICTURES: u32 = 1000;
+
+/// Writes a picture of the screen to a new document: its name. `read` gets more of it, from a place on.
+pub fn keep_picture(
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<u64, CallError>,
+) -> Result<String, CallError> {
+    let home = Place::Documents.open()?;
+    let with = rights::WRITE | how::CREATE | how::NEW;
+    let mut names = (1..PICTURES).map(|number| alloc::format!("Screen {number}.qoi"));
+    let (name, file) = loop {
+        let name = names.next().ok_or(CallError::Refused(Refusal::Full))?;
+        match home.open(&name, with) {
+            Ok(file) => break (name, file),
+            Err(CallError::Refused(Refusal::NameExists)) => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let mut part = alloc::vec![0; 32 * 1024];
+    let mut at = 0;
+    loop {
+        let count = read(at, &mut part)?;
+        let bytes = part.get(..count as usize).ok_or(CallError::BadReply)?;
+        if bytes.is_empty() {
+            return Ok(name);
+        }
+        let written = file.append(bytes);
+        if written.is_err() {
+            let _ = home.remove(&name);
+        }
+        written?;
+        at += count;
+    }
+}
+
 /// A file or directory that was given. What its program has is derived from this.
 pub struct Given {
     between: Client<Endpoint>,

@@ -20,13 +20,16 @@ use powerbox::ask::{Ask, Chosen, Lasts, split};
 use powerbox::dialog::Dialog;
 use powerbox::permissions::{Permission, Permissions};
 
-use crate::documents::{Given, UserDocuments};
+use crate::documents::{Given, UserDocuments, keep_picture};
 
 /// Most programs at a time. The end of each is a bit of the notification, from this one on.
 const PROGRAMS: usize = 32;
 const FIRST_PROGRAM: u32 = 8;
 /// Bit of the notification: a permission's time is over.
 const EXPIRY: u64 = 1 << 1;
+
+/// Bit of the notification: the user took a picture of the screen.
+const PICTURE: u64 = 1 << 2;
 
 /// An hour.
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -89,9 +92,13 @@ pub struct Service {
 impl Service {
     /// Connects to the compositor.
     pub fn connect(signals: Notification) -> Result<Self, CallError> {
+        let session = Session::connect(&signals)?;
+        let prompts = prompt::Client(parent::connect("prompt")?);
+        let copy = signals.to_send().map_err(CallError::Unreachable)?;
+        prompts.watch(copy.handle(), PICTURE)?;
         Ok(Self {
-            session: Session::connect(&signals)?,
-            prompts: prompt::Client(parent::connect("prompt")?),
+            session,
+            prompts,
             signals,
             programs: [const { None }; PROGRAMS],
             waiting: VecDeque::new(),
@@ -307,6 +314,16 @@ impl Service {
         self.show_next();
     }
 
+    /// Keeps the picture of the screen that the user took, and says where.
+    fn keep_picture(&mut self) {
+        let kept = keep_picture(|at, out| self.prompts.picture(at, out));
+        let text = match kept {
+            Ok(name) => alloc::format!("Saved in your documents: {name}"),
+            Err(error) => alloc::format!("The picture was not saved: {error}"),
+        };
+        let _ = self.session.display.notify(text.as_bytes());
+    }
+
     /// What was given is dead when this returns.
     fn take_back(&mut self, permissions: Vec<Permission<Given>>) {
         if permissions.is_empty() {
@@ -511,6 +528,9 @@ impl Server for Service {
             let ended = self.permissions.expire(syscall::clock_ns());
             self.take_back(ended);
             self.changed();
+        }
+        if bits & PICTURE != 0 {
+            self.keep_picture();
         }
         if bits & EVENTS != 0
             && let Err(error) = self.events()

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod bochs;
 pub mod canary;
 pub mod cpu;
+pub mod desk;
 pub mod edu;
 pub mod gdb;
 pub mod images;

@@ -8,17 +8,12 @@ use nonos_proto::display::theme::DARK;
 use nonos_ui::host::{Stage, write_png};
 use nonos_ui::input::usage;
 use nonos_ui::window::Window;
-use system_tests::images;
+use system_tests::desk::at_prompt;
 use system_tests::machine::Machine;
-use system_tests::saved;
 use system_tests::screen::Picture;
 
 /// Pixels that may differ: the corners of the window, which the compositor rounds.
 const MOST: usize = 200;
-
-fn at_prompt() -> Machine {
-    saved::at_prompt(&images::with_desktop().machine_without_tpm())
-}
 
 /// How many pixels of a window differ from those of the screen, when it lies there.
 fn differences(

@@ -1,9 +1,8 @@
 //! The desktop, as a person sees it: the screen from outside, keys and mouse through the PS/2 controller. What programs hear, they say on
 //! the serial line.
 
-use system_tests::images;
+use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
 use system_tests::machine::{Machine, PROMPT};
-use system_tests::saved;
 use system_tests::screen::Picture;
 use system_tests::shell::row;
 use system_tests::vault::{Seen, frames};
@@ -17,18 +16,12 @@ const BAR: usize = 28;
 /// Height of a title.
 const TITLE: usize = 34;
 
-/// Pixels that the launcher changes at least.
-const LAUNCHER: usize = 100_000;
 /// Ground of a window in the light and the dark theme.
 const LIGHT: [u8; 3] = [0xF5, 0xF5, 0xF8];
 const DARK: [u8; 3] = [0x1B, 0x1B, 0x20];
 /// Ground and size of a terminal when it opens.
 const TERMINAL_COLOR: [u8; 3] = [0x0D, 0x11, 0x17];
 const TERMINAL: (usize, usize) = (760, 480);
-
-fn at_prompt() -> Machine {
-    saved::at_prompt(&images::with_desktop().machine_without_tpm())
-}
 
 /// A machine with the window, and where its contents are: left and top.
 fn with_window() -> (Machine, (usize, usize)) {
@@ -67,39 +60,6 @@ fn click(machine: &mut Machine) {
     machine.left_button(false);
 }
 
-/// Presses keys together and waits until they changed more than so many pixels of the screen.
-#[track_caller]
-fn press_and_see(machine: &mut Machine, keys: &[&str], pixels: usize) {
-    let before = machine.picture();
-    machine.press(keys);
-    machine.wait_until(&format!("what {keys:?} does to the screen"), |machine| {
-        let changed = machine.picture().changed_pixels(&before);
-        changed.is_some_and(|changed| changed > pixels)
-    });
-}
-
-/// Types what needs no modifiers. The keyboard controller keeps few keys, so each is seen on the screen before the next.
-#[track_caller]
-fn type_text(machine: &mut Machine, text: &str) {
-    for character in text.chars() {
-        let mut letter = [0; 4];
-        let key = match character {
-            ' ' => "spc",
-            '\n' => "ret",
-            other => other.encode_utf8(&mut letter),
-        };
-        press_and_see(machine, &[key], 0);
-    }
-}
-
-/// Opens the launcher and has it start what is found by a word.
-#[track_caller]
-fn launch(machine: &mut Machine, word: &str) {
-    press_and_see(machine, &["meta_l"], LAUNCHER);
-    type_text(machine, word);
-    type_text(machine, "\n");
-}
-
 #[test]
 fn settings_change_how_things_look_at_once() {
     let mut machine = at_prompt();
@@ -112,7 +72,8 @@ fn settings_change_how_things_look_at_once() {
     machine.wait_until("the settings in dark colours", |machine| {
         ground(machine) == DARK
     });
-    // To the first setting, the theme.
+    // Past the pages to the first setting, the theme.
+    machine.press(&["tab"]);
     machine.press(&["tab"]);
     machine.press(&["left"]);
     machine.wait_until("the settings in light colours", |machine| {

@@ -1,19 +1,16 @@
 //! What the user must be able to trust: prompts, what was given through them, and the locked screen.
 
-use system_tests::images;
+use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
 use system_tests::machine::Machine;
-use system_tests::saved;
 use system_tests::screen::Picture;
 
 /// Colour of the window of `dt-asker`, and the same dimmed.
 const COLOR: [u8; 3] = [0x60, 0x30, 0xA0];
 const DIMMED: [u8; 3] = [0x30, 0x18, 0x50];
+/// Ground of a window in the dark theme.
+const DARK: [u8; 3] = [0x1B, 0x1B, 0x20];
 /// Height of the trusted bar.
 const BAR: usize = 28;
-
-fn at_prompt() -> Machine {
-    saved::at_prompt(&images::with_desktop().machine_without_tpm())
-}
 
 /// A machine with the window that asks, and two documents.
 fn with_asker() -> Machine {
@@ -108,4 +105,73 @@ fn the_screen_is_locked_and_no_program_hears_of_anything() {
         machine.press(&["ret"]);
         machine.picture().bounds_of(COLOR).is_some()
     });
+}
+
+#[test]
+fn the_user_takes_back_what_was_given_and_keeps_a_picture_of_the_screen() {
+    let mut machine = with_asker();
+    ask(&mut machine, "o");
+    machine.press(&["ret"]);
+    machine.expect("asker: file alpha");
+    wait_for_color(&mut machine, COLOR);
+    machine.press(&["n"]);
+    machine.expect("asker: told");
+    machine.press(&["r"]);
+    machine.expect("asker: still there");
+    launch(&mut machine, "sett");
+    // A place in the settings' window, beside where the launcher is.
+    machine.wait_until("the settings on the screen", |machine| {
+        let picture = machine.picture();
+        picture.pixel(picture.width / 2 + 290, picture.height / 2) == DARK
+    });
+    let settings = machine.number_of("settings");
+    // To the pages, to that of the permissions, to its list, and to what takes back.
+    for key in ["tab", "right", "tab", "tab", "ret"] {
+        press_and_see(&mut machine, &[key], 0);
+    }
+    machine.command(&format!("kill {settings}"));
+    wait_for_color(&mut machine, COLOR);
+    machine.wait_until("the program that was given a file", |machine| {
+        machine.press(&["r"]);
+        machine.command("ps").contains("asker: denied: ")
+    });
+    // Back, the end of the program, the picture.
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
+    press_and_see(&mut machine, &["down"], 0);
+    press_and_see(&mut machine, &["down"], 0);
+    machine.press(&["ret"]);
+    machine.wait_until("the picture among the documents", |machine| {
+        machine.command("ls").contains("Screen 1.qoi")
+    });
+}
+
+#[test]
+fn the_vaults_passphrase_unlocks_the_screen_and_a_wrong_one_does_not() {
+    let mut machine = with_asker();
+    machine.send("vault passphrase\r");
+    for question in ["for none: ", "Again: "] {
+        machine.expect(question);
+        machine.send("open\r");
+    }
+    machine.expect("the passphrase is set");
+    machine.press(&["meta_l", "l"]);
+    machine.wait_until("no window on the screen", |machine| {
+        machine.picture().bounds_of(COLOR).is_none()
+    });
+    let vault = machine.command("vault");
+    machine.check_contains(&vault, "locked");
+    type_text(&mut machine, "wrong");
+    type_text(&mut machine, "\n");
+    let picture = machine.picture();
+    machine.check(picture.bounds_of(COLOR).is_none(), "a wrong one unlocked");
+    let tell = machine.command("ps");
+    machine.check(!tell.contains("asker: heard"), "a key got through");
+    machine.wait_until("that the try was counted and another is taken", |machine| {
+        machine
+            .command("vault")
+            .contains("1 in a row; next try in 0.000 s")
+    });
+    type_text(&mut machine, "open");
+    machine.press(&["ret"]);
+    wait_for_color(&mut machine, COLOR);
 }

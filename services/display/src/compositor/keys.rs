@@ -362,6 +362,7 @@ impl Compositor {
                 self.lock();
                 None
             }
+            Choice::Picture => Some(Action::Picture),
             Choice::Restart => Some(self.end("Restarting", Action::Restart)),
             Choice::PowerOff => Some(self.end("Turning off", Action::PowerOff)),
         };

@@ -52,6 +52,7 @@ impl Compositor {
             }
         }
         self.lock = Lock(state::LOCKED);
+        self.forget_toasts();
         self.drop_grab();
         self.keys.forget();
         let window = self.windows.iter().find(|w| w.layer == Layer::Lock);

@@ -36,6 +36,9 @@ pub struct Pointer {
     /// Where it is.
     pub y: i32,
     buttons: u64,
+    /// How many fourths of what the mouse says it moves, and what was left of one, to the right and down.
+    pub speed: i64,
+    left: [i64; 2],
     grab: Grab,
     /// The window whose program knows that it is over it.
     hovered: Option<u32>,
@@ -52,6 +55,8 @@ impl Pointer {
             x,
             y,
             buttons: 0,
+            speed: 4,
+            left: [0; 2],
             grab: Grab::None,
             hovered: None,
             hot: None,
@@ -63,14 +68,17 @@ impl Pointer {
 impl Compositor {
     /// The pointer moved to the right and down, its wheel turned towards the user, and these buttons are down now.
     pub fn point(&mut self, [right, down, wheel]: [i64; 3], now: u64, now_ns: u64) {
-        let step = |at: i32, by: i64, size: i32| {
-            let by = by.clamp(-FURTHEST, FURTHEST) as i32;
-            (at + by).clamp(0, size - 1)
+        let Pointer {
+            x, y, speed, left, ..
+        } = &mut self.pointer;
+        let (x, y) = (*x, *y);
+        let mut step = |axis: usize, at: i32, by: i64, size: i32| {
+            let fourths = by.clamp(-FURTHEST, FURTHEST) * *speed + left[axis];
+            left[axis] = fourths % 4;
+            (at + (fourths / 4) as i32).clamp(0, size - 1)
         };
-        let (x, y) = (
-            step(self.pointer.x, right, self.screen.width),
-            step(self.pointer.y, down, self.screen.height),
-        );
+        let x = step(0, x, right, self.screen.width);
+        let y = step(1, y, down, self.screen.height);
         (self.pointer.x, self.pointer.y) = (x, y);
         let before = core::mem::replace(&mut self.pointer.buttons, now);
         if self.menu.is_some() {
@@ -80,6 +88,8 @@ impl Compositor {
             self.look_below();
             if now & !before != 0 {
                 self.postpone_prompt(now_ns);
+            }
+            if now & !before != 0 && !self.dismiss_toast(x, y) {
                 self.press(now & !before, now_ns);
             }
             if before & !now & buttons::LEFT != 0 {
@@ -90,6 +100,14 @@ impl Compositor {
                 self.pointer.grab = Grab::None;
                 self.look_below();
             }
+        }
+    }
+
+    /// A window is elsewhere, or as large as it was not: its program hears where the pointer is in it now.
+    pub(super) fn look_again(&mut self) {
+        if self.pointer.grab == Grab::None {
+            self.look_below();
+            self.tell_program(0);
         }
     }
 

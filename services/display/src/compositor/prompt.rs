@@ -90,11 +90,14 @@ impl Compositor {
     /// When [`Self::tick`] has something to do next.
     pub fn wake_ns(&self) -> Option<u64> {
         let prompt = self.prompt.as_ref().and_then(|prompt| prompt.ready_ns);
-        prompt.filter(|_| self.lock.is_open())
+        let prompt = prompt.filter(|_| self.lock.is_open());
+        let toasts = self.toasts.next_end_ns();
+        prompt.into_iter().chain(toasts).min()
     }
 
     /// Time went by.
     pub fn tick(&mut self, now_ns: u64) {
+        self.expire_toasts(now_ns);
         if let Some(prompt) = self.prompt.as_mut().filter(|_| self.lock.is_open())
             && prompt.ready_ns.is_some_and(|at| at <= now_ns)
         {

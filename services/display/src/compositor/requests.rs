@@ -192,6 +192,7 @@ impl Compositor {
             });
             self.actions.push(Action::Release(old.id));
             self.arrange(id);
+            self.look_again();
         } else if window.visible() {
             let content = window.content();
             let part = part.intersect(Rect::new(0, 0, content.width, content.height));
@@ -383,7 +384,7 @@ impl Compositor {
 }
 
 /// A title as it is shown: without what would change how text around it reads.
-fn printable(title: &str) -> String {
+pub(super) fn printable(title: &str) -> String {
     let hostile = |c: &char| {
         c.is_control()
             || matches!(*c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use nonos_input::layout::LAYOUTS;
 use nonos_proto::Refusal;
 use nonos_proto::display::{event, theme};
-use nonos_proto::settings::Layouts;
+use nonos_proto::settings::{Layouts, POINTER_SPEEDS};
 use nonos_ui::Theme;
 
 use super::{Compositor, Shades};
@@ -23,6 +23,7 @@ impl Compositor {
         self.theme = new_theme;
         self.shades = Shades::new(Theme::of(new_theme), self.scale);
         self.cursors = [const { None }; 5];
+        self.redraw_toasts();
         (self.bar.stale, self.menu_strip.stale) = (true, true);
         for window in &mut self.windows {
             window.strip.stale = true;
@@ -39,6 +40,24 @@ impl Compositor {
         for (id, content) in framed.collect::<Vec<_>>() {
             self.move_to(id, content.x, content.y);
         }
+        Ok(())
+    }
+
+    /// How fast the pointer moves: a place in [`POINTER_SPEEDS`].
+    pub fn pointer_speed(&self) -> u64 {
+        let speed = |&other: &i64| other == self.pointer.speed;
+        POINTER_SPEEDS.iter().position(speed).unwrap_or(0) as u64
+    }
+
+    /// Has the pointer move so fast.
+    ///
+    /// # Errors
+    /// When there is no such speed.
+    pub fn set_pointer_speed(&mut self, speed: u64) -> Result<(), Refusal> {
+        let speed = usize::try_from(speed)
+            .ok()
+            .and_then(|at| POINTER_SPEEDS.get(at));
+        self.pointer.speed = *speed.ok_or(Refusal::Malformed)?;
         Ok(())
     }
 

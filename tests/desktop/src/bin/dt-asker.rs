@@ -1,5 +1,5 @@
 //! A program that asks the user for files when keys are pressed, and says what it was given: `o` opens, `s` saves, `f` asks for a
-//! folder, `m` asks for too much, `r` reads again what it was given.
+//! folder, `m` asks for too much, `n` tells the user something, `r` reads again what it was given.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -60,6 +60,16 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                 's' => power_box.save("plan.txt"),
                 'f' => power_box.folder(rights::READ | rights::LIST | rights::WRITE),
                 'm' => ask_too_much(&power_box),
+                'n' => {
+                    let told = desk
+                        .display
+                        .notify("héllo from the \u{202E}asker".as_bytes());
+                    match told {
+                        Ok(()) => desk.say(format_args!("asker: told")),
+                        Err(error) => desk.say(format_args!("asker: not told: {error}")),
+                    }
+                    continue;
+                }
                 'r' => {
                     again(desk, given.as_ref());
                     continue;

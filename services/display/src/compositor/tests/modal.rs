@@ -226,3 +226,70 @@ fn the_screen_says_that_the_machine_ends_before_it_does() {
     desk.draw();
     assert!(desk.screen.iter().any(|pixel| lit.contains(pixel)));
 }
+
+#[test]
+fn notifications_name_their_program_end_and_are_limited() {
+    let mut desk = Desk::new();
+    desk.draw();
+    let before = desk.screen.clone();
+    let at = (WIDTH - 100, points::BAR + points::GAP + 20);
+    desk.compositor.notify(1, "one", desk.now_ns).unwrap();
+    desk.draw();
+    assert_ne!(desk.screen, before);
+    let again = desk.compositor.notify(1, "two", desk.now_ns + 999_999_999);
+    assert_eq!(again, Err(Refusal::TooSoon));
+    desk.compositor.notify(2, "two", desk.now_ns).unwrap();
+    desk.compositor.notify(3, "three", desk.now_ns).unwrap();
+    desk.now_ns += 1_000_000_000;
+    let full = desk.compositor.notify(1, "four", desk.now_ns);
+    assert_eq!(full, Err(Refusal::Full));
+    let long = desk.compositor.notify(2, &"x".repeat(161), desk.now_ns);
+    assert_eq!(long, Err(Refusal::TooLong));
+    // A click takes one away, and is for nothing else.
+    let window = desk.shown(1);
+    desk.compositor.move_to(window, at.0 - 50, at.1);
+    desk.events(1);
+    desk.click(at.0, at.1);
+    assert!(desk.compositor.notify(2, "five", desk.now_ns).is_ok());
+    let pressed = |e: &Event| e[0] & 0xFF == event::POINTER && e[2] != 0;
+    assert!(!desk.events(1).iter().any(pressed));
+    desk.compositor.close(1, window.into()).unwrap();
+    // They end, and nobody has to look.
+    while let Some(at_ns) = desk.compositor.wake_ns() {
+        desk.now_ns = at_ns;
+        desk.compositor.tick(at_ns);
+    }
+    desk.point(WIDTH / 2, HEIGHT / 2, 0);
+    desk.draw();
+    assert_eq!(desk.screen, before);
+    desk.compositor
+        .notify(2, "six", desk.now_ns + 2_000_000_000)
+        .unwrap();
+    desk.compositor.lock();
+    desk.compositor.unlock(desk.now_ns);
+    desk.draw();
+    assert_eq!(desk.screen, before, "the lock took it away");
+    desk.compositor.lock();
+    let locked = desk
+        .compositor
+        .notify(3, "seven", desk.now_ns + 9_000_000_000);
+    assert_eq!(locked, Err(Refusal::Locked));
+}
+
+#[test]
+fn the_pointer_moves_as_fast_as_it_is_set_to_and_loses_nothing() {
+    let mut desk = Desk::new();
+    let before = (desk.compositor.pointer.x, desk.compositor.pointer.y);
+    let moves = |desk: &mut Desk| {
+        for _ in 0..7 {
+            desk.compositor.point([1, -3, 0], 0, desk.now_ns);
+        }
+        let pointer = &desk.compositor.pointer;
+        (pointer.x - before.0, pointer.y - before.1)
+    };
+    assert_eq!(moves(&mut desk), (7, -21));
+    desk.compositor.set_pointer_speed(0).unwrap();
+    assert_eq!(moves(&mut desk), (7 + 3, -21 - 10));
+    assert_eq!(desk.compositor.pointer_speed(), 0);
+    assert!(desk.compositor.set_pointer_speed(4).is_err());
+}

@@ -1,0 +1,46 @@
+//! What a person does at the desktop: keys, of which each is seen on the screen before the next.
+
+use crate::images;
+use crate::machine::Machine;
+use crate::saved;
+
+/// Pixels that the launcher changes at least.
+const LAUNCHER: usize = 100_000;
+
+/// A machine with a desktop, at the prompt of its serial line.
+pub fn at_prompt() -> Machine {
+    saved::at_prompt(&images::with_desktop().machine_without_tpm())
+}
+
+/// Presses keys together and waits until they changed more than so many pixels of the screen.
+#[track_caller]
+pub fn press_and_see(machine: &mut Machine, keys: &[&str], pixels: usize) {
+    let before = machine.picture();
+    machine.press(keys);
+    machine.wait_until(&format!("what {keys:?} does to the screen"), |machine| {
+        let changed = machine.picture().changed_pixels(&before);
+        changed.is_some_and(|changed| changed > pixels)
+    });
+}
+
+/// Types what needs no modifiers. The keyboard controller keeps few keys.
+#[track_caller]
+pub fn type_text(machine: &mut Machine, text: &str) {
+    for character in text.chars() {
+        let mut letter = [0; 4];
+        let key = match character {
+            ' ' => "spc",
+            '\n' => "ret",
+            other => other.encode_utf8(&mut letter),
+        };
+        press_and_see(machine, &[key], 0);
+    }
+}
+
+/// Opens the launcher and has it start what is found by a word.
+#[track_caller]
+pub fn launch(machine: &mut Machine, word: &str) {
+    press_and_see(machine, &["meta_l"], LAUNCHER);
+    type_text(machine, word);
+    type_text(machine, "\n");
+}
