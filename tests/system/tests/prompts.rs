@@ -118,6 +118,7 @@ fn the_user_takes_back_what_was_given_and_keeps_a_picture_of_the_screen() {
     machine.expect("asker: told");
     machine.press(&["r"]);
     machine.expect("asker: still there");
+    let before = bar(&machine.picture());
     launch(&mut machine, "sett");
     // A place in the settings' window, beside where the launcher is.
     machine.wait_until("the settings on the screen", |machine| {
@@ -131,10 +132,11 @@ fn the_user_takes_back_what_was_given_and_keeps_a_picture_of_the_screen() {
     }
     machine.command(&format!("kill {settings}"));
     wait_for_color(&mut machine, COLOR);
-    machine.wait_until("the program that was given a file", |machine| {
-        machine.press(&["r"]);
-        machine.command("ps").contains("asker: denied: ")
+    machine.wait_until("the program with the keyboard", |machine| {
+        bar(&machine.picture()) == before
     });
+    machine.press(&["r"]);
+    machine.expect("asker: denied: the handle was revoked");
     // Back, the end of the program, the picture.
     press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     press_and_see(&mut machine, &["down"], 0);

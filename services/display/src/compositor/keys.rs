@@ -71,6 +71,11 @@ impl Keys {
             .is_some_and(|at| now_ns.saturating_sub(at) <= TYPING_NS)
     }
 
+    /// The user does something else than typing.
+    pub fn end_typing(&mut self) {
+        self.typed_ns = None;
+    }
+
     /// Whether the program knows a key to be down; and from now on as said.
     fn deliver(&mut self, usage: u8, down: bool) -> bool {
         let word = &mut self.delivered[usize::from(usage / 32)];
@@ -161,7 +166,7 @@ impl Compositor {
             return;
         };
         let (key, layer) = (window.client, window.layer);
-        if down && layer == Layer::Window {
+        if down && matches!(layer, Layer::Window | Layer::Launcher) {
             // Who sends a line off is done with it.
             let typed = character != '\0' && character != '\n';
             self.keys.typed_ns = if typed {

@@ -276,6 +276,9 @@ impl Compositor {
             Layer::Wallpaper => self.set_focus(None),
             Layer::Dock | Layer::Notifications => {}
         }
+        if matches!(layer, Layer::Dock | Layer::Launcher) {
+            self.keys.end_typing();
+        }
         let (x, y) = (self.pointer.x, self.pointer.y);
         let moves = self.keyboard.modifiers() == nonos_proto::display::modifiers::ALT
             && layer == Layer::Window;

@@ -680,3 +680,26 @@ fn surfaces_are_given_up_when_nobody_shows_them() {
     }
     assert_eq!(action::CLOSE, 3, "random acts reach past the last");
 }
+
+#[test]
+fn what_the_user_starts_gets_the_keyboard_also_right_after_typing() {
+    let mut desk = Desk::new();
+    let window = desk.shown(1);
+    desk.press(&[A]);
+    let launcher = desk.open(2, 100, 100);
+    desk.compositor
+        .place(2, launcher.into(), layer::LAUNCHER)
+        .unwrap();
+    desk.present(2, launcher);
+    // What opens while the user types what to start does not.
+    desk.press(&[A]);
+    desk.shown(3);
+    assert_eq!(desk.compositor.focus, Some(launcher));
+    desk.press(&[usage::ENTER]);
+    desk.compositor.close(2, launcher.into()).unwrap();
+    desk.compositor.disconnect(3);
+    desk.compositor.connect(3, Identity::default());
+    let started = desk.shown(3);
+    assert_eq!(desk.compositor.focus, Some(started));
+    assert_ne!(started, window);
+}
