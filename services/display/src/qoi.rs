@@ -137,10 +137,10 @@ mod tests {
                 0 => 0,
                 1 => 0x10_2030 + index % 3,
                 2 => state >> 8,
-                3 => index * 0x01_0101 & 0xFF_FFFF,
+                3 => (index * 0x01_0101) & 0xFF_FFFF,
                 4 => [0xFF_0000, 0x00_FF00, 0x12_3456][(state >> 30) as usize % 3],
                 5 => 0xFF_FFFF,
-                6 => (0x80_8080 + (state >> 28) * 0x01_0100) ^ index % 5,
+                6 => (0x80_8080 + (state >> 28) * 0x01_0100) ^ (index % 5),
                 _ => 0x7F_7F7F,
             });
         }
