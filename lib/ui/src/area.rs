@@ -5,6 +5,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::ops::Range;
 
 use nonos_proto::display::CLIPBOARD_BYTES;
@@ -69,6 +70,20 @@ pub enum Outcome {
     Refused(Refused),
 }
 
+/// A part of a line as it was laid out last.
+#[derive(Clone, Default, Debug)]
+struct Laid {
+    /// Of this version of the text, for so many columns.
+    version: u64,
+    columns: usize,
+    part: Range<usize>,
+    next: Option<usize>,
+    /// A line begins with it.
+    first: bool,
+    /// Where its rows begin, from its own beginning.
+    starts: Vec<usize>,
+}
+
 /// A text with a caret.
 #[derive(Default, Debug)]
 pub struct Area {
@@ -83,6 +98,8 @@ pub struct Area {
     crlf: bool,
     /// Where the first row begins that is seen.
     top: usize,
+    /// Places that are asked for are mostly close to one another.
+    laid: RefCell<Laid>,
     /// Columns of a row, and rows that are seen.
     pub(crate) room: (usize, usize),
     /// The caret is to be scrolled to.
@@ -254,29 +271,47 @@ impl Area {
         (start..end, next, part == 0)
     }
 
+    /// Lays out the part of a line that a place is in, if it is not the one that was last.
+    fn lay_out(&self, at: usize) {
+        let mut laid = self.laid.borrow_mut();
+        let (version, columns) = (self.buffer.version(), self.room.0.max(TAB));
+        let same = (version, columns) == (laid.version, laid.columns) && !laid.starts.is_empty();
+        let last = at == laid.part.end && laid.next != Some(at);
+        if same && (laid.part.contains(&at) || last) {
+            return;
+        }
+        let (part, next, first) = self.part(at);
+        *laid = Laid {
+            version,
+            columns,
+            starts: wrap(&self.buffer.text(part.clone()), columns),
+            part,
+            next,
+            first,
+        };
+    }
+
     /// Tells of the rows from that of a place on, until `see` says no.
     fn rows_from(&self, at: usize, mut see: impl FnMut(Row) -> bool) {
         let mut from = Some(at);
         while let Some(at) = from {
-            let (part, next, is_first) = self.part(at);
-            let starts = wrap(&self.buffer.text(part.clone()), self.room.0.max(TAB));
-            for (index, &start) in starts.iter().enumerate() {
-                let (start, following) = (part.start + start, starts.get(index + 1));
-                let end = following.map_or(part.end, |next| part.start + next);
-                if following.is_some() && end <= at {
-                    continue;
-                }
+            self.lay_out(at);
+            let laid = self.laid.borrow();
+            let (begin, end) = (laid.part.start, laid.part.end);
+            let behind = laid.starts.partition_point(|start| begin + start <= at);
+            for index in behind.saturating_sub(1)..laid.starts.len() {
+                let following = laid.starts.get(index + 1).map(|start| begin + start);
                 let row = Row {
-                    start,
-                    end,
-                    next: following.map_or(next, |_| Some(end)),
-                    first: is_first && index == 0,
+                    start: begin + laid.starts[index],
+                    end: following.unwrap_or(end),
+                    next: following.or(laid.next),
+                    first: laid.first && index == 0,
                 };
                 if !see(row) {
                     return;
                 }
             }
-            from = next;
+            from = laid.next;
         }
     }
 

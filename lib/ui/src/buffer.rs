@@ -53,6 +53,14 @@ struct Change {
     selection: (usize, usize),
 }
 
+/// A piece that was found: its number, where it begins, and how many lines end before it.
+#[derive(Clone, Copy, Default, Debug)]
+struct Seen {
+    index: usize,
+    start: usize,
+    breaks: usize,
+}
+
 /// A text.
 #[derive(Default, Debug)]
 pub struct Buffer {
@@ -60,8 +68,10 @@ pub struct Buffer {
     pieces: Vec<Piece>,
     length: usize,
     breaks: usize,
-    /// The piece that was looked for last, and where it begins.
-    hint: Cell<(usize, usize)>,
+    /// The piece that was looked for last: the next is mostly close to it.
+    last_seen: Cell<Seen>,
+    /// Counts all that changed the text.
+    version: u64,
     done: VecDeque<Change>,
     undone: Vec<Change>,
     /// Number of the last change, of the last one that was forgotten, and of the last one when the text was saved.
@@ -111,6 +121,11 @@ impl Buffer {
         self.length == 0
     }
 
+    /// Another number whenever the text is another.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Lines: one more than there are line ends.
     pub fn lines(&self) -> usize {
         self.breaks + 1
@@ -123,11 +138,20 @@ impl Buffer {
         text.unwrap_or_default()
     }
 
-    /// The piece that has the byte at a place, and where it begins; past the last piece at the end.
-    fn piece_at(&self, at: usize) -> (usize, usize) {
-        let (mut index, mut start) = self.hint.get();
-        if start > at {
-            (index, start) = (0, 0);
+    /// The piece that has the byte at a place; past the last piece at the end.
+    fn seek(&self, at: usize) -> Seen {
+        let Seen {
+            mut index,
+            mut start,
+            mut breaks,
+        } = self.last_seen.get();
+        while start > at
+            && let Some(before) = index.checked_sub(1)
+        {
+            let piece = &self.pieces[before];
+            index = before;
+            start -= usize::from(piece.length);
+            breaks -= usize::from(piece.breaks);
         }
         while let Some(piece) = self.pieces.get(index) {
             let end = start + usize::from(piece.length);
@@ -135,9 +159,20 @@ impl Buffer {
                 break;
             }
             (index, start) = (index + 1, end);
+            breaks += usize::from(piece.breaks);
         }
-        self.hint.set((index, start));
-        (index, start)
+        let seen = Seen {
+            index,
+            start,
+            breaks,
+        };
+        self.last_seen.set(seen);
+        seen
+    }
+
+    fn piece_at(&self, at: usize) -> (usize, usize) {
+        let seen = self.seek(at);
+        (seen.index, seen.start)
     }
 
     /// The beginning of the character at a place.
@@ -199,9 +234,11 @@ impl Buffer {
     /// Number of the line that a place is in, from 0.
     pub fn line_of(&self, at: usize) -> usize {
         let at = self.floor(at);
-        let (index, start) = self.piece_at(at);
-        let before = self.pieces.get(..index).unwrap_or_default();
-        let before: usize = before.iter().map(|piece| usize::from(piece.breaks)).sum();
+        let Seen {
+            index,
+            start,
+            breaks: before,
+        } = self.seek(at);
         let head = self
             .pieces
             .get(index)
@@ -341,6 +378,8 @@ impl Buffer {
     /// Puts pieces in place of a range: those that were there.
     fn splice(&mut self, range: Range<usize>, put: &[Piece]) -> Vec<Piece> {
         let (first, end) = (self.cut(range.start), self.cut(range.end));
+        // The piece before stays where it is.
+        let seen = self.seek(range.start.saturating_sub(1));
         let removed: Vec<Piece> = self
             .pieces
             .splice(first..end.max(first), put.iter().copied())
@@ -350,7 +389,8 @@ impl Buffer {
         };
         self.length = self.length - length(&removed) + length(put);
         self.breaks = self.breaks - ended(&removed) + ended(put);
-        self.hint.set((0, 0));
+        self.last_seen.set(seen);
+        self.version += 1;
         self.join(first + put.len());
         self.join(first);
         removed
@@ -365,6 +405,7 @@ impl Buffer {
             return Err(Full);
         }
         let pieces = self.store(text)?;
+        self.version += 1;
         self.length += text.len();
         self.breaks += breaks(text);
         for piece in pieces {
