@@ -6,3 +6,4 @@ extern crate alloc;
 
 pub mod select;
 pub mod view;
+pub mod waiting;

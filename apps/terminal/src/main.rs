@@ -5,6 +5,8 @@
 
 extern crate alloc;
 
+use core::hint::black_box;
+
 use nonos_proto::console as interface;
 use nonos_proto::display::modifiers;
 use nonos_proto::{CallError, Caller, Refusal};
@@ -14,11 +16,13 @@ use nonos_rt::service::{self, Server};
 use nonos_rt::{log, parent, syscall};
 use nonos_terminal::ansi::Action;
 use nonos_terminal::keys::{self, Modifiers};
+use nonos_terminal::queue;
 use nonos_terminal::serve::{Clients, Screen};
 use nonos_ui::Ui;
 use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
 use nonos_ui::input::{Input, Key, usage};
 use terminal::view::{self, Cells, View};
+use terminal::waiting::Waiting;
 
 nonos_rt::entry!(main);
 
@@ -54,6 +58,7 @@ fn run() -> Result<Error, CallError> {
             due: false,
             painted_ns: 0,
         }),
+        waiting: Waiting::default(),
         shell: None,
     };
     // Its size is known from the first view on, before the shell asks for it.
@@ -103,6 +108,7 @@ struct Terminal {
     view: View,
     focused: bool,
     clients: Clients<Text>,
+    waiting: Waiting,
     shell: Option<Process>,
 }
 
@@ -117,6 +123,7 @@ impl Terminal {
             view,
             focused,
             clients,
+            waiting,
             ..
         } = self;
         shown.input(session, input, &mut |ui| {
@@ -125,24 +132,32 @@ impl Terminal {
                 clients.screen.cells = view::resized(&clients.screen.cells, room.0, room.1);
             }
             if let Some(key) = ui.take_key(|_| true) {
-                typed(ui, key, view, clients);
+                typed(ui, key, view, &clients.screen.cells, waiting);
             }
             if let Some(text) = ui.take_paste() {
                 view.typed();
-                for piece in text.split_inclusive('\n') {
-                    let line = piece.strip_suffix('\n');
-                    clients.typed(line.unwrap_or(piece).as_bytes());
-                    if line.is_some() {
-                        clients.typed(b"\r");
-                    }
-                }
+                waiting.paste(&text);
             }
             view.show(ui, &clients.screen.cells, *focused);
         });
-        clients.deliver();
         if let Err(error) = shown.show(session) {
             self.end(error);
         }
+        self.feed();
+    }
+
+    /// Gives what waits to those who read, as much as there is room for.
+    fn feed(&mut self) {
+        let Self {
+            clients, waiting, ..
+        } = self;
+        let mut bytes = [0; queue::MOST];
+        let room = clients.room().min(bytes.len());
+        let count = waiting.take(&mut bytes[..room]);
+        clients.typed(&bytes[..count]);
+        clients.deliver();
+        bytes.fill(0);
+        black_box(&mut bytes);
     }
 
     fn take_events(&mut self) -> Result<(), CallError> {
@@ -172,8 +187,7 @@ impl Terminal {
 }
 
 /// A key: the terminal's own, or for whoever reads.
-fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, clients: &mut Clients<Text>) {
-    let cells = &clients.screen.cells;
+fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, cells: &Cells, waiting: &mut Waiting) {
     match key.usage {
         usage::PAGE_UP if key.shift() => view.page(cells, -1),
         usage::PAGE_DOWN if key.shift() => view.page(cells, 1),
@@ -191,7 +205,7 @@ fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, clients: &mut Clients<Text>
             let sent = keys::sent(key.usage, key.character, modifiers);
             if !sent.as_slice().is_empty() {
                 view.typed();
-                clients.typed(sent.as_slice());
+                waiting.push(sent.as_slice());
             }
         }
     }
@@ -200,6 +214,8 @@ fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, clients: &mut Clients<Text>
 impl Server for Terminal {
     fn request(&mut self, caller: Caller, request: &Message) -> Result<Option<Message>, Refusal> {
         let outcome = interface::dispatch(&mut self.clients, caller, request);
+        // Whoever read made room.
+        self.feed();
         if core::mem::take(&mut self.clients.screen.due) {
             self.input(Input::None);
         }

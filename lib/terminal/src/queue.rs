@@ -25,9 +25,14 @@ impl Queue {
         self.length == 0
     }
 
+    /// How many bytes it has room for.
+    pub fn room(&self) -> usize {
+        MOST - self.length
+    }
+
     /// Adds all bytes, or none when there is no room: half an escape sequence would be worse.
     pub fn push(&mut self, bytes: &[u8]) {
-        if bytes.len() > MOST - self.length {
+        if bytes.len() > self.room() {
             return;
         }
         for &byte in bytes {

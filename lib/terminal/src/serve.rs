@@ -59,6 +59,11 @@ impl<S: Screen> Clients<S> {
         self.input.push(bytes);
     }
 
+    /// How many bytes can be typed now.
+    pub fn room(&self) -> usize {
+        self.input.room()
+    }
+
     /// Another program writes: it starts with fresh text and plain style, whatever the last one left.
     fn change_writer(&mut self, badge: u64) {
         if self.writer == badge {

@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 
 use calculator::Calculator;
+use editor::Editor;
+use editor::store::{File, Given, User};
+use nonos_proto::CallError;
+use nonos_proto::display::modifiers::CONTROL;
 use nonos_proto::display::theme::DARK;
 use nonos_ui::host::{Stage, write_png};
 use nonos_ui::input::usage;
@@ -110,4 +114,130 @@ fn programs_that_look_at_the_system_show_it() {
     for program in ["monitor", "security", "about"] {
         machine.check(output.contains(program), "a program has ended");
     }
+}
+
+/// Nobody who could be asked for files.
+struct Nobody;
+
+const NO_FILES: CallError = CallError::BadReply;
+
+impl File for Nobody {
+    fn size(&self) -> Result<u64, CallError> {
+        Err(NO_FILES)
+    }
+
+    fn read(&self, _: u64, _: &mut [u8]) -> Result<usize, CallError> {
+        Err(NO_FILES)
+    }
+
+    fn write(&self, _: u64, _: &[u8]) -> Result<(), CallError> {
+        Err(NO_FILES)
+    }
+
+    fn resize(&self, _: u64) -> Result<(), CallError> {
+        Err(NO_FILES)
+    }
+}
+
+impl User for Nobody {
+    type File = Self;
+
+    fn ask_open(&mut self) -> Result<u64, CallError> {
+        Err(NO_FILES)
+    }
+
+    fn ask_save(&mut self, _: &str) -> Result<u64, CallError> {
+        Err(NO_FILES)
+    }
+
+    fn answer(&mut self, _: u64) -> Result<Option<Given<Self>>, CallError> {
+        Err(NO_FILES)
+    }
+
+    fn opened_with(&mut self) -> Result<Option<Given<Self>>, CallError> {
+        Ok(None)
+    }
+
+    fn withdraw(&mut self, _: u64) {}
+}
+
+#[test]
+fn the_editor_takes_accents_and_shows_them_as_on_the_host() {
+    let mut machine = at_prompt();
+    machine.point(400, 0);
+    machine.start_program("edit");
+    let mut host = Stage::new(Editor::new(Nobody), DARK, 1);
+    wait_for(&mut machine, &host.window);
+    // The German keyboard is two layouts on.
+    for _ in 0..2 {
+        machine.press_and_see(&["meta_l", "spc"], 0);
+    }
+    // Keys by what is on them in English: ä, and é by a dead key.
+    machine.type_text("gr");
+    machine.press_and_see(&["bracket_left"], 0);
+    machine.type_text("n");
+    machine.press_and_see(&["ret"], 0);
+    machine.press_and_see(&["apostrophe"], 0);
+    machine.press(&["equal"]);
+    machine.press_and_see(&["e"], 0);
+    host.write("grün");
+    host.press(usage::ENTER, 0);
+    host.write("äé");
+    wait_for(&mut machine, &host.window);
+    // Undone and done again.
+    machine.press_and_see(&["ctrl", "y"], 0);
+    host.press(usage::A + 25, CONTROL);
+    wait_for(&mut machine, &host.window);
+    keep(&mut machine, "booted-editor");
+}
+
+#[test]
+fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
+    let mut machine = at_prompt();
+    machine.command("write note hello");
+    machine.start_program("files");
+    machine.wait_until("the window of Files", |machine| {
+        machine.command("ps").contains("file-manager")
+    });
+    let has = |machine: &mut Machine, name: &str, there: bool| {
+        machine.wait_until(&format!("{name}, there: {there}"), |machine| {
+            let listed = machine.command("ls");
+            listed
+                .lines()
+                .any(|line| line.split_whitespace().any(|word| word == name))
+                == there
+        });
+    };
+    // To the first one whose name begins so, which gets another.
+    machine.press_and_see(&["n"], 0);
+    machine.press_and_see(&["f2"], 0);
+    machine.type_text("plan\n");
+    has(&mut machine, "plan", true);
+    has(&mut machine, "note", false);
+    // A folder, and the document into it.
+    machine.press_and_see(&["ctrl", "n"], 0);
+    machine.type_text("box\n");
+    has(&mut machine, "box", true);
+    machine.press_and_see(&["p"], 0);
+    machine.press_and_see(&["ctrl", "x"], 0);
+    machine.press_and_see(&["b"], 0);
+    machine.press_and_see(&["ret"], 0);
+    machine.press(&["ctrl", "v"]);
+    machine.wait_until("the document in the folder", |machine| {
+        machine.command("cat box/plan").contains("hello")
+    });
+    // What somebody else adds is seen without being asked for.
+    let before = machine.picture();
+    machine.command("write box/more text");
+    machine.wait_until("another document in the window", |machine| {
+        machine.picture().changed_pixels(&before) != Some(0)
+    });
+    keep(&mut machine, "booted-files");
+    // Back, and the folder with all that is in it is deleted after a question.
+    machine.press_and_see(&["backspace"], 0);
+    machine.press_and_see(&["delete"], 0);
+    let kept = machine.command("cat box/plan");
+    machine.check_contains(&kept, "hello");
+    machine.press_and_see(&["ret"], 0);
+    has(&mut machine, "box", false);
 }

@@ -63,7 +63,7 @@ fn click(machine: &mut Machine) {
 #[test]
 fn settings_change_how_things_look_at_once() {
     let mut machine = at_prompt();
-    launch(&mut machine, "sett");
+    machine.start_program("sett");
     // A place in the settings' window, beside where the launcher is.
     let ground = |machine: &mut Machine| {
         let picture = machine.picture();
@@ -84,12 +84,12 @@ fn settings_change_how_things_look_at_once() {
 #[test]
 fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
     let mut machine = at_prompt();
-    launch(&mut machine, "term");
+    machine.start_program("term");
     machine.wait_until("the terminal on the screen", |machine| {
         let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
         bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
     });
-    type_text(&mut machine, "write note from the desktop\n");
+    machine.type_text("write note from the desktop\n");
     machine.wait_until("the document that was written there", |machine| {
         machine.command("cat note").contains("from the desktop")
     });
@@ -160,7 +160,7 @@ fn a_window_gets_keys_and_pointer() {
 #[test]
 fn the_menu_turns_the_machine_off() {
     let (mut machine, _) = with_window();
-    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
+    machine.press_and_see(&["ctrl", "alt", "esc"], 0);
     // Round to the last choice.
     machine.press(&["up"]);
     machine.press(&["ret"]);
@@ -191,7 +191,7 @@ fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
 #[test]
 fn the_secure_keys_open_a_menu_that_ends_a_program() {
     let (mut machine, _) = with_window();
-    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
+    machine.press_and_see(&["ctrl", "alt", "esc"], 0);
     machine.press(&["down"]);
     machine.press(&["ret"]);
     machine.wait_until("no window on the screen", |machine| {
