@@ -5,6 +5,8 @@ use crate::machine::Machine;
 
 /// Pixels that the launcher changes at least.
 const LAUNCHER: usize = 100_000;
+/// Pixels that a large window changes at least, and the launcher does not.
+const WINDOW: usize = 300_000;
 
 impl Machine {
     /// Presses keys together and waits until they changed more than so many pixels of the screen.
@@ -39,5 +41,16 @@ impl Machine {
         self.press_and_see(&["meta_l"], LAUNCHER);
         self.type_text(word);
         self.type_text("\n");
+    }
+
+    /// The same for a program whose window is larger than the launcher, and waits until it is there.
+    #[track_caller]
+    pub fn start_program_and_see(&mut self, word: &str) {
+        let before = self.picture();
+        self.start_program(word);
+        self.wait_until(&format!("the window of {word}"), |machine| {
+            let changed = machine.picture().changed_pixels(&before);
+            changed.is_some_and(|changed| changed > WINDOW)
+        });
     }
 }

@@ -195,17 +195,14 @@ fn the_editor_takes_accents_and_shows_them_as_on_the_host() {
 fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     let mut machine = at_prompt();
     machine.command("write note hello");
-    machine.start_program("files");
-    machine.wait_until("the window of Files", |machine| {
-        machine.command("ps").contains("file-manager")
-    });
+    machine.start_program_and_see("files");
     let has = |machine: &mut Machine, name: &str, there: bool| {
         machine.wait_until(&format!("{name}, there: {there}"), |machine| {
             let listed = machine.command("ls");
-            listed
-                .lines()
-                .any(|line| line.split_whitespace().any(|word| word == name))
-                == there
+            listed.lines().any(|line| {
+                line.split_whitespace()
+                    .any(|word| word.trim_end_matches('/') == name)
+            }) == there
         });
     };
     // To the first one whose name begins so, which gets another.
@@ -240,4 +237,60 @@ fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     machine.check_contains(&kept, "hello");
     machine.press_and_see(&["ret"], 0);
     has(&mut machine, "box", false);
+}
+
+/// Where the bar says which program has the keyboard.
+fn bar(machine: &mut Machine) -> Vec<[u8; 3]> {
+    let picture = machine.picture();
+    let places = (0..28).flat_map(|y| (0..picture.width / 2).map(move |x| (x, y)));
+    places.map(|(x, y)| picture.pixel(x, y)).collect()
+}
+
+/// Presses keys after which another window has the keyboard, and waits for that.
+#[track_caller]
+fn press_and_go(machine: &mut Machine, keys: &[&str]) {
+    let before = bar(machine);
+    machine.press(keys);
+    machine.wait_until("another window with the keyboard", |machine| {
+        bar(machine) != before
+    });
+}
+
+#[test]
+fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
+    let mut machine = at_prompt();
+    machine.start_program_and_see("edit");
+    for _ in 0..2 {
+        machine.press_and_see(&["meta_l", "spc"], 0);
+    }
+    machine.press_and_see(&["apostrophe"], 0);
+    machine.press(&["equal"]);
+    machine.press_and_see(&["e"], 0);
+    machine.type_text(" text");
+    // The system's dialog has the keyboard: the name is typed in place of the one that is suggested.
+    press_and_go(&mut machine, &["ctrl", "s"]);
+    machine.type_text("brief");
+    keep(&mut machine, "booted-editor-save");
+    press_and_go(&mut machine, &["ret"]);
+    machine.wait_until("the document", |machine| {
+        machine.command("cat brief").contains("äé text")
+    });
+    // A shell in a terminal reads it, and what it read is in another document.
+    machine.start_program_and_see("term");
+    machine.type_text("cat brief ");
+    machine.press_and_see(&["shift", "less"], 0);
+    machine.type_text(" copy\n");
+    machine.wait_until("what the terminal read", |machine| {
+        machine.command("cat copy").contains("äé text")
+    });
+    // Files opens it in an editor, which may write it.
+    machine.start_program_and_see("files");
+    machine.press_and_see(&["b"], 0);
+    press_and_go(&mut machine, &["ret"]);
+    machine.press_and_see(&["x"], 0);
+    keep(&mut machine, "booted-editor-opened");
+    machine.press(&["ctrl", "s"]);
+    machine.wait_until("what was added to it", |machine| {
+        machine.command("cat brief").contains("xäé text")
+    });
 }

@@ -250,31 +250,31 @@ fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_an
     machine.expect_prompt();
     let output = machine.command("vault lock");
     machine.check_contains(&output, "locked");
-    launch(&mut machine, "term");
+    machine.start_program("term");
     machine.wait_until("the terminal on the screen", |machine| {
         let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
         bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
     });
     let before = machine.picture();
-    launch(&mut machine, "vault");
+    machine.start_program("vault");
     machine.wait_until("the vault's window", |machine| {
         let changed = machine.picture().changed_pixels(&before);
         machine.command("ps").contains("vault-manager") && changed > Some(100_000)
     });
-    type_text(&mut machine, "tulip\n");
+    machine.type_text("tulip\n");
     machine.wait_until("the open vault", |machine| {
         row(&machine.command("vault"), "State") == Some("open")
     });
 
-    press_and_see(&mut machine, &["ctrl", "n"], 1000);
-    type_text(&mut machine, "mail");
-    press_and_see(&mut machine, &["ctrl", "g"], 50);
-    press_and_see(&mut machine, &["ctrl", "s"], 1000);
-    press_and_see(&mut machine, &["ctrl", "c"], 50);
-    press_and_see(&mut machine, &["alt", "tab"], 1000);
-    type_text(&mut machine, "write first ");
-    press_and_see(&mut machine, &["ctrl", "v"], 50);
-    type_text(&mut machine, "\n");
+    machine.press_and_see(&["ctrl", "n"], 1000);
+    machine.type_text("mail");
+    machine.press_and_see(&["ctrl", "g"], 50);
+    machine.press_and_see(&["ctrl", "s"], 1000);
+    machine.press_and_see(&["ctrl", "c"], 50);
+    machine.press_and_see(&["alt", "tab"], 1000);
+    machine.type_text("write first ");
+    machine.press_and_see(&["ctrl", "v"], 50);
+    machine.type_text("\n");
     machine.wait_until("the password that was pasted", |machine| {
         !machine.command("cat first").contains("not found")
     });
@@ -283,9 +283,9 @@ fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_an
     let is_made = password.len() == 20 && password.bytes().all(|byte| byte.is_ascii_alphanumeric());
     machine.check(is_made, &format!("no password: {password:?}"));
     machine.wait_until("the empty clipboard", |machine| {
-        type_text(machine, "write later x");
+        machine.type_text("write later x");
         machine.press(&["ctrl", "v"]);
-        type_text(machine, "\n");
+        machine.type_text("\n");
         machine.command("cat later").trim() == "x"
     });
 
