@@ -181,6 +181,7 @@ mod tests {
             "image_header",
             "ipc",
             "manifest",
+            "pictures",
             "system_calls",
             "tpm",
             "tpm_sessions",

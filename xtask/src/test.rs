@@ -43,6 +43,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "vault-manager",
     "--package",
+    "viewer",
+    "--package",
     "console",
     "--package",
     "shell",

@@ -68,9 +68,10 @@ fn control(letter: char) -> impl Fn(&Key) -> bool {
     move |key| key.shortcut() == Some(letter)
 }
 
-/// Whether the small letters of a text have those of another in them.
+/// Whether a text has another in it, whose letters of English may be small or large.
 fn has(text: &str, wanted: &str) -> bool {
-    text.to_lowercase().contains(&wanted.to_lowercase())
+    let mut parts = text.as_bytes().windows(wanted.len().max(1));
+    wanted.is_empty() || parts.any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 /// A row with a name and room for a value.

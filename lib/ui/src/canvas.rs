@@ -49,7 +49,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// The pixels of a line from `x` on, up to `right`; both must be within the canvas.
-    fn line(&mut self, y: i32, x: i32, right: i32) -> &mut [u32] {
+    pub(crate) fn line(&mut self, y: i32, x: i32, right: i32) -> &mut [u32] {
         let start = y as usize * self.stride;
         let span = start + x as usize..start + right as usize;
         self.pixels.get_mut(span).unwrap_or_default()

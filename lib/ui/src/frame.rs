@@ -3,6 +3,7 @@
 //! The window is a grid of cells. What is drawn in a cell is known by a hash of all shapes that touch it, in their order; cells whose
 //! hash is another are painted anew. All lengths here are in pixels.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use core::hash::{Hash, Hasher};
 use crate::canvas::Canvas;
 use crate::color::Color;
 use crate::geometry::Rect;
+use crate::picture::Picture;
 use crate::text::{Font, Writer};
 
 /// What is drawn in a rectangle.
@@ -28,6 +30,8 @@ pub enum Shape {
     Text(Font, i32, (u32, u32), Color),
     /// A curve: width of the line, which of [`Frame::values`], colours of line and of the area below.
     Plot(i32, (u32, u32), Color, Color),
+    /// A picture: which of [`Frame::pictures`], and its number.
+    Picture(u32, u64),
 }
 
 /// A shape in its place.
@@ -64,6 +68,8 @@ pub struct Frame {
     pub text: String,
     /// All values of plots.
     pub values: Vec<u16>,
+    /// All pictures.
+    pub pictures: Vec<Rc<Picture>>,
 }
 
 /// Size of a cell.
@@ -87,6 +93,7 @@ impl Frame {
         text.clear();
         self.text = String::from_utf8(text).unwrap_or_default();
         self.values.clear();
+        self.pictures.clear();
     }
 
     /// Adds text, for [`Shape::Text`].
@@ -121,6 +128,7 @@ impl Frame {
                 self.values_of(*values).hash(&mut hash);
                 *values = (0, 0);
             }
+            Shape::Picture(at, _) => *at = 0,
             _ => {}
         }
         plain.hash(&mut hash);
@@ -174,6 +182,11 @@ impl Frame {
                 }
                 Shape::Plot(width, values, color, tint) => {
                     canvas.plot(rect, self.values_of(values), width, color, tint);
+                }
+                Shape::Picture(at, _) => {
+                    if let Some(picture) = self.pictures.get(at as usize) {
+                        picture.paint(canvas, rect);
+                    }
                 }
             }
         }

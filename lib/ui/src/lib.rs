@@ -27,6 +27,7 @@ pub mod geometry;
 pub mod host;
 pub mod icon;
 pub mod input;
+pub mod picture;
 pub mod program;
 pub mod search;
 pub mod text;

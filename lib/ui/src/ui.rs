@@ -3,6 +3,7 @@
 //! A view is run once for an input, and again when that changed something, until nothing changes: what is drawn last is what is so. All
 //! lengths are in points, but those of [`Frame`].
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,6 +16,7 @@ use crate::frame::{Command, Frame, Shape};
 use crate::geometry::Rect;
 use crate::icon::Icon;
 use crate::input::{Input, Key, usage};
+use crate::picture::Picture;
 use crate::text::{Font, Writer};
 use crate::theme::{Theme, font, space};
 
@@ -234,16 +236,19 @@ impl<'a> Ui<'a> {
         self.again |= self.was_covered != self.memory.covered;
         let shift = |(first, end): (u32, u32), by: usize| (first + by as u32, end + by as u32);
         let (texts, values) = (self.frame.text.len(), self.frame.values.len());
+        let pictures = self.frame.pictures.len() as u32;
         for mut command in self.above.commands.drain(..) {
             match &mut command.shape {
                 Shape::Text(_, _, text, _) => *text = shift(*text, texts),
                 Shape::Plot(_, range, ..) => *range = shift(*range, values),
+                Shape::Picture(at, _) => *at += pictures,
                 _ => {}
             }
             self.frame.commands.push(command);
         }
         self.frame.text.push_str(&self.above.text);
         self.frame.values.append(&mut self.above.values);
+        self.frame.pictures.append(&mut self.above.pictures);
         Outcome {
             again: self.again,
             cursor: self.cursor,
@@ -272,6 +277,11 @@ impl<'a> Ui<'a> {
     /// The window, without its frame.
     pub fn size(&self) -> Rect {
         self.size
+    }
+
+    /// Pixels for a point.
+    pub fn scale(&self) -> i32 {
+        self.scale
     }
 
     /// Something changed: the view is run again before it is shown.
@@ -555,6 +565,18 @@ impl<'a> Ui<'a> {
             rect,
             Shape::Plot(width, range, color, color.with_opacity(36)),
         );
+    }
+
+    /// A picture that fills a rectangle, which is in pixels.
+    pub fn picture(&mut self, rect: Rect, picture: &Rc<Picture>) {
+        let frame = if self.in_front {
+            &mut self.above
+        } else {
+            &mut *self.frame
+        };
+        let at = frame.pictures.len() as u32;
+        frame.pictures.push(picture.clone());
+        self.draw(rect, Shape::Picture(at, picture.id));
     }
 
     /// Width of a line of text.
