@@ -1,7 +1,7 @@
 //! The desktop, as a person sees it: the screen from outside, keys and mouse through the PS/2 controller. What programs hear, they say on
 //! the serial line.
 
-use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
+use system_tests::desk::at_prompt;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::screen::Picture;
 use system_tests::shell::row;
