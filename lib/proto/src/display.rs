@@ -198,7 +198,7 @@ interface! {
     /// Like [`Display::copy`], for text that is on the clipboard for so many seconds at most: a secret.
     13 => answered copy_for(seconds: u64; text: read) -> ();
 
-    /// Tells the user something for a few seconds, beside the program's name: UTF-8, at most [`NOTE_BYTES`]. Once in a second, and
+    /// Tells the user something for a few seconds, beside the program's name: UTF-8, at most [`NOTE_BYTES`]. Once in a second, in place of what it told before, and
     /// not while others fill the place ([`crate::Refusal::Full`]) or the screen is locked.
     14 => answered notify(; text: read) -> ();
 }

@@ -83,6 +83,35 @@ fn a_program_gets_the_file_that_the_user_picks_and_no_other() {
 }
 
 #[test]
+fn a_folder_is_given_for_the_session_and_asked_for_once() {
+    let mut machine = with_asker();
+    machine.command("write note in the folder");
+    ask(&mut machine, "f");
+    // Past what is above the list, to how long, "this session", and the usual button.
+    for key in ["tab", "tab", "tab", "right", "right", "tab"] {
+        press_and_see(&mut machine, &[key], 0);
+    }
+    machine.press(&["ret"]);
+    machine.expect("asker: folder Documents, note opened: true");
+    wait_for_color(&mut machine, COLOR);
+    machine.press(&["f"]);
+    machine.expect("asker: folder Documents, note opened: true");
+    let picture = machine.picture();
+    machine.check(picture.bounds_of(DIMMED).is_none(), "it was asked again");
+    // Another program of the module gets it, too, and a file only after a question.
+    let asker = machine.number_of("dt-asker");
+    machine.command(&format!("kill {asker}"));
+    machine.send("run dt-asker &\r");
+    machine.expect("asker: ready");
+    wait_for_color(&mut machine, COLOR);
+    machine.press(&["f"]);
+    machine.expect("asker: folder Documents, note opened: true");
+    ask(&mut machine, "o");
+    machine.press(&["esc"]);
+    machine.expect("asker: the user said no");
+}
+
+#[test]
 fn the_screen_is_locked_and_no_program_hears_of_anything() {
     let mut machine = with_asker();
     machine.press(&["meta_l", "l"]);

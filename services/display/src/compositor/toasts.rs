@@ -77,7 +77,7 @@ impl Compositor {
         area
     }
 
-    /// Shows what a program tells the user.
+    /// Shows what a program tells the user, in place of what it told before.
     ///
     /// # Errors
     /// [`Refusal::TooLong`], [`Refusal::Locked`], [`Refusal::TooSoon`], [`Refusal::Full`].
@@ -95,6 +95,10 @@ impl Compositor {
         }
         client.notified_ns = Some(now_ns);
         let identity = client.identity;
+        // A program has one place at most, or it would take those of all others.
+        self.touch_toasts();
+        let of_others = |toast: &Toast| toast.identity.process != identity.process;
+        self.toasts.list.retain(of_others);
         if self.toasts.list.len() >= MOST {
             return Err(Refusal::Full);
         }

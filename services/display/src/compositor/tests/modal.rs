@@ -241,7 +241,15 @@ fn notifications_name_their_program_end_and_are_limited() {
     desk.compositor.notify(2, "two", desk.now_ns).unwrap();
     desk.compositor.notify(3, "three", desk.now_ns).unwrap();
     desk.now_ns += 1_000_000_000;
-    let full = desk.compositor.notify(1, "four", desk.now_ns);
+    desk.compositor.notify(1, "again", desk.now_ns).unwrap();
+    desk.compositor.connect(
+        4,
+        Identity {
+            process: 4,
+            ..Identity::default()
+        },
+    );
+    let full = desk.compositor.notify(4, "four", desk.now_ns);
     assert_eq!(full, Err(Refusal::Full));
     let long = desk.compositor.notify(2, &"x".repeat(161), desk.now_ns);
     assert_eq!(long, Err(Refusal::TooLong));
@@ -250,7 +258,8 @@ fn notifications_name_their_program_end_and_are_limited() {
     desk.compositor.move_to(window, at.0 - 50, at.1);
     desk.events(1);
     desk.click(at.0, at.1);
-    assert!(desk.compositor.notify(2, "five", desk.now_ns).is_ok());
+    desk.now_ns += 1_000_000_000;
+    assert!(desk.compositor.notify(4, "five", desk.now_ns).is_ok());
     let pressed = |e: &Event| e[0] & 0xFF == event::POINTER && e[2] != 0;
     assert!(!desk.events(1).iter().any(pressed));
     desk.compositor.close(1, window.into()).unwrap();
