@@ -67,7 +67,7 @@ fn settings_change_how_things_look_at_once() {
     // A place in the settings' window, beside where the launcher is.
     let ground = |machine: &mut Machine| {
         let picture = machine.picture();
-        picture.pixel(picture.width / 2 - 250, 330)
+        picture.pixel(picture.width / 2 - 260, 330)
     };
     machine.wait_until("the settings in dark colours", |machine| {
         ground(machine) == DARK
