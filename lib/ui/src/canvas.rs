@@ -3,7 +3,9 @@
 //! Edges are smooth: a pixel that is covered in part is blended in part. What a pixel becomes depends on nothing but its place, so that
 //! painting a piece of a picture gives the same pixels as painting all of it.
 
-use crate::color::{Color, blend};
+use nonos_pixels::blend;
+
+use crate::color::Color;
 use crate::geometry::Rect;
 
 /// A picture of 32-bit pixels, 0x00RRGGBB, and the part of it that may be painted.
@@ -64,11 +66,9 @@ impl<'a> Canvas<'a> {
         for y in rect.y..rect.bottom() {
             let line = self.line(y, rect.x, rect.right());
             if color.opacity() == 255 {
-                line.fill(color.0 & 0xFF_FFFF);
+                nonos_pixels::fill(line, color.0);
             } else {
-                for pixel in line {
-                    *pixel = blend(*pixel, color.0, color.opacity());
-                }
+                nonos_pixels::tint(line, color.0, color.opacity());
             }
         }
     }
@@ -175,14 +175,8 @@ impl<'a> Canvas<'a> {
         for y in seen.y..seen.bottom() {
             let first = (y - rect.y) as usize * width + (seen.x - rect.x) as usize;
             let coverage = coverage.get(first..).unwrap_or_default();
-            let opacity = color.opacity();
             let line = self.line(y, seen.x, seen.right());
-            for (pixel, &covered) in line.iter_mut().zip(coverage) {
-                if covered != 0 {
-                    let covered = u32::from(covered) * opacity / 255;
-                    *pixel = blend(*pixel, color.0, covered);
-                }
-            }
+            nonos_pixels::cover(line, coverage, color.0, color.opacity());
         }
     }
 
@@ -225,9 +219,7 @@ impl<'a> Canvas<'a> {
             let first = (from.1 + down) * stride + from.0 + across;
             let line = self.line(y, seen.x, seen.right());
             let source = pixels.get(first..).unwrap_or_default();
-            for (pixel, &value) in line.iter_mut().zip(source) {
-                *pixel = value & 0xFF_FFFF;
-            }
+            nonos_pixels::copy(line, source);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Colours, and how they are laid over each other.
 
+use nonos_pixels::blend;
+
 /// A colour: opacity, red, green and blue, 8 bits each (0xAARRGGBB), in sRGB.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Color(pub u32);
@@ -57,36 +59,9 @@ fn power_2_4(x: f32) -> f32 {
     square * root
 }
 
-/// A pixel with a colour over it, `coverage` 0 to 255 opaque.
-#[inline]
-pub const fn blend(below: u32, above: u32, coverage: u32) -> u32 {
-    // 0 to 256, so that 255 is all.
-    let part = coverage + (coverage >> 7);
-    let (rb, g) = (below & 0xFF_00FF, below & 0xFF00);
-    let (above_rb, above_g) = (above & 0xFF_00FF, above & 0xFF00);
-    let rb = rb
-        .wrapping_mul(256 - part)
-        .wrapping_add(above_rb.wrapping_mul(part))
-        >> 8;
-    let g = g
-        .wrapping_mul(256 - part)
-        .wrapping_add(above_g.wrapping_mul(part))
-        >> 8;
-    rb & 0xFF_00FF | g & 0xFF00
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blending_with_all_or_nothing_is_exact() {
-        for color in [0, 0xFF_FFFF, 0x12_3456, 0xFE_01_80] {
-            assert_eq!(blend(color, 0xAB_CDEF, 0), color);
-            assert_eq!(blend(color, 0xAB_CDEF, 255), 0xAB_CDEF);
-        }
-        assert_eq!(blend(0, 0xFF_FFFF, 128), 0x80_8080);
-    }
 
     #[test]
     fn contrast_is_that_of_wcag() {

@@ -1,5 +1,6 @@
 //! A window: its pixels, and how input becomes changed pixels.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::canvas::Canvas;
@@ -112,7 +113,9 @@ impl Window {
         let mut changed = cells.differences(&self.cells);
         self.cells = cells;
         let (width, height) = (self.width as usize, self.height as usize);
-        self.pixels.resize(width * height, 0);
+        if self.pixels.is_empty() {
+            self.pixels = vec![0; width * height];
+        }
         let mut canvas = Canvas::new(&mut self.pixels, width, height, width);
         for rect in &mut changed {
             *rect = rect.intersect(window);

@@ -3,9 +3,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use nonos_pixels::blend;
 use nonos_proto::display::cursor;
 use nonos_ui::Rect;
-use nonos_ui::color::blend;
 
 /// Size of every shape, points.
 const SIZE: i32 = 24;
@@ -118,11 +118,8 @@ impl Cursor {
         let size = SIZE * scale;
         let mut inside = vec![false; (size * PARTS * size * PARTS) as usize];
         let row = size * PARTS;
-        for y in 0..row {
-            for x in 0..row {
-                inside[(y * row + x) as usize] =
-                    contains(outline, (2 * x + 1, 2 * y + 1), 2 * scale);
-            }
+        for (y, line) in (0..).zip(inside.chunks_exact_mut(row as usize)) {
+            cross(outline, line, 2 * y + 1, 2 * scale);
         }
         let at = |x: i32, y: i32| {
             let seen = x >= 0 && y >= 0 && x < row && y < row;
@@ -181,19 +178,27 @@ impl Cursor {
     }
 }
 
-/// Whether a point is in a polygon whose corners are given in units of `unit`: by how many edges a ray to the right crosses.
-fn contains(outline: &[(i32, i32)], (x, y): (i32, i32), unit: i32) -> bool {
-    let mut inside = false;
+/// Turns the points of a line over that are left of each edge of a polygon, so that those within it are `true`. The corners are given in units of
+/// `unit`; point `x` of the line lies at 2 `x` + 1.
+fn cross(outline: &[(i32, i32)], line: &mut [bool], y: i32, unit: i32) {
     let mut before = outline.last().copied().unwrap_or_default();
     for &corner in outline {
-        let ((ax, ay), (bx, by)) = (scaled(before, unit), scaled(corner, unit));
-        if (ay > y) != (by > y) {
-            let cross = (x - ax) * (by - ay) - (y - ay) * (bx - ax);
-            inside ^= (cross < 0) == (by > ay);
-        }
+        let (from, to) = (scaled(before, unit), scaled(corner, unit));
         before = corner;
+        if (from.1 > y) == (to.1 > y) {
+            continue;
+        }
+        let ((ax, ay), (bx, by)) = if from.1 < to.1 {
+            (from, to)
+        } else {
+            (to, from)
+        };
+        let edge = (y - ay) * (bx - ax);
+        let left = |x: i32| (2 * x + 1 - ax) * (by - ay) < edge;
+        for (_, point) in (0..).zip(&mut *line).take_while(|&(x, _)| left(x)) {
+            *point = !*point;
+        }
     }
-    inside
 }
 
 fn scaled((x, y): (i32, i32), unit: i32) -> (i32, i32) {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use nonos_ui::color::blend;
+use nonos_pixels::blend;
 use nonos_ui::{Color, Rect};
 
 use crate::cursor::Cursor;
@@ -95,13 +95,11 @@ impl Panel<'_> {
             (Some(strip), _) => {
                 let row = strip.row(y - frame.y);
                 let from = row.get((seen.x - frame.x) as usize..).unwrap_or_default();
-                for (pixel, &value) in line[span(seen.x, seen.right())].iter_mut().zip(from) {
-                    *pixel = value;
-                }
+                nonos_pixels::copy(&mut line[span(seen.x, seen.right())], from);
             }
             (None, Some((surface, place))) if y >= place.y && y < place.bottom() => {
-                line[span(seen.x, place.x)].fill(self.border.0);
-                line[span(place.right(), seen.right())].fill(self.border.0);
+                nonos_pixels::fill(&mut line[span(seen.x, place.x)], self.border.0);
+                nonos_pixels::fill(&mut line[span(place.right(), seen.right())], self.border.0);
                 let shown = place.intersect(seen);
                 if !shown.is_empty() {
                     let first = (y - place.y) as usize * surface.width as usize
@@ -109,7 +107,7 @@ impl Panel<'_> {
                     surfaces.read(surface.id, first, &mut line[span(shown.x, shown.right())]);
                 }
             }
-            _ => line[span(seen.x, seen.right())].fill(self.border.0),
+            _ => nonos_pixels::fill(&mut line[span(seen.x, seen.right())], self.border.0),
         }
         behind.restore(line, x, frame, corner);
     }
@@ -207,7 +205,7 @@ impl Scene<'_> {
             let hides = |panel: &&Panel<'_>| panel.hides(y, area.x, area.right());
             let first = panels.iter().rposition(hides);
             if first.is_none() {
-                line.fill(self.ground_at(y));
+                nonos_pixels::fill(line, self.ground_at(y));
             }
             for panel in &panels[first.unwrap_or(0)..] {
                 if y >= panel.reach().y && y < panel.reach().bottom() {

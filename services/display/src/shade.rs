@@ -3,8 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use nonos_pixels::blend;
 use nonos_ui::canvas::Canvas;
-use nonos_ui::color::blend;
 use nonos_ui::{Color, Rect};
 
 /// How much of each pixel a round corner covers.

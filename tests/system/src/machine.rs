@@ -238,16 +238,23 @@ impl Machine {
         while (right, down) != (0, 0) {
             let (x, y) = (right.clamp(-100, 100), down.clamp(-100, 100));
             (right, down) = (right - x, down - y);
-            let step = |axis: &str, by: i64| json!({ "type": "rel", "data": { "axis": axis, "value": by } });
             let before = self.picture();
-            self.monitor(
-                "input-send-event",
-                json!({ "events": [step("x", x), step("y", y)] }),
-            );
+            self.push_mouse(x, y);
             self.wait_until("the pointer's move on the screen", |machine| {
                 machine.picture().changed_pixels(&before) != Some(0)
             });
         }
+    }
+
+    /// Moves the PS/2 mouse by at most 127 pixels, and waits for nothing.
+    #[track_caller]
+    pub fn push_mouse(&mut self, right: i64, down: i64) {
+        let step =
+            |axis: &str, by: i64| json!({ "type": "rel", "data": { "axis": axis, "value": by } });
+        self.monitor(
+            "input-send-event",
+            json!({ "events": [step("x", right), step("y", down)] }),
+        );
     }
 
     /// Presses the left button of the PS/2 mouse, or releases it.
@@ -446,6 +453,51 @@ impl Machine {
             self.check(Instant::now() < end, &format!("never came: {what}"));
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Instructions that a machine which counts them has run; none while its CPU is halted.
+    #[track_caller]
+    pub fn instructions(&mut self) -> u64 {
+        let replay = self.monitor("query-replay", json!({}));
+        let count = replay["icount"].as_u64();
+        count.unwrap_or_else(|| self.fail("the machine does not count instructions"))
+    }
+
+    /// Waits until a machine that counts instructions runs none: its CPU is halted each time when one looks.
+    #[track_caller]
+    pub fn settle(&mut self) {
+        // The emulator answers between its timers, so that one for the next frame has run before the last look.
+        const LOOKS: u32 = 4;
+        let (mut last, mut same) = (0, 0);
+        self.wait_until("an end of what runs", |machine| {
+            let now = machine.instructions();
+            let halted = machine.monitor_text("info registers").contains("HLT=1");
+            same = if halted && now == last { same + 1 } else { 0 };
+            last = now;
+            same == LOOKS
+        });
+    }
+
+    /// Instructions that run because of something, until none run any more.
+    #[track_caller]
+    pub fn cost(&mut self, cause: impl FnOnce(&mut Self)) -> u64 {
+        self.settle();
+        let before = self.instructions();
+        cause(self);
+        self.wait_until("what the cause does", |machine| {
+            machine.instructions() != before
+        });
+        self.settle();
+        self.instructions() - before
+    }
+
+    /// Seconds of the machine's real-time clock since midnight.
+    #[track_caller]
+    pub fn clock_seconds(&mut self) -> u64 {
+        let time = json!({ "path": "/machine", "property": "rtc-time" });
+        let time = self.monitor("qom-get", time);
+        let part = |name: &str| time[name].as_u64().unwrap_or_default();
+        (part("tm_hour") * 60 + part("tm_min")) * 60 + part("tm_sec")
     }
 
     /// Makes a reset restart the machine; without this it ends it.

@@ -13,20 +13,55 @@ use xtask::qemu::{FIRMWARE_CODE, MachineConfig, QEMU};
 /// Makes the firmware wait for a key before it boots, for the longest time it can (milliseconds). Saving takes less.
 const WAIT_FOR_KEY: [&str; 2] = ["-boot", "menu=on,splash-time=65000"];
 
+/// Has a machine that counts instructions wait while its CPU is halted.
+const SLEEPS: [&str; 2] = ["-icount", "sleep=on"];
+
 /// A machine at the shell's first prompt.
 pub fn at_prompt(config: &MachineConfig) -> Machine {
-    let saved = saved("prompt", config, &[&config.disk], |file| {
+    Machine::restore(config.clone(), &[], &prompt(config))
+}
+
+/// The same machine, which counts its instructions from the boot loader on: the kernel measured its clocks in instructions. While its CPU is
+/// halted its clock goes on as ours does, so that programs that wake from time to time let it rest between.
+pub fn counting_at_prompt(config: &MachineConfig) -> Machine {
+    let counting = MachineConfig {
+        icount: true,
+        ..config.clone()
+    };
+    let saved = saved("counting", &counting, &[&config.disk], |file| {
+        let firmware = firmware(config, &config.disk);
+        let mut machine = Machine::restore(
+            counting.clone(),
+            &[WAIT_FOR_KEY, SLEEPS].concat(),
+            &firmware,
+        );
+        machine.send("\r");
+        machine.expect_prompt();
+        machine.settle();
+        machine.save(file);
+    });
+    Machine::restore(counting, &SLEEPS, &saved)
+}
+
+fn prompt(config: &MachineConfig) -> PathBuf {
+    saved("prompt", config, &[&config.disk], |file| {
         let mut machine = Machine::start(config.clone());
         machine.expect_prompt();
         machine.save(file);
-    });
-    Machine::restore(config.clone(), &[], &saved)
+    })
 }
 
 /// A machine whose firmware goes on to load the boot loader from the disk in `config`. That disk must have files of the
 /// same sizes as `like`, with which the machine was saved: the firmware may have read its directories already.
 pub fn before_boot(config: &MachineConfig, like: &Path) -> Machine {
-    let saved = saved("firmware", config, &[like], |file| {
+    let saved = firmware(config, like);
+    let mut machine = Machine::restore(config.clone(), &WAIT_FOR_KEY, &saved);
+    machine.send("\r");
+    machine
+}
+
+fn firmware(config: &MachineConfig, like: &Path) -> PathBuf {
+    saved("firmware", config, &[like], |file| {
         let mut machine = Machine::start_with(
             MachineConfig {
                 disk: like.to_owned(),
@@ -39,10 +74,7 @@ pub fn before_boot(config: &MachineConfig, like: &Path) -> Machine {
             machine.picture().lower_part_is_drawn()
         });
         machine.save(file);
-    });
-    let mut machine = Machine::restore(config.clone(), &WAIT_FOR_KEY, &saved);
-    machine.send("\r");
-    machine
+    })
 }
 
 /// The file with the saved machine; `make` makes it when it is not there.
