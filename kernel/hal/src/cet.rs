@@ -195,7 +195,7 @@ fn give_stacks(block: &CpuBlock) -> u32 {
         cpu::write_msr(Msr::KernelShadowStack, kernel);
         cpu::write_msr(Msr::InterruptShadowStacks, interrupts);
     }
-    let value = SHADOW_STACK | u64::from(tracks_kernel()) * ENDBRANCH;
+    let value = SHADOW_STACK | (u64::from(tracks_kernel()) * ENDBRANCH);
     Register::SupervisorCet.holds(value);
     value as u32
 }
