@@ -6,6 +6,8 @@ use crate::saved;
 
 /// Pixels that the launcher changes at least.
 const LAUNCHER: usize = 100_000;
+/// Pixels that a large window changes at least, and the launcher does not.
+const WINDOW: usize = 300_000;
 
 /// A machine with a desktop, at the prompt of its serial line.
 pub fn at_prompt() -> Machine {
@@ -43,4 +45,15 @@ pub fn launch(machine: &mut Machine, word: &str) {
     press_and_see(machine, &["meta_l"], LAUNCHER);
     type_text(machine, word);
     type_text(machine, "\n");
+}
+
+/// The same for a program whose window is larger than the launcher, and waits until it is there.
+#[track_caller]
+pub fn launch_and_see(machine: &mut Machine, word: &str) {
+    let before = machine.picture();
+    launch(machine, word);
+    machine.wait_until(&format!("the window of {word}"), |machine| {
+        let changed = machine.picture().changed_pixels(&before);
+        changed.is_some_and(|changed| changed > WINDOW)
+    });
 }

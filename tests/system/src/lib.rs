@@ -15,7 +15,6 @@ pub mod gdb;
 pub mod images;
 pub mod machine;
 pub mod paging;
-pub mod person;
 pub mod qtest;
 pub mod referee;
 pub mod saved;

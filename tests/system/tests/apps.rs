@@ -12,7 +12,7 @@ use nonos_proto::display::theme::DARK;
 use nonos_ui::host::{Stage, write_png};
 use nonos_ui::input::usage;
 use nonos_ui::window::Window;
-use system_tests::desk::at_prompt;
+use system_tests::desk::{at_prompt, launch, launch_and_see, press_and_see, type_text};
 use system_tests::machine::Machine;
 use system_tests::screen::Picture;
 
@@ -165,27 +165,27 @@ impl User for Nobody {
 fn the_editor_takes_accents_and_shows_them_as_on_the_host() {
     let mut machine = at_prompt();
     machine.point(400, 0);
-    machine.start_program("edit");
+    launch(&mut machine, "edit");
     let mut host = Stage::new(Editor::new(Nobody), DARK, 1);
     wait_for(&mut machine, &host.window);
     // The German keyboard is two layouts on.
     for _ in 0..2 {
-        machine.press_and_see(&["meta_l", "spc"], 0);
+        press_and_see(&mut machine, &["meta_l", "spc"], 0);
     }
     // Keys by what is on them in English: ä, and é by a dead key.
-    machine.type_text("gr");
-    machine.press_and_see(&["bracket_left"], 0);
-    machine.type_text("n");
-    machine.press_and_see(&["ret"], 0);
-    machine.press_and_see(&["apostrophe"], 0);
+    type_text(&mut machine, "gr");
+    press_and_see(&mut machine, &["bracket_left"], 0);
+    type_text(&mut machine, "n");
+    press_and_see(&mut machine, &["ret"], 0);
+    press_and_see(&mut machine, &["apostrophe"], 0);
     machine.press(&["equal"]);
-    machine.press_and_see(&["e"], 0);
+    press_and_see(&mut machine, &["e"], 0);
     host.write("grün");
     host.press(usage::ENTER, 0);
     host.write("äé");
     wait_for(&mut machine, &host.window);
     // Undone and done again.
-    machine.press_and_see(&["ctrl", "y"], 0);
+    press_and_see(&mut machine, &["ctrl", "y"], 0);
     host.press(usage::A + 25, CONTROL);
     wait_for(&mut machine, &host.window);
     keep(&mut machine, "booted-editor");
@@ -195,7 +195,7 @@ fn the_editor_takes_accents_and_shows_them_as_on_the_host() {
 fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     let mut machine = at_prompt();
     machine.command("write note hello");
-    machine.start_program_and_see("files");
+    launch_and_see(&mut machine, "files");
     let has = |machine: &mut Machine, name: &str, there: bool| {
         machine.wait_until(&format!("{name}, there: {there}"), |machine| {
             let listed = machine.command("ls");
@@ -206,19 +206,19 @@ fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
         });
     };
     // To the first one whose name begins so, which gets another.
-    machine.press_and_see(&["n"], 0);
-    machine.press_and_see(&["f2"], 0);
-    machine.type_text("plan\n");
+    press_and_see(&mut machine, &["n"], 0);
+    press_and_see(&mut machine, &["f2"], 0);
+    type_text(&mut machine, "plan\n");
     has(&mut machine, "plan", true);
     has(&mut machine, "note", false);
     // A folder, and the document into it.
-    machine.press_and_see(&["ctrl", "n"], 0);
-    machine.type_text("box\n");
+    press_and_see(&mut machine, &["ctrl", "n"], 0);
+    type_text(&mut machine, "box\n");
     has(&mut machine, "box", true);
-    machine.press_and_see(&["p"], 0);
-    machine.press_and_see(&["ctrl", "x"], 0);
-    machine.press_and_see(&["b"], 0);
-    machine.press_and_see(&["ret"], 0);
+    press_and_see(&mut machine, &["p"], 0);
+    press_and_see(&mut machine, &["ctrl", "x"], 0);
+    press_and_see(&mut machine, &["b"], 0);
+    press_and_see(&mut machine, &["ret"], 0);
     machine.press(&["ctrl", "v"]);
     machine.wait_until("the document in the folder", |machine| {
         machine.command("cat box/plan").contains("hello")
@@ -231,11 +231,11 @@ fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     });
     keep(&mut machine, "booted-files");
     // Back, and the folder with all that is in it is deleted after a question.
-    machine.press_and_see(&["backspace"], 0);
-    machine.press_and_see(&["delete"], 0);
+    press_and_see(&mut machine, &["backspace"], 0);
+    press_and_see(&mut machine, &["delete"], 0);
     let kept = machine.command("cat box/plan");
     machine.check_contains(&kept, "hello");
-    machine.press_and_see(&["ret"], 0);
+    press_and_see(&mut machine, &["ret"], 0);
     has(&mut machine, "box", false);
 }
 
@@ -259,35 +259,35 @@ fn press_and_go(machine: &mut Machine, keys: &[&str]) {
 #[test]
 fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
     let mut machine = at_prompt();
-    machine.start_program_and_see("edit");
+    launch_and_see(&mut machine, "edit");
     for _ in 0..2 {
-        machine.press_and_see(&["meta_l", "spc"], 0);
+        press_and_see(&mut machine, &["meta_l", "spc"], 0);
     }
-    machine.press_and_see(&["apostrophe"], 0);
+    press_and_see(&mut machine, &["apostrophe"], 0);
     machine.press(&["equal"]);
-    machine.press_and_see(&["e"], 0);
-    machine.type_text(" text");
+    press_and_see(&mut machine, &["e"], 0);
+    type_text(&mut machine, " text");
     // The system's dialog has the keyboard: the name is typed in place of the one that is suggested.
     press_and_go(&mut machine, &["ctrl", "s"]);
-    machine.type_text("brief");
+    type_text(&mut machine, "brief");
     keep(&mut machine, "booted-editor-save");
     press_and_go(&mut machine, &["ret"]);
     machine.wait_until("the document", |machine| {
         machine.command("cat brief").contains("äé text")
     });
     // A shell in a terminal reads it, and what it read is in another document.
-    machine.start_program_and_see("term");
-    machine.type_text("cat brief ");
-    machine.press_and_see(&["shift", "less"], 0);
-    machine.type_text(" copy\n");
+    launch_and_see(&mut machine, "term");
+    type_text(&mut machine, "cat brief ");
+    press_and_see(&mut machine, &["shift", "less"], 0);
+    type_text(&mut machine, " copied\n");
     machine.wait_until("what the terminal read", |machine| {
-        machine.command("cat copy").contains("äé text")
+        machine.command("cat copied").contains("äé text")
     });
     // Files opens it in an editor, which may write it.
-    machine.start_program_and_see("files");
-    machine.press_and_see(&["b"], 0);
+    launch_and_see(&mut machine, "files");
+    press_and_see(&mut machine, &["b"], 0);
     press_and_go(&mut machine, &["ret"]);
-    machine.press_and_see(&["x"], 0);
+    press_and_see(&mut machine, &["x"], 0);
     keep(&mut machine, "booted-editor-opened");
     machine.press(&["ctrl", "s"]);
     machine.wait_until("what was added to it", |machine| {

@@ -1,7 +1,7 @@
 //! The desktop, as a person sees it: the screen from outside, keys and mouse through the PS/2 controller. What programs hear, they say on
 //! the serial line.
 
-use system_tests::desk::at_prompt;
+use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::screen::Picture;
 use system_tests::shell::row;
@@ -63,7 +63,7 @@ fn click(machine: &mut Machine) {
 #[test]
 fn settings_change_how_things_look_at_once() {
     let mut machine = at_prompt();
-    machine.start_program("sett");
+    launch(&mut machine, "sett");
     // A place in the settings' window, beside where the launcher is.
     let ground = |machine: &mut Machine| {
         let picture = machine.picture();
@@ -84,12 +84,12 @@ fn settings_change_how_things_look_at_once() {
 #[test]
 fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
     let mut machine = at_prompt();
-    machine.start_program("term");
+    launch(&mut machine, "term");
     machine.wait_until("the terminal on the screen", |machine| {
         let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
         bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
     });
-    machine.type_text("write note from the desktop\n");
+    type_text(&mut machine, "write note from the desktop\n");
     machine.wait_until("the document that was written there", |machine| {
         machine.command("cat note").contains("from the desktop")
     });
@@ -160,7 +160,7 @@ fn a_window_gets_keys_and_pointer() {
 #[test]
 fn the_menu_turns_the_machine_off() {
     let (mut machine, _) = with_window();
-    machine.press_and_see(&["ctrl", "alt", "esc"], 0);
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     // Round to the last choice.
     machine.press(&["up"]);
     machine.press(&["ret"]);
@@ -191,7 +191,7 @@ fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
 #[test]
 fn the_secure_keys_open_a_menu_that_ends_a_program() {
     let (mut machine, _) = with_window();
-    machine.press_and_see(&["ctrl", "alt", "esc"], 0);
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     machine.press(&["down"]);
     machine.press(&["ret"]);
     machine.wait_until("no window on the screen", |machine| {
@@ -242,13 +242,13 @@ fn is_known_to_the_manager(machine: &mut Machine, password: &str) -> bool {
 #[test]
 fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_and_the_memory() {
     let mut machine = at_prompt();
-    machine.start_program("term");
+    launch(&mut machine, "term");
     machine.wait_until("the terminal on the screen", |machine| {
         let bounds = machine.picture().bounds_of(TERMINAL_COLOR);
         bounds.map(|[left, top, right, bottom]| (right - left, bottom - top)) == Some(TERMINAL)
     });
     let before = machine.picture();
-    machine.start_program("vault");
+    launch(&mut machine, "vault");
     machine.wait_until("the vault's window", |machine| {
         let changed = machine.picture().changed_pixels(&before);
         machine.command("ps").contains("vault-manager") && changed > Some(100_000)
@@ -267,7 +267,7 @@ fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_an
     machine.wait_until("the locked screen", |machine| {
         machine.picture().changed_pixels(&before) > Some(300_000)
     });
-    machine.type_text("tulip\n");
+    type_text(&mut machine, "tulip\n");
     machine.wait_until("the open vault", |machine| {
         row(&machine.command("vault"), "State") == Some("open")
     });
@@ -275,15 +275,15 @@ fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_an
         machine.picture().changed_pixels(&before) < Some(5000)
     });
 
-    machine.press_and_see(&["ctrl", "n"], 1000);
-    machine.type_text("mail");
-    machine.press_and_see(&["ctrl", "g"], 50);
-    machine.press_and_see(&["ctrl", "s"], 1000);
-    machine.press_and_see(&["ctrl", "c"], 50);
-    machine.press_and_see(&["alt", "tab"], 1000);
-    machine.type_text("write first ");
-    machine.press_and_see(&["ctrl", "v"], 50);
-    machine.type_text("\n");
+    press_and_see(&mut machine, &["ctrl", "n"], 1000);
+    type_text(&mut machine, "mail");
+    press_and_see(&mut machine, &["ctrl", "g"], 50);
+    press_and_see(&mut machine, &["ctrl", "s"], 1000);
+    press_and_see(&mut machine, &["ctrl", "c"], 50);
+    press_and_see(&mut machine, &["alt", "tab"], 1000);
+    type_text(&mut machine, "write first ");
+    press_and_see(&mut machine, &["ctrl", "v"], 50);
+    type_text(&mut machine, "\n");
     machine.wait_until("the password that was pasted", |machine| {
         !machine.command("cat first").contains("not found")
     });
@@ -292,9 +292,9 @@ fn a_password_goes_from_the_vault_to_another_program_and_leaves_the_clipboard_an
     let is_made = password.len() == 20 && password.bytes().all(|byte| byte.is_ascii_alphanumeric());
     machine.check(is_made, &format!("no password: {password:?}"));
     machine.wait_until("the empty clipboard", |machine| {
-        machine.type_text("write later x");
+        type_text(machine, "write later x");
         machine.press(&["ctrl", "v"]);
-        machine.type_text("\n");
+        type_text(machine, "\n");
         machine.command("cat later").trim() == "x"
     });
 
