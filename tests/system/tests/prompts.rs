@@ -53,12 +53,9 @@ fn ask(machine: &mut Machine, key: &str) {
 fn a_program_gets_the_file_that_the_user_picks_and_no_other() {
     let mut machine = with_asker();
     ask(&mut machine, "o");
-    // Nothing of the window is as bright as before.
-    let picture = machine.picture();
-    machine.check(
-        picture.bounds_of(COLOR).is_none(),
-        "the window is not dimmed",
-    );
+    machine.wait_until("nothing of the window as bright as before", |machine| {
+        machine.picture().bounds_of(COLOR).is_none()
+    });
     machine.press(&["ret"]);
     machine.expect("asker: file alpha holds \"of the user\"");
     let read = machine.command("cat alpha");
