@@ -58,8 +58,9 @@ fn a_program_gets_the_file_that_the_user_picks_and_no_other() {
     });
     machine.press(&["ret"]);
     machine.expect("asker: file alpha holds \"of the user\"");
-    let read = machine.command("cat alpha");
-    machine.check_contains(&read, "by the asker");
+    machine.wait_until("what it wrote there", |machine| {
+        machine.command("cat alpha").contains("by the asker")
+    });
     // The user says no.
     ask(&mut machine, "o");
     machine.press(&["esc"]);
@@ -75,8 +76,9 @@ fn a_program_gets_the_file_that_the_user_picks_and_no_other() {
     ask(&mut machine, "s");
     machine.press(&["ret"]);
     machine.expect("asker: file plan.txt holds \"\"");
-    let read = machine.command("cat plan.txt");
-    machine.check_contains(&read, "by the asker");
+    machine.wait_until("what it wrote there", |machine| {
+        machine.command("cat plan.txt").contains("by the asker")
+    });
 }
 
 #[test]
