@@ -64,8 +64,12 @@ const KERNEL_ONLY: [&str; 4] = [
     "-Cllvm-args=-apply-ext-tsp-for-size",
 ];
 
-/// PE target: no debug directory, which would hold a path.
-const PE: [&str; 2] = ["-Clinker=lld-link-19", "-Cstrip=symbols"];
+/// PE target: no debug directory. It would hold the number of a debug file, which depends on where that was built.
+const PE: [&str; 3] = [
+    "-Clinker=lld-link-19",
+    "-Cstrip=symbols",
+    "-Clink-arg=/DEBUG:NONE",
+];
 
 /// Formally verified field arithmetic.
 pub const VERIFIED_ARITHMETIC: &str = r#"curve25519_dalek_backend="fiat""#;
