@@ -88,16 +88,36 @@ impl Shadow {
         if row == 0 {
             return;
         }
-        // Between two edges that are so far from each other each pixel has the shadow of the nearer one alone.
-        let apart = rect.width > 2 * self.reach;
-        for (pixel, x) in pixels.iter_mut().zip(x..) {
-            let (from, to) = (x - rect.x, rect.right() - 1 - x);
-            let part = if apart {
-                self.at(from.min(to))
-            } else {
-                self.between(from, to)
-            };
-            *pixel = blend(*pixel, self.color.0, part * row / 256);
+        let shade =
+            |pixel: &mut u32, part: u32| *pixel = blend(*pixel, self.color.0, part * row / 256);
+        if rect.width <= 2 * self.reach {
+            for (pixel, x) in pixels.iter_mut().zip(x..) {
+                shade(pixel, self.between(x - rect.x, rect.right() - 1 - x));
+            }
+            return;
+        }
+        // Two edges are so far from each other that each pixel has the shadow of the nearer one alone.
+        let (rise, fall) = (rect.x - self.reach, rect.right() - self.reach);
+        let all = rect.x + self.reach;
+        let steps = 2 * self.reach;
+        let at = |column: i32| (column - x).clamp(0, pixels.len() as i32) as usize;
+        let [a, b, c, d] = [rise, all, fall, fall + steps].map(at);
+        let skipped = |column: i32| (x - column).max(0) as usize;
+        let parts = self.edge.iter().map(|&part| u32::from(part));
+        for (pixel, part) in pixels[a..b]
+            .iter_mut()
+            .zip(parts.clone().skip(skipped(rise)))
+        {
+            shade(pixel, part);
+        }
+        nonos_pixels::tint(
+            &mut pixels[b..c],
+            self.color.0,
+            self.at(self.reach) * row / 256,
+        );
+        let falling = parts.rev().skip(1).skip(skipped(fall));
+        for (pixel, part) in pixels[c..d].iter_mut().zip(falling) {
+            shade(pixel, part);
         }
     }
 }
