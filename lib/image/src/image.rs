@@ -1,7 +1,7 @@
 //! The system image: one signed file that carries everything the system runs.
 //!
-//! Body: an [`crate::archive`], filtered with BCJ x86 and compressed with LZMA2 (window
-//! [`DICTIONARY_BYTES`]). It is verified as stored and decompressed afterwards, into a buffer of the signed size.
+//! Body: an [`crate::archive`], filtered with BCJ x86 and compressed with LZMA2 (a window of 512 KiB,
+//! or all of a payload over 2 MiB). It is verified as stored and decompressed afterwards, into a buffer of the signed size.
 //!
 //! | offset | bytes | header field |
 //! |---|---|---|
@@ -20,7 +20,7 @@ pub use crate::envelope::Refusal;
 use crate::envelope::{self, Kind};
 use crate::keys::PublicKeys;
 #[cfg(feature = "unpack")]
-pub use crate::pack::{DICTIONARY_BYTES, UnpackError};
+pub use crate::pack::UnpackError;
 
 const KIND: Kind = Kind {
     context: "nonos.image.v1",

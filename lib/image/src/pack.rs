@@ -8,9 +8,23 @@ use core::fmt;
 use lzma_rust2::filter::bcj::BcjReader;
 use lzma_rust2::{Lzma2Reader, Read};
 
-/// LZMA2 window. Fixed, so that the boot loader's need is known: the window grows with the output, up to this. Beside the payload, the
-/// firmware of a machine with 64 MB has little more. With a larger one today's image would be 4 % smaller.
-pub const DICTIONARY_BYTES: u32 = 512 << 10;
+/// LZMA2 window of a payload up to [`LARGE_PAYLOAD_BYTES`]. Beside the payload, the firmware of a machine with 64 MB has little more.
+const SMALL_WINDOW_BYTES: u32 = 512 << 10;
+
+/// From here on, all of the payload is in the window: many programs with windows have much in common, and need more than 64 MB.
+const LARGE_PAYLOAD_BYTES: usize = 2 << 20;
+
+/// Largest window.
+const LARGE_WINDOW_BYTES: u32 = 8 << 20;
+
+/// The window for a payload of so many bytes, which the signed header says.
+const fn window(payload: usize) -> u32 {
+    if payload > LARGE_PAYLOAD_BYTES {
+        LARGE_WINDOW_BYTES
+    } else {
+        SMALL_WINDOW_BYTES
+    }
+}
 
 /// Why a verified body did not unpack. A body made by `image::build` always does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +87,8 @@ impl core::error::Error for UnpackError {}
 pub(crate) fn unpack(stored: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
     let expected = out.len();
     // Nothing refers further back than the output is long, and a small machine has no memory to spare.
-    let window =
-        u32::try_from(expected).map_or(DICTIONARY_BYTES, |bytes| bytes.min(DICTIONARY_BYTES));
+    let most = window(expected);
+    let window = u32::try_from(expected).map_or(most, |bytes| bytes.min(most));
     let mut reader = BcjReader::new_x86(Lzma2Reader::new(stored, window, None), 0);
     let mut found = 0;
     while let Some(rest) = out.get_mut(found..).filter(|rest| !rest.is_empty()) {
@@ -103,8 +117,11 @@ pub(crate) fn pack(data: &[u8]) -> alloc::vec::Vec<u8> {
     use lzma_rust2::{Lzma2Options, Lzma2Writer, LzmaOptions, Write};
 
     let mut options = LzmaOptions::with_preset(9);
-    options.dict_size = DICTIONARY_BYTES;
+    options.dict_size = window(data.len());
     options.nice_len = LzmaOptions::NICE_LEN_MAX;
+    // Code: what precedes a byte says more of it than where it lies.
+    options.lc = 4;
+    options.pb = 0;
     options.depth_limit = 512;
     let lzma = Lzma2Writer::new(
         Vec::new(),
@@ -119,4 +136,37 @@ pub(crate) fn pack(data: &[u8]) -> alloc::vec::Vec<u8> {
         .and_then(|()| writer.finish())
         .and_then(Lzma2Writer::finish)
         .expect("writing to a Vec does not fail")
+}
+
+#[cfg(all(test, feature = "sign"))]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// Bytes that do not compress, with the same ones again at the end.
+    fn twice(bytes: usize, between: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let noise = (0..bytes).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        let noise: Vec<u8> = noise.collect();
+        [noise.clone(), vec![0; between], noise].concat()
+    }
+
+    #[test]
+    fn a_large_payload_refers_to_all_that_came_before_and_a_small_one_does_not() {
+        const NOISE: usize = 100_000;
+        for (between, most) in [(LARGE_PAYLOAD_BYTES, NOISE * 3 / 2), (1 << 20, usize::MAX)] {
+            let payload = twice(NOISE, between);
+            let packed = pack(&payload);
+            assert!(packed.len() <= most, "{}", packed.len());
+            assert_eq!(packed.len() > NOISE * 2 - 1000, most == usize::MAX);
+            let mut out = vec![0; payload.len()];
+            assert_eq!(unpack(&packed, &mut out), Ok(()));
+            assert!(out == payload);
+        }
+    }
 }
