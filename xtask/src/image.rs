@@ -49,6 +49,14 @@ impl ImageSpec {
             out_dir: out_dir.into(),
         }
     }
+
+    /// The system with a desktop, in a folder of its own.
+    pub fn desktop() -> Self {
+        Self {
+            system: SystemKind::Desktop,
+            ..Self::new(paths::image().with_extension("desktop"))
+        }
+    }
 }
 
 /// What [`build_image`] wrote.

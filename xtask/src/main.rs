@@ -44,6 +44,9 @@ enum Task {
         /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
         #[arg(long)]
         json: bool,
+        /// The system with a desktop
+        #[arg(long)]
+        desktop: bool,
     },
     /// Read the binaries and say which protections are in them; build them in another folder and compare
     HardenCheck {
@@ -124,8 +127,12 @@ fn execute(task: Task) -> Result<()> {
             println!("{}", nonos_image::Hex(&approval));
             Ok(())
         }
-        Task::Size { json } => {
-            let sizes = Sizes::of(&build(&ImageSpec::new(paths::image()), false)?)?;
+        Task::Size { json, desktop } => {
+            let spec = match desktop {
+                true => ImageSpec::desktop(),
+                false => ImageSpec::new(paths::image()),
+            };
+            let sizes = Sizes::of(&build(&spec, false)?)?;
             print_figures(json, &sizes, &sizes.table())?;
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())

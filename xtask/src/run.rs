@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::image::{ImageFiles, ImageSpec};
-use crate::modules::SystemKind;
 use crate::paths;
 use crate::process::progress;
 use crate::qemu::{self, Display, MachineConfig, Serial, TpmKind};
@@ -53,10 +52,7 @@ impl Options {
     /// The image to boot, before it is built.
     pub fn image(&self) -> ImageSpec {
         match self.desktop {
-            true => ImageSpec {
-                system: SystemKind::Desktop,
-                ..ImageSpec::new(paths::image().with_extension("desktop"))
-            },
+            true => ImageSpec::desktop(),
             false => ImageSpec::new(paths::image()),
         }
     }

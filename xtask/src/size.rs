@@ -13,6 +13,8 @@ use crate::paths;
 pub const KERNEL_LIMIT: u64 = 221_000;
 /// Limit for the boot loader, bytes.
 pub const BOOT_LOADER_LIMIT: u64 = 300_000;
+/// Limit for all that is stored: boot loader and system image, bytes.
+pub const STORED_LIMIT: u64 = 1_000_000;
 
 /// Sizes in bytes.
 #[derive(Serialize, Debug)]
@@ -48,9 +50,16 @@ impl Sizes {
         })
     }
 
-    /// Whether kernel and boot loader keep their limits.
+    /// Boot loader and system image.
+    pub fn stored_bytes(&self) -> u64 {
+        self.boot_loader_bytes + self.image_bytes
+    }
+
+    /// Whether kernel, boot loader and all that is stored keep their limits.
     pub fn within_limits(&self) -> bool {
-        self.kernel_bytes <= KERNEL_LIMIT && self.boot_loader_bytes <= BOOT_LOADER_LIMIT
+        self.kernel_bytes <= KERNEL_LIMIT
+            && self.boot_loader_bytes <= BOOT_LOADER_LIMIT
+            && self.stored_bytes() <= STORED_LIMIT
     }
 
     /// For a person.
@@ -75,6 +84,11 @@ impl Sizes {
         }
         table += &format!("{:<20} {:>10}\n", "payload, unpacked", self.payload_bytes);
         table += &format!("{:<20} {:>10}\n", "image", self.image_bytes);
+        table += &format!(
+            "{:<20} {}\n",
+            "boot loader + image",
+            limited(self.stored_bytes(), STORED_LIMIT)
+        );
         table
     }
 }
@@ -98,6 +112,9 @@ mod tests {
         };
         assert!(sizes.within_limits() && !sizes.table().contains("TOO LARGE"));
         sizes.kernel_bytes += 1;
+        assert!(!sizes.within_limits() && sizes.table().contains("TOO LARGE"));
+        sizes.kernel_bytes -= 1;
+        sizes.image_bytes = STORED_LIMIT;
         assert!(!sizes.within_limits() && sizes.table().contains("TOO LARGE"));
     }
 }
