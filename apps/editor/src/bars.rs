@@ -10,7 +10,7 @@ use nonos_ui::widgets::Kind;
 use nonos_ui::{Icon, Rect, Ui};
 
 use crate::store::User;
-use crate::{Editor, Next, Note};
+use crate::{Editor, Next};
 
 /// Heights of the bars.
 pub const TOOLS: i32 = 44;
@@ -179,8 +179,6 @@ impl<U: User> Editor<U> {
     }
 
     pub(crate) fn status(&self, ui: &mut Ui<'_>, bar: Rect) {
-        ui.separator(Rect::new(bar.x, bar.y, bar.width, 1));
-        let mut row = bar.inset(space::MEDIUM, 0);
         let (line, column) = self.area.place();
         let selected = self.area.selection().len();
         let what = if selected > 0 {
@@ -194,20 +192,6 @@ impl<U: User> Editor<U> {
             grouped(line + 1),
             column + 1
         );
-        let width = ui.text_width(font::CAPTION, &state);
-        let right = row.cut_right(width + 4, space::MEDIUM);
-        ui.text(
-            right,
-            font::CAPTION,
-            Align::Right,
-            &state,
-            ui.theme.secondary,
-        );
-        let (text, ink) = match &self.note {
-            Some(Note::Said(text)) => (text.as_str(), ui.theme.text),
-            Some(Note::Failed(text)) => (text.as_str(), ui.theme.danger),
-            None => return,
-        };
-        ui.text(row, font::CAPTION, Align::Left, text, ink);
+        ui.status(bar, self.note.as_ref(), &state);
     }
 }

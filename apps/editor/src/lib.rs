@@ -16,7 +16,7 @@ use nonos_proto::{CallError, Refusal};
 use nonos_ui::area::Refused;
 use nonos_ui::buffer::Buffer;
 use nonos_ui::search::Needle;
-use nonos_ui::widgets::Kind;
+use nonos_ui::widgets::{Kind, Note};
 use nonos_ui::{App, Area, Edit, Ui};
 
 use store::{Given, User};
@@ -54,13 +54,6 @@ struct Search {
     wanted: Edit,
     with: Edit,
     exact: bool,
-}
-
-/// What is said below the text.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Note {
-    Said(String),
-    Failed(String),
 }
 
 /// The window.

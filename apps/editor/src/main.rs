@@ -13,7 +13,7 @@ use nonos_proto::CallError;
 use nonos_proto::files::rights;
 use nonos_rt::files;
 use nonos_rt::object::Notification;
-use nonos_rt::powerbox::{self, PowerBox};
+use nonos_rt::powerbox::{self, Asker, PowerBox};
 use nonos_ui::app;
 
 nonos_rt::entry!(main);
@@ -39,25 +39,8 @@ impl editor::store::File for File {
     }
 }
 
-/// The user, asked through the power box, which may be another one after it ended.
-struct Person<'a> {
-    signals: &'a Notification,
-    powerbox: Option<PowerBox>,
-}
-
-impl Person<'_> {
-    /// Asks, a new power box when the last one is gone.
-    fn with<T>(&mut self, ask: impl Fn(&PowerBox) -> Result<T, CallError>) -> Result<T, CallError> {
-        if let Some(powerbox) = &self.powerbox {
-            match ask(powerbox) {
-                Err(CallError::Unreachable(_)) => {}
-                outcome => return outcome,
-            }
-        }
-        let powerbox = PowerBox::connect(self.signals, app::OWN)?;
-        ask(self.powerbox.insert(powerbox))
-    }
-}
+/// The user, asked through the power box.
+struct Person<'a>(Asker<'a>);
 
 fn given(given: powerbox::Given) -> Given<File> {
     Given {
@@ -71,26 +54,27 @@ impl User for Person<'_> {
     type File = File;
 
     fn ask_open(&mut self) -> Result<u64, CallError> {
-        self.with(|powerbox| powerbox.open(rights::READ | rights::WRITE))
+        self.0
+            .with(|powerbox| powerbox.open(rights::READ | rights::WRITE))
     }
 
     fn ask_save(&mut self, name: &str) -> Result<u64, CallError> {
-        self.with(|powerbox| powerbox.save(name))
+        self.0.with(|powerbox| powerbox.save(name))
     }
 
     fn answer(&mut self, request: u64) -> Result<Option<Given<File>>, CallError> {
-        let answer = self.with(|powerbox| powerbox.answer(request))?;
+        let answer = self.0.with(|powerbox| powerbox.answer(request))?;
         Ok(answer.map(given))
     }
 
     fn opened_with(&mut self) -> Result<Option<Given<File>>, CallError> {
-        let answer = self.with(PowerBox::opened_with)?;
+        let answer = self.0.with(PowerBox::opened_with)?;
         Ok(answer.map(given))
     }
 
     fn withdraw(&mut self, request: u64) {
         // One that was answered or lost meanwhile needs no more than this.
-        let _ = self.with(|powerbox| powerbox.withdraw(request));
+        let _ = self.0.with(|powerbox| powerbox.withdraw(request));
     }
 }
 
@@ -98,9 +82,6 @@ fn main() -> u64 {
     let Ok(signals) = Notification::create() else {
         return 1;
     };
-    let person = Person {
-        signals: &signals,
-        powerbox: None,
-    };
+    let person = Person(Asker::new(&signals, app::OWN));
     app::run_on(&signals, Editor::new(person))
 }

@@ -10,9 +10,10 @@ use nonos_proto::{CallError, Refusal};
 use nonos_ui::App;
 use nonos_ui::host::Stage;
 use nonos_ui::input::{Input, usage};
+use nonos_ui::widgets::Note;
 
+use crate::Editor;
 use crate::store::{self, File, Given, Unread, User};
-use crate::{Editor, Note};
 
 const FULL: CallError = CallError::Refused(Refusal::Full);
 

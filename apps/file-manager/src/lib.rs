@@ -17,7 +17,7 @@ use core::cmp::Ordering;
 
 use nonos_proto::CallError;
 use nonos_ui::search::{Needle, fold, matches};
-use nonos_ui::widgets::{Kind, List, Menu};
+use nonos_ui::widgets::{Kind, List, Menu, Note};
 use nonos_ui::{App, Edit, Ui};
 
 use folder::{Folder, Item, free_name};
@@ -71,13 +71,6 @@ enum Command {
     Copy,
     Paste,
     Delete,
-}
-
-/// What is said below the list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Note {
-    Said(String),
-    Failed(String),
 }
 
 /// The window.

@@ -12,7 +12,7 @@ use nonos_ui::widgets::Kind;
 use nonos_ui::{Icon, Rect, Ui};
 
 use crate::folder::{self, Item};
-use crate::{By, Command, Desk, Files, Note, ROOT, Renaming};
+use crate::{By, Command, Desk, Files, ROOT, Renaming};
 
 /// Heights of the bars, and of a row.
 const TOOLS: i32 = 48;
@@ -323,8 +323,6 @@ impl<D: Desk> Files<D> {
     }
 
     fn status(&self, ui: &mut Ui<'_>, bar: Rect) {
-        ui.separator(Rect::new(bar.x, bar.y, bar.width, 1));
-        let mut row = bar.inset(space::MEDIUM + 4, 0);
         let bytes = self.items.iter().filter(|item| !item.is_folder);
         let bytes = bytes.map(|item| item.size).fold(0, u64::saturating_add);
         let count = match (self.shown.len(), self.items.len()) {
@@ -333,20 +331,6 @@ impl<D: Desk> Files<D> {
             (shown, all) => format!("{shown} of {all} items"),
         };
         let state = format!("{count}   ·   {}", folder::bytes_text(bytes));
-        let width = ui.text_width(font::CAPTION, &state);
-        let right = row.cut_right(width + 4, space::MEDIUM);
-        ui.text(
-            right,
-            font::CAPTION,
-            Align::Right,
-            &state,
-            ui.theme.secondary,
-        );
-        let (text, ink) = match &self.note {
-            Some(Note::Said(text)) => (text.as_str(), ui.theme.text),
-            Some(Note::Failed(text)) => (text.as_str(), ui.theme.danger),
-            None => return,
-        };
-        ui.text(row, font::CAPTION, Align::Left, text, ink);
+        ui.status(bar, self.note.as_ref(), &state);
     }
 }

@@ -10,9 +10,10 @@ use nonos_proto::{CallError, Refusal};
 use nonos_ui::App;
 use nonos_ui::host::Stage;
 use nonos_ui::input::{Input, usage};
+use nonos_ui::widgets::Note;
 
 use crate::folder::{Folder, Item, bytes_text, free_name};
-use crate::{Desk, Files, Note};
+use crate::{Desk, Files};
 
 const NONE: CallError = CallError::Refused(Refusal::Gone);
 const FULL: CallError = CallError::Refused(Refusal::Full);

@@ -12,31 +12,16 @@ use nonos_picture::FILE_BYTES;
 use nonos_proto::CallError;
 use nonos_proto::files::rights;
 use nonos_rt::object::Notification;
-use nonos_rt::powerbox::{self, PowerBox};
+use nonos_rt::powerbox::{self, Asker, PowerBox};
 use nonos_ui::app;
 use viewer::{Given, User, Viewer};
 
 nonos_rt::entry!(main);
 
-/// The user, asked through the power box, which may be another one after it ended.
+/// The user, asked through the power box.
 struct Person<'a> {
-    signals: &'a Notification,
-    powerbox: Option<PowerBox>,
+    asker: Asker<'a>,
     request: Option<u64>,
-}
-
-impl Person<'_> {
-    /// Asks, a new power box when the last one is gone.
-    fn with<T>(&mut self, ask: impl Fn(&PowerBox) -> Result<T, CallError>) -> Result<T, CallError> {
-        if let Some(powerbox) = &self.powerbox {
-            match ask(powerbox) {
-                Err(CallError::Unreachable(_)) => {}
-                outcome => return outcome,
-            }
-        }
-        let powerbox = PowerBox::connect(self.signals, app::OWN)?;
-        ask(self.powerbox.insert(powerbox))
-    }
 }
 
 /// What is in a file.
@@ -55,9 +40,9 @@ fn read(given: &powerbox::Given) -> Result<Given, CallError> {
 impl User for Person<'_> {
     fn ask(&mut self) -> Result<(), CallError> {
         if let Some(request) = self.request.take() {
-            let _ = self.with(|powerbox| powerbox.withdraw(request));
+            let _ = self.asker.with(|powerbox| powerbox.withdraw(request));
         }
-        self.request = Some(self.with(|powerbox| powerbox.open(rights::READ))?);
+        self.request = Some(self.asker.with(|powerbox| powerbox.open(rights::READ))?);
         Ok(())
     }
 
@@ -65,7 +50,7 @@ impl User for Person<'_> {
         let Some(request) = self.request else {
             return Ok(None);
         };
-        let answer = self.with(|powerbox| powerbox.answer(request));
+        let answer = self.asker.with(|powerbox| powerbox.answer(request));
         if !matches!(answer, Ok(None)) {
             self.request = None;
         }
@@ -73,7 +58,7 @@ impl User for Person<'_> {
     }
 
     fn opened_with(&mut self) -> Result<Option<Given>, CallError> {
-        let opened = self.with(PowerBox::opened_with)?;
+        let opened = self.asker.with(PowerBox::opened_with)?;
         opened.as_ref().map(read).transpose()
     }
 }
@@ -83,8 +68,7 @@ fn main() -> u64 {
         return 1;
     };
     let person = Person {
-        signals: &signals,
-        powerbox: None,
+        asker: Asker::new(&signals, app::OWN),
         request: None,
     };
     app::run_on(&signals, Viewer::new(person))

@@ -89,3 +89,37 @@ impl PowerBox {
         self.0.withdraw(request)
     }
 }
+
+/// A program that asks the power box, which may be another one after it ended.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    signals: &'a Notification,
+    bits: u64,
+    powerbox: Option<PowerBox>,
+}
+
+impl<'a> Asker<'a> {
+    /// Bits of the notification are signalled when the user answered. Nothing is connected yet.
+    pub fn new(signals: &'a Notification, bits: u64) -> Self {
+        Self {
+            signals,
+            bits,
+            powerbox: None,
+        }
+    }
+
+    /// Asks, and connects to a new power box when the last one is gone.
+    pub fn with<T>(
+        &mut self,
+        ask: impl Fn(&PowerBox) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        if let Some(powerbox) = &self.powerbox {
+            match ask(powerbox) {
+                Err(CallError::Unreachable(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let powerbox = PowerBox::connect(self.signals, self.bits)?;
+        ask(self.powerbox.insert(powerbox))
+    }
+}

@@ -8,6 +8,7 @@ mod field;
 mod list;
 mod menu;
 mod scroll;
+mod status;
 
 pub use area::AreaEdited;
 pub use button::Kind;
@@ -15,3 +16,4 @@ pub use field::Edited;
 pub use list::{List, Picked};
 pub use menu::Menu;
 pub use scroll::Scroll;
+pub use status::Note;
