@@ -294,3 +294,54 @@ fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
         machine.command("cat brief").contains("xäé text")
     });
 }
+
+/// Where a part of one picture is found in another, which may lie up to so many pixels elsewhere.
+fn found(picture: &Picture, part: &Picture, reach: i64) -> bool {
+    let (left, top) = (part.width / 2 - 60, part.height / 2 - 100);
+    let same = |right: i64, down: i64, step: usize| {
+        (0..200).step_by(step).all(|y| {
+            (0..240).step_by(step).all(|x| {
+                let (x, y) = (left + x, top + y);
+                let there = (x as i64 + right, y as i64 + down);
+                picture.pixel(there.0 as usize, there.1 as usize) == part.pixel(x, y)
+            })
+        })
+    };
+    let places = (-reach..=reach).flat_map(|down| (-reach..=reach).map(move |right| (right, down)));
+    places
+        .filter(|&(right, down)| same(right, down, 37))
+        .any(|(right, down)| same(right, down, 1))
+}
+
+#[test]
+fn a_picture_of_the_screen_is_opened_from_files_in_the_viewer() {
+    let mut machine = at_prompt();
+    // The pointer is out of the way.
+    machine.point(400, 300);
+    for number in 1..=8 {
+        machine.command(&format!("write note{number} text"));
+    }
+    launch_and_see(&mut machine, "files");
+    let screen = machine.picture();
+    // Past Back and the end of the program.
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
+    press_and_see(&mut machine, &["down"], 0);
+    press_and_see(&mut machine, &["down"], 0);
+    machine.press(&["ret"]);
+    machine.wait_until("the picture among the documents", |machine| {
+        machine.command("ls").contains("Screen 1.qoi")
+    });
+    machine.wait_until("the screen with the picture in the list", |machine| {
+        machine
+            .picture()
+            .changed_pixels(&screen)
+            .is_some_and(|changed| changed < 20_000)
+    });
+    press_and_see(&mut machine, &["s"], 0);
+    press_and_go(&mut machine, &["ret"]);
+    machine.press(&["0"]);
+    machine.wait_until("the picture as large as it is", |machine| {
+        found(&machine.picture(), &screen, 100)
+    });
+    keep(&mut machine, "booted-viewer");
+}
