@@ -189,10 +189,10 @@ impl Service {
                 self.desktop = None;
             }
         }
-        if notice.locked {
-            if let Some((_, watch)) = &mut self.locker {
-                signal(watch);
-            }
+        if notice.locked
+            && let Some((_, watch)) = &mut self.locker
+        {
+            signal(watch);
         }
         let wake_ns = self.compositor.wake_ns();
         if core::mem::replace(&mut self.alarm_ns, wake_ns) != wake_ns
