@@ -208,8 +208,8 @@ fn written(documents: &str, figure: &Figure) -> bool {
             let most = written.max(SMALL) * TOLERANCE_PERCENT / 100;
             written.abs_diff(figure.measured) <= most
         });
-        let missed = figure.measured > figure.goal;
-        let judged = verdict == if missed { "MISSED" } else { "met" };
+        // Checking a signature takes a little more or less with each key: what is above its goal by a hair may be below it.
+        let judged = verdict == "MISSED" || verdict == "met" && figure.measured <= figure.goal;
         what == figure.what && number(goal) == Some(figure.goal) && close && judged
     })
 }
