@@ -50,11 +50,15 @@ impl ImageSpec {
         }
     }
 
-    /// The system with a desktop, in a folder of its own.
-    pub fn desktop() -> Self {
-        Self {
-            system: SystemKind::Desktop,
-            ..Self::new(paths::image().with_extension("desktop"))
+    /// The image that `cargo xtask image` writes, or the system with a desktop, in a folder of its own.
+    pub fn usual(desktop: bool) -> Self {
+        let folder = paths::image();
+        match desktop {
+            true => Self {
+                system: SystemKind::Desktop,
+                ..Self::new(folder.with_extension("desktop"))
+            },
+            false => Self::new(folder),
         }
     }
 }

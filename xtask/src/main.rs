@@ -128,11 +128,7 @@ fn execute(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Size { json, desktop } => {
-            let spec = match desktop {
-                true => ImageSpec::desktop(),
-                false => ImageSpec::new(paths::image()),
-            };
-            let sizes = Sizes::of(&build(&spec, false)?)?;
+            let sizes = Sizes::of(&build(&ImageSpec::usual(desktop), false)?)?;
             print_figures(json, &sizes, &sizes.table())?;
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())

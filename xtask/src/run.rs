@@ -51,10 +51,7 @@ impl Options {
 
     /// The image to boot, before it is built.
     pub fn image(&self) -> ImageSpec {
-        match self.desktop {
-            true => ImageSpec::desktop(),
-            false => ImageSpec::new(paths::image()),
-        }
+        ImageSpec::usual(self.desktop)
     }
 
     fn state_folder(&self) -> Result<PathBuf> {

@@ -496,11 +496,7 @@ impl<'a> Ui<'a> {
 
     fn draw(&mut self, rect: Rect, shape: Shape) {
         let clip = self.clip.scaled(self.scale);
-        let frame = if self.in_front {
-            &mut self.above
-        } else {
-            &mut *self.frame
-        };
+        let frame = self.drawn();
         frame.commands.push(Command { rect, clip, shape });
     }
 
@@ -552,11 +548,7 @@ impl<'a> Ui<'a> {
 
     /// A curve, see [`crate::canvas::Canvas::plot`].
     pub fn plot(&mut self, rect: Rect, values: &[u16], color: Color) {
-        let frame = if self.in_front {
-            &mut self.above
-        } else {
-            &mut *self.frame
-        };
+        let frame = self.drawn();
         let first = frame.values.len() as u32;
         frame.values.extend_from_slice(values);
         let range = (first, frame.values.len() as u32);
@@ -569,14 +561,19 @@ impl<'a> Ui<'a> {
 
     /// A picture that fills a rectangle, which is in pixels.
     pub fn picture(&mut self, rect: Rect, picture: &Rc<Picture>) {
-        let frame = if self.in_front {
-            &mut self.above
-        } else {
-            &mut *self.frame
-        };
+        let frame = self.drawn();
         let at = frame.pictures.len() as u32;
         frame.pictures.push(picture.clone());
         self.draw(rect, Shape::Picture(at, picture.id));
+    }
+
+    /// The frame that is drawn now: what is in front has one of its own.
+    fn drawn(&mut self) -> &mut Frame {
+        if self.in_front {
+            &mut self.above
+        } else {
+            self.frame
+        }
     }
 
     /// Width of a line of text.
@@ -605,23 +602,12 @@ impl<'a> Ui<'a> {
             Align::Centre => area.x + (area.width - width) / 2,
             Align::Right => area.right() - width,
         };
-        let heights = self.writer.heights(sized);
-        let baseline = area.y + (area.height + heights.capitals) / 2;
-        let top = baseline - heights.ascent;
-        let frame = if self.in_front {
-            &mut self.above
-        } else {
-            &mut *self.frame
-        };
+        let frame = self.drawn();
         let (first, mut end) = frame.add_text(fits);
         if !all {
             end = frame.add_text("…").1;
         }
-        let place = Rect::new(x, top, width, heights.ascent + heights.descent);
-        self.draw(
-            place,
-            Shape::Text(sized, heights.ascent, (first, end), color),
-        );
+        self.line(area, (x, width), sized, (first, end), color);
     }
 
     /// A line of text from the left of a rectangle, which is known to be wide enough: nothing is measured.
@@ -630,18 +616,25 @@ impl<'a> Ui<'a> {
             return;
         }
         let area = rect.scaled(self.scale);
-        let sized = font.scaled(self.scale);
-        let heights = self.writer.heights(sized);
+        let text = self.drawn().add_text(text);
+        let across = (area.x, area.width);
+        self.line(area, across, font.scaled(self.scale), text, color);
+    }
+
+    /// Draws a line of text in the middle between above and below; `x` and width are in pixels, as the area is.
+    fn line(
+        &mut self,
+        area: Rect,
+        (x, width): (i32, i32),
+        font: Font,
+        text: (u32, u32),
+        color: Color,
+    ) {
+        let heights = self.writer.heights(font);
         let baseline = area.y + (area.height + heights.capitals) / 2;
         let top = baseline - heights.ascent;
-        let frame = if self.in_front {
-            &mut self.above
-        } else {
-            &mut *self.frame
-        };
-        let text = frame.add_text(text);
-        let place = Rect::new(area.x, top, area.width, heights.ascent + heights.descent);
-        self.draw(place, Shape::Text(sized, heights.ascent, text, color));
+        let place = Rect::new(x, top, width, heights.ascent + heights.descent);
+        self.draw(place, Shape::Text(font, heights.ascent, text, color));
     }
 
     /// An icon in the middle of a rectangle.

@@ -3,6 +3,7 @@
 use crate::images;
 use crate::machine::Machine;
 use crate::saved;
+use crate::screen::Picture;
 
 /// Pixels that the launcher changes at least.
 const LAUNCHER: usize = 100_000;
@@ -56,4 +57,11 @@ pub fn launch_and_see(machine: &mut Machine, word: &str) {
         let changed = machine.picture().changed_pixels(&before);
         changed.is_some_and(|changed| changed > WINDOW)
     });
+}
+
+/// What the trusted bar says of the program with the keyboard: the pixels of its left half.
+pub fn bar(picture: &Picture) -> Vec<[u8; 3]> {
+    const HEIGHT: usize = 28;
+    let places = (0..HEIGHT).flat_map(|y| (0..picture.width / 2).map(move |x| (x, y)));
+    places.map(|(x, y)| picture.pixel(x, y)).collect()
 }

@@ -12,7 +12,7 @@ use nonos_proto::display::theme::DARK;
 use nonos_ui::host::{Stage, write_png};
 use nonos_ui::input::usage;
 use nonos_ui::window::Window;
-use system_tests::desk::{at_prompt, launch, launch_and_see, press_and_see, type_text};
+use system_tests::desk::{at_prompt, bar, launch, launch_and_see, press_and_see, type_text};
 use system_tests::machine::Machine;
 use system_tests::screen::Picture;
 
@@ -239,20 +239,13 @@ fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     has(&mut machine, "box", false);
 }
 
-/// Where the bar says which program has the keyboard.
-fn bar(machine: &mut Machine) -> Vec<[u8; 3]> {
-    let picture = machine.picture();
-    let places = (0..28).flat_map(|y| (0..picture.width / 2).map(move |x| (x, y)));
-    places.map(|(x, y)| picture.pixel(x, y)).collect()
-}
-
 /// Presses keys after which another window has the keyboard, and waits for that.
 #[track_caller]
 fn press_and_go(machine: &mut Machine, keys: &[&str]) {
-    let before = bar(machine);
+    let before = bar(&machine.picture());
     machine.press(keys);
     machine.wait_until("another window with the keyboard", |machine| {
-        bar(machine) != before
+        bar(&machine.picture()) != before
     });
 }
 

@@ -1,16 +1,13 @@
 //! What the user must be able to trust: prompts, what was given through them, and the locked screen.
 
-use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
+use system_tests::desk::{at_prompt, bar, launch, press_and_see, type_text};
 use system_tests::machine::Machine;
-use system_tests::screen::Picture;
 
 /// Colour of the window of `dt-asker`, and the same dimmed.
 const COLOR: [u8; 3] = [0x60, 0x30, 0xA0];
 const DIMMED: [u8; 3] = [0x30, 0x18, 0x50];
 /// Ground of a window in the dark theme.
 const DARK: [u8; 3] = [0x1B, 0x1B, 0x20];
-/// Height of the trusted bar.
-const BAR: usize = 28;
 
 /// A machine with the window that asks, and two documents.
 fn with_asker() -> Machine {
@@ -28,12 +25,6 @@ fn wait_for_color(machine: &mut Machine, color: [u8; 3]) {
     machine.wait_until(&format!("{color:?} on the screen"), |machine| {
         machine.picture().bounds_of(color).is_some()
     });
-}
-
-/// What the bar says of the program with the keyboard.
-fn bar(picture: &Picture) -> Vec<[u8; 3]> {
-    let places = (0..BAR).flat_map(|y| (0..picture.width / 2).map(move |x| (x, y)));
-    places.map(|(x, y)| picture.pixel(x, y)).collect()
 }
 
 /// Presses a key that has the program ask, and waits until the prompt has the keyboard.
