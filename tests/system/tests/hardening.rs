@@ -99,8 +99,9 @@ const PER_PROCESSOR: u64 = 512;
 const HANDLE: &str = "<nonos_kernel_core::kernel::Kernel>::handle";
 const WRITE_REPORT: &str = "<nonos_hal::report::Report as core::fmt::Write>::write_str";
 
-/// Changes what a protected function keeps of its processor's value on the stack: of those that have called what is at this address, the
-/// last. Waits until it is called on this processor.
+/// Changes what protected functions keep of their processor's value on the stack: of all that have called what is at this address. (A copy
+/// that an earlier function has left there means nothing, and cannot be told from one that is kept.) Waits until it is called on this
+/// processor.
 fn overwrite_stack(debugger: &mut Debugger, called: u64, processor: u64) {
     let gs = loop {
         debugger.run_to(called);
@@ -110,22 +111,18 @@ fn overwrite_stack(debugger: &mut Debugger, called: u64, processor: u64) {
         }
         debugger.step();
     };
-    let value = debugger.read_memory(gs + STACK_GUARD, 8);
-    let top = debugger.read(Register::Rsp);
-    let kept = (top..)
-        .step_by(8)
-        .find(|&word| {
-            let found = debugger.read_memory(word, 8);
-            assert!(found.is_some(), "no protected function is on the stack");
-            found == value
-        })
-        .expect("the stack ends");
-    let changed = value
-        .unwrap_or_default()
-        .iter()
-        .map(|byte| !byte)
-        .collect::<Vec<_>>();
-    debugger.write_memory(kept, &changed);
+    let value = debugger.read_memory(gs + STACK_GUARD, 8).expect("a value");
+    let changed: Vec<u8> = value.iter().map(|byte| !byte).collect();
+    let mut copies = 0;
+    let mut word = debugger.read(Register::Rsp);
+    while let Some(found) = debugger.read_memory(word, 8) {
+        if found == value && word != gs + STACK_GUARD {
+            debugger.write_memory(word, &changed);
+            copies += 1;
+        }
+        word += 8;
+    }
+    assert_ne!(copies, 0, "no protected function is on the stack");
 }
 
 /// The address of a function in the kernel of a machine that stands still.
