@@ -201,7 +201,9 @@ impl<'a> Canvas<'a> {
             let rise = (b - a).clamp(-8 * PARTS, 8 * PARTS);
             let half = width * ((rise * rise + PARTS * PARTS) as u32).isqrt() as i32 / 2;
             let (low, high) = (a.min(b) - half, a.max(b) + half);
-            for y in seen.y..seen.bottom() {
+            // Above that there is nothing.
+            let first = rect.bottom() - 1 - high.max(i32::midpoint(a, b)) / PARTS;
+            for y in seen.y.max(first)..seen.bottom() {
                 let bottom = (rect.bottom() - 1 - y) * PARTS;
                 let within = (high.min(bottom + PARTS) - low.max(bottom)).clamp(0, PARTS);
                 let below = (i32::midpoint(a, b) - bottom).clamp(0, PARTS);

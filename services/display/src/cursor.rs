@@ -1,6 +1,5 @@
 //! The cursor: its shapes, as polygons, and their pixels.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use nonos_pixels::blend;
@@ -116,32 +115,35 @@ impl Cursor {
             _ => ARROW,
         };
         let size = SIZE * scale;
-        let mut inside = vec![false; (size * PARTS * size * PARTS) as usize];
         let row = size * PARTS;
-        for (y, line) in (0..).zip(inside.chunks_exact_mut(row as usize)) {
-            cross(outline, line, 2 * y + 1, 2 * scale);
-        }
-        let at = |x: i32, y: i32| {
-            let seen = x >= 0 && y >= 0 && x < row && y < row;
-            seen && inside[(y * row + x) as usize]
-        };
+        let inside: Vec<Points> = (0..row)
+            .map(|y| points_within(outline, row, 2 * y + 1, 2 * scale))
+            .collect();
         // White as wide as a point around it.
-        let reach = PARTS * scale;
-        let near = |x: i32, y: i32| {
-            at(x, y)
-                || [(reach, 0), (-reach, 0), (0, reach), (0, -reach)]
-                    .into_iter()
-                    .any(|(dx, dy)| {
-                        at(x + dx, y + dy) || at(x + (dx + dy) * 3 / 4, y + (dy - dx) * 3 / 4)
-                    })
-        };
+        let (reach, aslant) = (PARTS * scale, PARTS * scale * 3 / 4);
+        let around = [
+            (0, 0),
+            (reach, 0),
+            (-reach, 0),
+            (0, reach),
+            (0, -reach),
+            (aslant, aslant),
+            (aslant, -aslant),
+            (-aslant, aslant),
+            (-aslant, -aslant),
+        ];
+        let near: Vec<Points> = (0..row)
+            .map(|y| {
+                let at = |y: i32| inside.get(usize::try_from(y).ok()?).copied();
+                around.iter().fold([0; 2], |near, &(across, down)| {
+                    let [low, high] = moved(at(y + down).unwrap_or_default(), across);
+                    [near[0] | low, near[1] | high]
+                })
+            })
+            .collect();
         let covers = (0..size * size).map(|index| {
             let (left, top) = (index % size * PARTS, index / size * PARTS);
-            let points =
-                || (0..PARTS * PARTS).map(|point| (left + point % PARTS, top + point / PARTS));
-            let part = |count: usize| (count * 255 / (PARTS * PARTS) as usize) as u8;
-            let black = part(points().filter(|&(x, y)| at(x, y)).count());
-            (black, part(points().filter(|&(x, y)| near(x, y)).count()))
+            (covered(&inside, left, top), covered(&near, left, top))
         });
         Self {
             shape,
@@ -178,9 +180,40 @@ impl Cursor {
     }
 }
 
-/// Turns the points of a line over that are left of each edge of a polygon, so that those within it are `true`. The corners are given in units of
-/// `unit`; point `x` of the line lies at 2 `x` + 1.
-fn cross(outline: &[(i32, i32)], line: &mut [bool], y: i32, unit: i32) {
+/// Points of a line over a shape, a bit each, those on the left lowest.
+type Points = [u128; 2];
+
+/// So many points from the left.
+fn leftmost(count: i32) -> Points {
+    let ones = |count: i32| match u32::try_from(count) {
+        Ok(count) => 1_u128.checked_shl(count).map_or(u128::MAX, |bit| bit - 1),
+        Err(_) => 0,
+    };
+    [ones(count), ones(count - 128)]
+}
+
+/// The points moved to the right, or to the left when that is negative; by less than 128.
+fn moved([low, high]: Points, right: i32) -> Points {
+    match right {
+        0 => [low, high],
+        1.. => [low << right, high << right | low >> (128 - right)],
+        _ => [low >> -right | high << (128 + right), high >> -right],
+    }
+}
+
+/// How much of a pixel is covered whose first point this is, 0 to 255.
+fn covered(lines: &[Points], left: i32, top: i32) -> u8 {
+    let half = (left / 128) as usize;
+    let lines = lines.iter().skip(top as usize).take(PARTS as usize);
+    let pixel = lines.map(|points| (points[half] >> (left % 128)) as u32 & ((1 << PARTS) - 1));
+    let count: u32 = pixel.map(u32::count_ones).sum();
+    (count * 255 / (PARTS * PARTS) as u32) as u8
+}
+
+/// The points of a line that are within a polygon, of so many. The corners are given in units of `unit`; point `x` of the line lies at
+/// 2 `x` + 1.
+fn points_within(outline: &[(i32, i32)], row: i32, y: i32, unit: i32) -> Points {
+    let mut points = [0; 2];
     let mut before = outline.last().copied().unwrap_or_default();
     for &corner in outline {
         let (from, to) = (scaled(before, unit), scaled(corner, unit));
@@ -193,12 +226,12 @@ fn cross(outline: &[(i32, i32)], line: &mut [bool], y: i32, unit: i32) {
         } else {
             (to, from)
         };
-        let edge = (y - ay) * (bx - ax);
-        let left = |x: i32| (2 * x + 1 - ax) * (by - ay) < edge;
-        for (_, point) in (0..).zip(&mut *line).take_while(|&(x, _)| left(x)) {
-            *point = !*point;
-        }
+        // Those left of the edge, (2x + 1 − ax) (by − ay) < (y − ay) (bx − ax), are in when they were out.
+        let last = ax + ((y - ay) * (bx - ax) - 1).div_euclid(by - ay) - 1;
+        let left = leftmost((last.div_euclid(2) + 1).clamp(0, row));
+        points = [points[0] ^ left[0], points[1] ^ left[1]];
     }
+    points
 }
 
 fn scaled((x, y): (i32, i32), unit: i32) -> (i32, i32) {
