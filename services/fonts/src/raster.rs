@@ -7,7 +7,7 @@ use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use nonos_proto::fonts::Key;
 
 use crate::faces::FACES;
-use crate::outline::{self, Outline, Part};
+use crate::outline::{self, Part};
 
 /// Parts of the font's size in outlines.
 const EM: f32 = 1024.0;
@@ -28,14 +28,14 @@ pub struct Glyph {
 }
 
 /// Least and most of the points of an outline, which its curves do not leave.
-fn bounds(outline: Outline<'_>) -> Option<(outline::Point, outline::Point)> {
+fn bounds(outline: &[Part]) -> Option<(outline::Point, outline::Point)> {
     let mut bounds: Option<(outline::Point, outline::Point)> = None;
     let mut see = |(x, y): outline::Point| {
         let (least, most) = bounds.get_or_insert(((x, y), (x, y)));
         *least = (least.0.min(x), least.1.min(y));
         *most = (most.0.max(x), most.1.max(y));
     };
-    for part in outline {
+    for &part in outline {
         match part {
             Part::Move(a) | Part::Line(a) => see(a),
             Part::Quadratic(a, b) => [a, b].into_iter().for_each(&mut see),
@@ -48,12 +48,12 @@ fn bounds(outline: Outline<'_>) -> Option<(outline::Point, outline::Point)> {
 /// The glyph of a key; `None` when no face has it, or it is too large.
 pub fn glyph(key: Key) -> Option<Glyph> {
     let face = FACES.get(key.face() as usize)?;
-    let outline = face.outline(key.character()?)?;
+    let outline: Vec<Part> = face.outline(key.character()?)?.collect();
     let size = key.size() as i32;
     if size == 0 {
         return None;
     }
-    let Some((least, most)) = bounds(outline.clone()) else {
+    let Some((least, most)) = bounds(&outline) else {
         return Some(Glyph {
             left: 0,
             top: 0,
@@ -77,7 +77,7 @@ pub fn glyph(key: Key) -> Option<Glyph> {
     };
     let mut pixels = vec![0; usize::from(width) * usize::from(height)];
     let mut rasterizer = Rasterizer::new(width.into(), height.into());
-    trace(outline, place, &mut rasterizer);
+    trace(&outline, place, &mut rasterizer);
     rasterizer.for_each_pixel(|index, coverage| {
         if let Some(pixel) = pixels.get_mut(index) {
             *pixel = (coverage * 255.0 + 0.5) as u8;
@@ -92,9 +92,9 @@ pub fn glyph(key: Key) -> Option<Glyph> {
     })
 }
 
-fn trace(outline: Outline<'_>, place: impl Fn(outline::Point) -> Point, out: &mut Rasterizer) {
+fn trace(outline: &[Part], place: impl Fn(outline::Point) -> Point, out: &mut Rasterizer) {
     let (mut first, mut at) = (point(0.0, 0.0), point(0.0, 0.0));
-    for part in outline {
+    for &part in outline {
         at = match part {
             Part::Move(a) => {
                 out.draw_line(at, first);
