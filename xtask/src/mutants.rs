@@ -39,9 +39,9 @@ const LONG: [&str; 5] = [
     "28_bits_that_nobody_can_guess",
 ];
 
-/// Seconds of CPU time after which the system ends tests, which counts as noticed: those of the first round take five, all of them
+/// Seconds of CPU time after which the system ends tests, which counts as noticed: those of the first round take three, all of them
 /// take forty. On a busy machine tests take longer by the clock, and must not count as noticed for that.
-const CPU_TIME: [u32; 2] = [60, 400];
+const CPU_TIME: [u32; 2] = [25, 400];
 
 /// Seconds by the clock after which tests are taken to wait for ever.
 const TIMEOUT: &str = "3600";
