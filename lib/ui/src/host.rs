@@ -130,66 +130,22 @@ impl<A: App> Stage<A> {
     }
 }
 
-/// Writes pixels as a PNG file (ISO/IEC 15948), not compressed.
+/// Writes pixels as a PNG file.
 ///
 /// # Errors
 /// When that fails.
 pub fn write_png(path: &Path, pixels: &[u32], width: usize) -> io::Result<()> {
-    let mut lines = Vec::new();
-    for line in pixels.chunks_exact(width) {
-        lines.push(0);
-        for pixel in line {
-            lines.extend(&pixel.to_be_bytes()[1..]);
-        }
-    }
-    // Blocks that are stored as they are (RFC 1951, 3.2.4), in a zlib stream (RFC 1950).
-    let mut stream = Vec::from([0x78, 0x01]);
-    let mut blocks = lines.chunks(0xFFFF).peekable();
-    while let Some(block) = blocks.next() {
-        stream.push(u8::from(blocks.peek().is_none()));
-        let length = block.len() as u16;
-        stream.extend(length.to_le_bytes());
-        stream.extend((!length).to_le_bytes());
-        stream.extend(block);
-    }
-    stream.extend(adler32(&lines).to_be_bytes());
-    let height = pixels.len() / width;
-    let mut header = Vec::new();
-    header.extend((width as u32).to_be_bytes());
-    header.extend((height as u32).to_be_bytes());
-    header.extend([8, 2, 0, 0, 0]);
-    let mut file = Vec::from(*b"\x89PNG\r\n\x1a\n");
-    chunk(&mut file, *b"IHDR", &header);
-    chunk(&mut file, *b"IDAT", &stream);
-    chunk(&mut file, *b"IEND", &[]);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(path, file)
-}
-
-fn chunk(file: &mut Vec<u8>, kind: [u8; 4], bytes: &[u8]) {
-    file.extend((bytes.len() as u32).to_be_bytes());
-    let begin = file.len();
-    file.extend(kind);
-    file.extend(bytes);
-    let sum = crc32(&file[begin..]);
-    file.extend(sum.to_be_bytes());
-}
-
-fn adler32(bytes: &[u8]) -> u32 {
-    let (mut a, mut b) = (1_u32, 0_u32);
-    for &byte in bytes {
-        a = (a + u32::from(byte)) % 65521;
-        b = (b + a) % 65521;
-    }
-    b << 16 | a
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            sum >> 1 ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 }
-        })
-    })
+    let height = pixels.len() / width;
+    let mut png = png::Encoder::new(fs::File::create(path)?, width as u32, height as u32);
+    png.set_color(png::ColorType::Rgb);
+    let bytes = pixels.iter().flat_map(|pixel| {
+        let [_, red, green, blue] = pixel.to_be_bytes();
+        [red, green, blue]
+    });
+    png.write_header()?
+        .write_image_data(&bytes.collect::<Vec<_>>())?;
+    Ok(())
 }
