@@ -1,6 +1,9 @@
 //! What the machine's screen shows: a picture that the monitor takes.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use nonos_ui::host::write_png;
 
 /// A picture, as QEMU's `screendump` writes it (PPM, binary, 8 bits a colour).
 #[derive(Debug)]
@@ -35,6 +38,33 @@ impl Picture {
             height,
             pixels: pixels.to_vec(),
         })
+    }
+
+    /// Reads a PNG file; `None` when it is not one.
+    pub fn read_png(path: &Path) -> Option<Self> {
+        let picture = nonos_picture::decode(&std::fs::read(path).ok()?).ok()?;
+        let pixels = picture.pixels.iter().map(|pixel| {
+            let [_, red, green, blue] = pixel.to_be_bytes();
+            [red, green, blue]
+        });
+        Some(Self {
+            width: picture.width,
+            height: picture.height,
+            pixels: pixels.collect(),
+        })
+    }
+
+    /// Keeps it for a person to look at: `target/screens/NAME.png`.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn keep(&self, name: &str) -> PathBuf {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
+        let path = folder.join(name).with_extension("png");
+        let pixels = self.pixels.iter();
+        let pixels = pixels.map(|&[red, green, blue]| u32::from_be_bytes([0, red, green, blue]));
+        write_png(&path, &pixels.collect::<Vec<_>>(), self.width).expect("it can be written");
+        path
     }
 
     /// A pixel: red, green, blue.
@@ -79,14 +109,17 @@ impl Picture {
 
     /// How many pixels differ between two pictures of the same size; `None` for different sizes.
     pub fn changed_pixels(&self, other: &Self) -> Option<usize> {
+        self.unlike_pixels(other, 0)
+    }
+
+    /// How many pixels differ by more than so much in one of their colours, between two pictures of the same size.
+    pub fn unlike_pixels(&self, other: &Self, much: u8) -> Option<usize> {
         let same_size = (self.width, self.height) == (other.width, other.height);
-        same_size.then(|| {
-            self.pixels
-                .iter()
-                .zip(&other.pixels)
-                .filter(|(a, b)| a != b)
-                .count()
-        })
+        let unlike = |(a, b): &(&[u8; 3], &[u8; 3])| {
+            let mut colors = a.iter().zip(b.iter());
+            colors.any(|(a, b)| a.abs_diff(*b) > much)
+        };
+        same_size.then(|| self.pixels.iter().zip(&other.pixels).filter(unlike).count())
     }
 }
 
@@ -102,6 +135,8 @@ mod tests {
         assert_eq!(dot.drawn_pixels(), 1);
         assert!(dot.lower_part_is_drawn() && !blank.lower_part_is_drawn());
         assert_eq!(blank.changed_pixels(&dot), Some(1));
+        assert_eq!(blank.unlike_pixels(&dot, 254), Some(1));
+        assert_eq!(blank.unlike_pixels(&dot, 255), Some(0));
         assert!(Picture::parse(b"P6\n2 2\n255\n\0\0\0").is_none());
         assert!(Picture::parse(b"P5\n1 1\n255\n\0").is_none());
     }

@@ -1,15 +1,13 @@
 //! Programs with windows on the booted system: they look as they do on the host, pixel by pixel, with the system's font service and
 //! compositor between.
 
-use std::path::PathBuf;
-
 use calculator::Calculator;
 use editor::Editor;
 use editor::store::{File, Given, User};
 use nonos_proto::CallError;
 use nonos_proto::display::modifiers::CONTROL;
 use nonos_proto::display::theme::DARK;
-use nonos_ui::host::{Stage, write_png};
+use nonos_ui::host::Stage;
 use nonos_ui::input::usage;
 use nonos_ui::window::Window;
 use system_tests::desk::{at_prompt, bar, launch, launch_and_see, press_and_see, type_text};
@@ -58,23 +56,6 @@ fn wait_for(machine: &mut Machine, window: &Window) -> (usize, usize) {
     place.unwrap_or_default()
 }
 
-/// Keeps the screen for a person to look at, under `target/screens`.
-fn keep(machine: &mut Machine, name: &str) {
-    let picture = machine.picture();
-    let pixel = |index: usize| {
-        let [red, green, blue] = picture.pixel(index % picture.width, index / picture.width);
-        u32::from_be_bytes([0, red, green, blue])
-    };
-    let pixels: Vec<u32> = (0..picture.width * picture.height).map(pixel).collect();
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screens");
-    let written = write_png(
-        &folder.join(name).with_extension("png"),
-        &pixels,
-        picture.width,
-    );
-    written.expect("the picture can be written");
-}
-
 #[test]
 fn the_calculator_looks_and_computes_as_on_the_host() {
     let mut machine = at_prompt();
@@ -94,7 +75,7 @@ fn the_calculator_looks_and_computes_as_on_the_host() {
     host.press(usage::TAB, 0);
     assert_eq!(host.app.entry(), "0.875");
     wait_for(&mut machine, &host.window);
-    keep(&mut machine, "booted-calculator");
+    machine.picture().keep("booted-calculator");
 }
 
 #[test]
@@ -108,7 +89,7 @@ fn programs_that_look_at_the_system_show_it() {
             changed.is_some_and(|changed| changed > 20_000)
         });
         machine.press(&["tab"]);
-        keep(&mut machine, &format!("booted-{program}"));
+        machine.picture().keep(&format!("booted-{program}"));
     }
     let output = machine.command("ps");
     for program in ["monitor", "security", "about"] {
@@ -188,7 +169,7 @@ fn the_editor_takes_accents_and_shows_them_as_on_the_host() {
     press_and_see(&mut machine, &["ctrl", "y"], 0);
     host.press(usage::A + 25, CONTROL);
     wait_for(&mut machine, &host.window);
-    keep(&mut machine, "booted-editor");
+    machine.picture().keep("booted-editor");
 }
 
 #[test]
@@ -229,7 +210,7 @@ fn files_shows_documents_as_they_come_and_names_moves_and_deletes_them() {
     machine.wait_until("another document in the window", |machine| {
         machine.picture().changed_pixels(&before) != Some(0)
     });
-    keep(&mut machine, "booted-files");
+    machine.picture().keep("booted-files");
     // Back, and the folder with all that is in it is deleted after a question.
     press_and_see(&mut machine, &["backspace"], 0);
     press_and_see(&mut machine, &["delete"], 0);
@@ -263,7 +244,7 @@ fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
     // The system's dialog has the keyboard: the name is typed in place of the one that is suggested.
     press_and_go(&mut machine, &["ctrl", "s"]);
     type_text(&mut machine, "brief");
-    keep(&mut machine, "booted-editor-save");
+    machine.picture().keep("booted-editor-save");
     press_and_go(&mut machine, &["ret"]);
     machine.wait_until("the document", |machine| {
         machine.command("cat brief").contains("äé text")
@@ -281,7 +262,7 @@ fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
     press_and_see(&mut machine, &["b"], 0);
     press_and_go(&mut machine, &["ret"]);
     press_and_see(&mut machine, &["x"], 0);
-    keep(&mut machine, "booted-editor-opened");
+    machine.picture().keep("booted-editor-opened");
     machine.press(&["ctrl", "s"]);
     machine.wait_until("what was added to it", |machine| {
         machine.command("cat brief").contains("xäé text")
@@ -336,5 +317,5 @@ fn a_picture_of_the_screen_is_opened_from_files_in_the_viewer() {
     machine.wait_until("the picture as large as it is", |machine| {
         found(&machine.picture(), &screen, 100)
     });
-    keep(&mut machine, "booted-viewer");
+    machine.picture().keep("booted-viewer");
 }
