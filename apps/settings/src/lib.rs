@@ -34,14 +34,26 @@ pub struct Choices {
 pub struct Permission {
     /// What it is known by.
     pub number: u64,
-    /// Whether it is a folder.
-    pub folder: bool,
+    /// What it is.
+    pub what: What,
     /// What it is called.
     pub name: String,
     /// Who has it, and what that can do with it.
     pub who: String,
     /// Until when.
     pub until: String,
+}
+
+/// What can be given.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum What {
+    /// A file.
+    #[default]
+    File,
+    /// A folder.
+    Folder,
+    /// The use of a key.
+    Key,
 }
 
 /// What the user changed.
@@ -175,10 +187,10 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
                 let Some(permission) = permissions.get(at) else {
                     return;
                 };
-                let icon = if permission.folder {
-                    Icon::Folder
-                } else {
-                    Icon::File
+                let icon = match permission.what {
+                    What::File => Icon::File,
+                    What::Folder => Icon::Folder,
+                    What::Key => Icon::Key,
                 };
                 ui.icon(
                     row.cut_left(22, space::MEDIUM),
@@ -320,7 +332,11 @@ mod tests {
             name: alloc::format!("plan {number}.txt"),
             who: "editor can read and change it".into(),
             until: "until it ends".into(),
-            folder: number == 2,
+            what: match number {
+                1 => What::File,
+                2 => What::Folder,
+                _ => What::Key,
+            },
         };
         let now = Rc::new(RefCell::new(Choices::default()));
         let (read, set) = (now.clone(), now.clone());

@@ -11,11 +11,12 @@ use alloc::vec::Vec;
 
 use nonos_proto::display::{self, Look};
 use nonos_proto::files::{NAME_BYTES, rights};
-use nonos_proto::permissions;
+use nonos_proto::permissions::{self, OF_KEY};
 use nonos_proto::settings::{Client, LAYOUT_BYTES, Layouts};
+use nonos_proto::vault::uses;
 use nonos_rt::object::Endpoint;
 use nonos_rt::{parent, syscall};
-use settings::{Change, Choices, Permission, Settings};
+use settings::{Change, Choices, Permission, Settings, What};
 
 nonos_rt::entry!(main);
 
@@ -58,14 +59,24 @@ fn given(permissions: &permissions::Client<Endpoint>) -> Vec<Permission> {
     let mut name = [0; NAME_BYTES];
     while let Ok(given) = permissions.permission(all.len() as u64, &mut name) {
         let length = given.name_bytes as usize;
-        let can = match given.rights & (rights::WRITE | rights::CREATE | rights::DELETE) {
-            0 => "can read it",
-            _ => "can read and change it",
+        let what = match given.rights {
+            with if with & OF_KEY != 0 => What::Key,
+            with if with & rights::LIST != 0 => What::Folder,
+            _ => What::File,
+        };
+        let changes = given.rights & (rights::WRITE | rights::CREATE | rights::DELETE);
+        let can = match (what, changes) {
+            (What::Key, _) => {
+                let uses: Vec<&str> = uses::named(given.rights & uses::ALL).collect();
+                format!("can {} with this key", uses.join(" and "))
+            }
+            (_, 0) => "can read it".into(),
+            _ => "can read and change it".into(),
         };
         let left_ns = given.until_ns.saturating_sub(syscall::clock_ns());
         all.push(Permission {
             number: given.number,
-            folder: given.rights & rights::LIST != 0,
+            what,
             name: String::from_utf8_lossy(name.get(..length).unwrap_or_default()).into_owned(),
             who: format!("{} {can}", given.module),
             until: match given.until_ns {

@@ -38,16 +38,7 @@ fn kind_of(held: &Held) -> &'static str {
 
 /// The names of what a key can be used for.
 fn uses_of(held: &Held) -> String {
-    let mut text = String::new();
-    for (bit, name) in uses::NAMES.iter().enumerate() {
-        if held.info.uses >> bit & 1 != 0 {
-            if !text.is_empty() {
-                text.push_str(", ");
-            }
-            text.push_str(name);
-        }
-    }
-    text
+    uses::named(held.info.uses).collect::<Vec<_>>().join(", ")
 }
 
 fn columns(mut row: Rect) -> (Rect, [Rect; 4]) {

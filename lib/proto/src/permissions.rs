@@ -8,6 +8,9 @@ use crate::value::parts;
 /// In the badge of a caller of the power box: it calls this interface.
 pub const BADGE_PERMISSIONS: u64 = 1 << 59;
 
+/// In the rights of a permission: it is for a key, and the others are bits of [`crate::vault::uses`].
+pub const OF_KEY: u64 = 1 << 32;
+
 parts! {
     /// Something that the user gave.
     pub struct Permission {
@@ -15,7 +18,7 @@ parts! {
         pub number: u64,
         /// The program's module.
         pub module: Name,
-        /// Bits of [`crate::files::rights`]: LIST of a directory and of nothing else.
+        /// Bits of [`crate::files::rights`]: LIST of a directory and of nothing else. Those of a key have [`OF_KEY`].
         pub rights: u64,
         /// When it ends, nanoseconds on the kernel's clock; 0 with the program, [`u64::MAX`] with the session.
         pub until_ns: u64,

@@ -1,9 +1,9 @@
-//! The power box, as programs see it that ask the user for files: picking one *is* the permission.
+//! The power box, as programs see it that ask the user for files and for the use of keys: picking one *is* the permission.
 //!
 //! A program asks and goes on; the user answers in a window that the compositor draws as the system's, with the program's verified
 //! name. The program's notification is signalled when there is an answer, which it takes with [`PowerBox::answer`]. It sees no other
-//! names than that of what it was given, and no directory above it. What it was given is a handle as in [`crate::files`], and works until the
-//! program ends, the time that the user gave is over, or the user takes it back.
+//! names than that of what it was given, and no directory above it. What it was given is a handle as in [`crate::files`], or one to a key as in
+//! [`crate::vault`], and works until the program ends, the time that the user gave is over, or the user takes it back.
 
 use nonos_abi::Handle;
 
@@ -16,14 +16,17 @@ pub const OPENED_WITH: u64 = 0;
 /// Requests of a program that are not answered yet, at most.
 pub const REQUESTS: usize = 4;
 
+/// Beside those of [`crate::files::kind`] in an [`Answer`]: a key of the vault.
+pub const KEY: u64 = 3;
+
 parts! {
     /// What the user gave.
     pub struct Answer {
-        /// The file or directory. WRITE.
+        /// The file, directory or key. WRITE.
         pub handle: Handle,
-        /// One of [`crate::files::kind`].
+        /// One of [`crate::files::kind`], or [`KEY`].
         pub kind: u64,
-        /// Bits of [`crate::files::rights`].
+        /// Bits of [`crate::files::rights`]; of [`crate::vault::uses`] for a key.
         pub rights: u64,
         /// When the handle ends, nanoseconds on the kernel's clock; 0 for never.
         pub until_ns: u64,
@@ -58,4 +61,8 @@ interface! {
 
     /// The request is no more; its window closes.
     6 => answered withdraw(request: u64) -> ();
+
+    /// Asks for a key of the vault to use so: bits of [`crate::vault::uses::LENDABLE`]. The user picks it among those of all modules; the
+    /// name is a suggestion, and may be empty.
+    7 => answered key(uses: u64; suggested: read) -> u64;
 }

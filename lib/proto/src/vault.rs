@@ -23,6 +23,9 @@ pub const APPROVAL_BYTES: usize = crate::tpm::APPROVAL_BYTES;
 /// Bytes of every secret key, as it is imported and exported.
 pub const SECRET_BYTES: usize = 32;
 
+/// In the badge of a caller: it asks the user which keys programs may use, and may do nothing but see and lend them.
+pub const BADGE_LENDER: u64 = 1 << 61;
+
 /// What a key is for.
 pub mod kind {
     /// Signatures: Ed25519.
@@ -70,6 +73,8 @@ pub mod uses {
     pub const MANAGE: u64 = 1 << 7;
     /// All.
     pub const ALL: u64 = 0xFF;
+    /// What the user may lend to a program of another module.
+    pub const LENDABLE: u64 = SIGN | ENCRYPT | DECRYPT | DECAPSULATE | DERIVE;
     /// What a key of every kind can have.
     pub const OF_EVERY_KIND: u64 = EXPORT | WRAP | MANAGE;
     /// Names of the bits, lowest first.
@@ -83,6 +88,12 @@ pub mod uses {
         "wrap",
         "manage",
     ];
+
+    /// Names of these uses.
+    pub fn named(uses: u64) -> impl Iterator<Item = &'static str> {
+        let names = NAMES.into_iter().enumerate();
+        names.filter_map(move |(bit, name)| (uses >> bit & 1 != 0).then_some(name))
+    }
 }
 
 parts! {
@@ -142,6 +153,20 @@ parts! {
         pub module: Name,
         /// When its present version was made or taken back, nanoseconds.
         pub since_ns: u64,
+    }
+}
+
+parts! {
+    /// A key that the user may lend.
+    pub struct Offer {
+        /// What it is known by, as long as the vault runs: no other key is ever known by it.
+        pub number: u64,
+        /// One of [`kind`].
+        pub kind: u64,
+        /// What it can be lent for: bits of [`uses::LENDABLE`].
+        pub uses: u64,
+        /// The module that owns it.
+        pub module: Name,
     }
 }
 
@@ -271,6 +296,13 @@ interface! {
     /// Has bits of a notification signalled when the vault is locked, opened or wiped. The last caller's counts, for
     /// each module.
     22 => answered watch(notification: Handle, bits: u64) -> ();
+
+    /// Key `index` of all modules, and its name, of [`Name::BYTES`]; [`crate::Refusal::NoSuchKey`] past the last. For the power box.
+    23 => answered offer(index: u64; name: write) -> Offer;
+
+    /// A handle that allows these uses ([`uses::LENDABLE`]) of the key of this number. WRITE, GRANT and REVOKE. What is lent is
+    /// dead when the key's owner takes back what was granted, the key is destroyed, or the caller ends. For the power box.
+    24 => answered lend(number: u64, uses: u64) -> Passable;
 
     /// What the key is. Through a handle to a key, as all below.
     32 => answered info() -> KeyInfo;

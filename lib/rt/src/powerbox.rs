@@ -1,7 +1,8 @@
-//! Files that the user gives to this program.
+//! Files and the use of keys that the user gives to this program.
 
 use nonos_proto::files::NAME_BYTES;
-use nonos_proto::powerbox::{Answer, Client, OPENED_WITH};
+use nonos_proto::powerbox::{Answer, Client, KEY, OPENED_WITH};
+use nonos_proto::vault;
 use nonos_proto::{CallError, Refusal};
 
 use crate::files::File;
@@ -53,6 +54,26 @@ impl PowerBox {
     /// Asks for a directory with these rights.
     pub fn folder(&self, rights: u64) -> Result<u64, CallError> {
         self.0.folder(rights)
+    }
+
+    /// Asks for a key of the vault for these uses; the name is a suggestion.
+    pub fn key(&self, uses: u64, name: &str) -> Result<u64, CallError> {
+        self.0.key(uses, name.as_bytes())
+    }
+
+    /// The answer to a request for a key; none while there is none.
+    pub fn answered_key(&self, request: u64) -> Result<Option<vault::Client<Endpoint>>, CallError> {
+        match self.0.answer(request, &mut [0; NAME_BYTES]) {
+            Ok(answer) => {
+                let key = Endpoint::from_handle(answer.handle);
+                match answer.kind {
+                    KEY => Ok(Some(vault::Client(key))),
+                    _ => Err(CallError::BadReply),
+                }
+            }
+            Err(CallError::Refused(Refusal::NotAnswered)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The answer to a request; none while there is none. [`Refusal::Declined`] when the user said no.

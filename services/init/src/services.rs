@@ -1,7 +1,7 @@
 //! Names that programs connect to. Part of the build script, too.
 
 use nonos_abi::info::needs;
-use nonos_proto::{display, files, lock, open_with, permissions, prompt, tpm};
+use nonos_proto::{display, files, lock, open_with, permissions, prompt, tpm, vault};
 
 /// A name to connect to.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ const SERVICES: &[Service] = &[
         open_with::BADGE_OPEN_WITH,
     ),
     service("prompt", needs::PROMPT, "display", prompt::BADGE_PROMPT),
+    service("lender", needs::PROMPT, "vault", vault::BADGE_LENDER),
     service("lock", needs::LOCK, "display", lock::BADGE_LOCK),
     service("input", needs::INPUT, "display", display::BADGE_INPUT),
     service("tpm", needs::TPM, "tpm", 0),

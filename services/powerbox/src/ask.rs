@@ -3,12 +3,23 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use nonos_abi::Name;
 use nonos_proto::Refusal;
 use nonos_proto::files::{NAME_BYTES, rights};
+use nonos_proto::vault::uses;
 
 /// What a program asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ask {
+    /// Documents.
+    Document(Pick),
+    /// A key for these uses; the name is suggested.
+    Key(u64, String),
+}
+
+/// What a program asks for of the user's documents.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pick {
     /// A file that is there, with these rights.
     Open(u64),
     /// A file to save in; the name is suggested.
@@ -17,7 +28,7 @@ pub enum Ask {
     Folder(u64),
 }
 
-impl Ask {
+impl Pick {
     /// For a file with these rights.
     ///
     /// # Errors
@@ -53,6 +64,33 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// For a key with these uses.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] when they are not what a program can ask for.
+    pub fn key(with: u64, suggested: String) -> Result<Self, Refusal> {
+        if with != uses::NONE && with & !uses::LENDABLE == 0 {
+            Ok(Self::Key(with, suggested))
+        } else {
+            Err(Refusal::Malformed)
+        }
+    }
+
+    /// What the program gets.
+    pub fn rights(&self) -> u64 {
+        match self {
+            Self::Document(pick) => pick.rights(),
+            Self::Key(uses, _) => *uses,
+        }
+    }
+
+    /// Whether it is for a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self, Self::Document(Pick::Folder(_)))
+    }
+}
+
 /// How long the user gives something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lasts {
@@ -67,25 +105,73 @@ pub enum Lasts {
 impl Lasts {
     /// In the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::Program, Self::Hour, Self::Session];
+
+    /// The same, as it is said.
+    pub const NAMES: [&str; 3] = ["Until it ends", "One hour", "This session"];
+}
+
+/// Something that the user can give.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Thing {
+    /// A document.
+    Document {
+        /// Names of directories from the documents on; of a directory that is given, its own is the last.
+        path: Vec<String>,
+        /// Name of the file; nothing for the directory itself.
+        name: Option<String>,
+    },
+    /// A key of the vault.
+    Key {
+        /// What the vault knows it by.
+        number: u64,
+        /// Whose it is.
+        owner: Name,
+        /// What it is called.
+        name: Name,
+    },
+}
+
+impl Thing {
+    /// What it is called.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Document { path, name } => {
+                let name = name.as_ref().or(path.last());
+                name.map_or("Documents", String::as_str)
+            }
+            Self::Key { name, .. } => name.as_str(),
+        }
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self, Self::Document { name: None, .. })
+    }
+
+    /// Whether it is given for a whole session: a file that is given again without a question would be one that nobody picked.
+    pub fn is_remembered(&self) -> bool {
+        !matches!(self, Self::Document { name: Some(_), .. })
+    }
+
+    /// Whether it can be the answer.
+    pub fn answers(&self, ask: &Ask) -> bool {
+        match (self, ask) {
+            (Self::Document { .. }, _) => self.is_directory() && ask.is_directory(),
+            (Self::Key { name, .. }, Ask::Key(_, suggested)) => {
+                suggested.is_empty() || name.as_str() == suggested
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What the user chose.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chosen {
-    /// Names of directories from the documents on; of a directory that is given, its own is the last.
-    pub path: Vec<String>,
-    /// Name of the file; nothing for the directory itself.
-    pub name: Option<String>,
+    /// What is given.
+    pub thing: Thing,
     /// For how long.
     pub lasts: Lasts,
-}
-
-impl Chosen {
-    /// What it is called.
-    pub fn label(&self) -> &str {
-        let name = self.name.as_ref().or(self.path.last());
-        name.map_or("Documents", String::as_str)
-    }
 }
 
 /// Whether the file system takes it as a name.
@@ -114,13 +200,18 @@ mod tests {
 
     #[test]
     fn programs_ask_for_rights_that_can_be_given_and_no_others() {
-        assert!(Ask::open(rights::READ | rights::WRITE).is_ok());
+        assert!(Pick::open(rights::READ | rights::WRITE).is_ok());
         for with in [0, rights::WRITE, rights::READ | rights::GRANT, u64::MAX] {
-            assert_eq!(Ask::open(with), Err(Refusal::Malformed));
-            assert_eq!(Ask::folder(with), Err(Refusal::Malformed));
+            assert_eq!(Pick::open(with), Err(Refusal::Malformed));
+            assert_eq!(Pick::folder(with), Err(Refusal::Malformed));
         }
         let all = rights::ALL & !rights::GRANT;
-        assert_eq!(Ask::folder(all), Ok(Ask::Folder(all)));
+        assert_eq!(Pick::folder(all), Ok(Pick::Folder(all)));
+        for with in [uses::NONE, uses::EXPORT, uses::SIGN | uses::MANAGE, 1 << 9] {
+            let asked = Ask::key(with, String::new());
+            assert_eq!(asked, Err(Refusal::Malformed), "{with:#x}");
+        }
+        assert!(Ask::key(uses::LENDABLE, String::new()).is_ok());
     }
 
     #[test]

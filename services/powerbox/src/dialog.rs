@@ -10,7 +10,8 @@ use nonos_ui::ui::Align;
 use nonos_ui::widgets::{Kind, List};
 use nonos_ui::{App, Edit, Icon, Rect, Ui};
 
-use crate::ask::{Ask, Chosen, Lasts, is_name};
+use crate::Question;
+use crate::ask::{Chosen, Lasts, Pick, Thing, is_name};
 
 /// Something in a directory.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -41,7 +42,7 @@ pub trait Documents {
 /// The window.
 #[derive(Debug)]
 pub struct Dialog<D> {
-    ask: Ask,
+    ask: Pick,
     documents: D,
     path: Vec<String>,
     entries: Vec<Entry>,
@@ -53,18 +54,14 @@ pub struct Dialog<D> {
     replacing: bool,
     trouble: Option<String>,
     begun: bool,
-    /// What the user said: nothing stands for no.
-    pub answer: Option<Option<Chosen>>,
+    answer: Option<Option<Chosen>>,
 }
-
-/// How long permissions can last, as it is said.
-const LASTS: [&str; 3] = ["Until it ends", "One hour", "This session"];
 
 impl<D: Documents> Dialog<D> {
     /// Asks, beginning with what the documents hold.
-    pub fn new(ask: Ask, documents: D) -> Self {
+    pub fn new(ask: Pick, documents: D) -> Self {
         let mut name = Edit::default();
-        if let Ask::Save(suggested) = &ask {
+        if let Pick::Save(suggested) = &ask {
             name.set(suggested);
             name.select_all();
         }
@@ -93,7 +90,7 @@ impl<D: Documents> Dialog<D> {
             Ok(entries) => {
                 self.entries = entries;
                 self.entries.sort_unstable();
-                let first = !self.entries.is_empty() && !matches!(self.ask, Ask::Save(_));
+                let first = !self.entries.is_empty() && !matches!(self.ask, Pick::Save(_));
                 self.list.selected = first.then_some(0);
             }
             Err(error) => {
@@ -126,9 +123,9 @@ impl<D: Documents> Dialog<D> {
                 self.read();
             }
             Some(entry) => match self.ask {
-                Ask::Open(_) => self.choose(Some(entry.name)),
-                Ask::Save(_) => self.name.set(&entry.name),
-                Ask::Folder(_) => {}
+                Pick::Open(_) => self.choose(Some(entry.name)),
+                Pick::Save(_) => self.name.set(&entry.name),
+                Pick::Folder(_) => {}
             },
             None => {}
         }
@@ -137,10 +134,10 @@ impl<D: Documents> Dialog<D> {
     /// Does what the usual button does.
     fn accept(&mut self) {
         match (&self.ask, self.selected()) {
-            (Ask::Open(_), _) => self.enter(),
+            (Pick::Open(_), _) => self.enter(),
             // The directory that is shown.
-            (Ask::Folder(_), _) => self.choose(None),
-            (Ask::Save(_), _) => {
+            (Pick::Folder(_), _) => self.choose(None),
+            (Pick::Save(_), _) => {
                 let name = String::from(self.name.text().trim());
                 if !is_name(&name) {
                     self.trouble = Some("Type a name without /.".into());
@@ -161,8 +158,10 @@ impl<D: Documents> Dialog<D> {
 
     fn choose(&mut self, name: Option<String>) {
         self.answer = Some(Some(Chosen {
-            path: self.path.clone(),
-            name,
+            thing: Thing::Document {
+                path: self.path.clone(),
+                name,
+            },
             lasts: Lasts::ALL[self.lasts.min(2)],
         }));
     }
@@ -191,7 +190,7 @@ impl<D: Documents> Dialog<D> {
             }
             return;
         }
-        if !matches!(self.ask, Ask::Open(_)) {
+        if !matches!(self.ask, Pick::Open(_)) {
             let place = row.cut_right(ui.button_width("New folder"), space::SMALL);
             if ui.button(place, "New folder", Kind::Plain) {
                 self.new = Some(Edit::default());
@@ -254,7 +253,7 @@ impl<D: Documents> Dialog<D> {
         );
         if picked.changed
             && let Some(name) = self.selected().filter(|entry| entry.file)
-            && matches!(self.ask, Ask::Save(_))
+            && matches!(self.ask, Pick::Save(_))
         {
             let name = name.name.clone();
             self.name.set(&name);
@@ -284,12 +283,18 @@ fn size(bytes: u64) -> String {
     }
 }
 
+impl<D: Documents> Question for Dialog<D> {
+    fn answer(&mut self) -> Option<Option<Chosen>> {
+        self.answer.take()
+    }
+}
+
 impl<D: Documents> App for Dialog<D> {
     fn title(&self) -> &str {
         match self.ask {
-            Ask::Open(_) => "Open a file",
-            Ask::Save(_) => "Save a file",
-            Ask::Folder(_) => "Give a folder",
+            Pick::Open(_) => "Open a file",
+            Pick::Save(_) => "Save a file",
+            Pick::Folder(_) => "Give a folder",
         }
     }
 
@@ -303,7 +308,7 @@ impl<D: Documents> App for Dialog<D> {
         let mut buttons = area.cut_bottom(space::CONTROL, space::MEDIUM);
         let note = area.cut_bottom(18, space::MEDIUM);
         let lasts = area.cut_bottom(space::CONTROL, space::SMALL);
-        let save = matches!(self.ask, Ask::Save(_));
+        let save = matches!(self.ask, Pick::Save(_));
         let name = save.then(|| area.cut_bottom(space::CONTROL, space::MEDIUM));
         if !self.begun {
             self.begun = true;
@@ -320,17 +325,17 @@ impl<D: Documents> App for Dialog<D> {
         self.head(ui, head);
 
         // A file that is given again without a question would be one that nobody picked.
-        let offered = if matches!(self.ask, Ask::Folder(_)) {
+        let offered = if matches!(self.ask, Pick::Folder(_)) {
             3
         } else {
             2
         };
-        ui.segmented(lasts, "lasts", &LASTS[..offered], &mut self.lasts);
+        ui.segmented(lasts, "lasts", &Lasts::NAMES[..offered], &mut self.lasts);
         let changes = self.ask.rights() & !(rights::READ | files::rights::LIST) != 0;
         let text = match (&self.trouble, &self.ask, changes) {
             (Some(trouble), ..) => trouble,
-            (None, Ask::Folder(_), true) => "It can read and change all that is in this folder.",
-            (None, Ask::Folder(_), false) => "It can read all that is in this folder.",
+            (None, Pick::Folder(_), true) => "It can read and change all that is in this folder.",
+            (None, Pick::Folder(_), false) => "It can read all that is in this folder.",
             (None, _, true) => "It can read and change the file that you pick, and no other.",
             (None, _, false) => "It can read the file that you pick, and no other.",
         };
@@ -341,9 +346,9 @@ impl<D: Documents> App for Dialog<D> {
         ui.text(note, font::CAPTION, Align::Left, text, color);
 
         let label = match self.ask {
-            Ask::Open(_) => "Open",
-            Ask::Save(_) => "Save",
-            Ask::Folder(_) => "Give this folder",
+            Pick::Open(_) => "Open",
+            Pick::Save(_) => "Save",
+            Pick::Folder(_) => "Give this folder",
         };
         let place = buttons.cut_right(ui.button_width(label), space::SMALL);
         if ui.button(place, label, Kind::Primary) {
@@ -414,7 +419,7 @@ mod tests {
         Entry { file, name, size }
     }
 
-    fn stage(ask: Ask) -> Stage<Dialog<Folders>> {
+    fn stage(ask: Pick) -> Stage<Dialog<Folders>> {
         let folders = Folders(BTreeMap::from([
             (
                 String::new(),
@@ -431,14 +436,16 @@ mod tests {
 
     fn chosen(stage: &Stage<Dialog<Folders>>) -> (String, Lasts) {
         let chosen = stage.app.answer.clone().unwrap().unwrap();
-        let mut path = chosen.path.clone();
-        path.extend(chosen.name);
+        let Thing::Document { mut path, name } = chosen.thing else {
+            panic!("a key")
+        };
+        path.extend(name);
         (path.join("/"), chosen.lasts)
     }
 
     #[test]
     fn a_file_is_picked_by_keys_alone() {
-        let mut stage = stage(Ask::open(rights::READ).unwrap());
+        let mut stage = stage(Pick::open(rights::READ).unwrap());
         stage.shoot("powerbox-open");
         // Into the directory, up again, and in once more.
         stage.press(usage::ENTER, 0);
@@ -458,7 +465,7 @@ mod tests {
 
     #[test]
     fn escape_and_cancel_say_no() {
-        for ask in [Ask::Open(1), Ask::Save("x".into()), Ask::Folder(5)] {
+        for ask in [Pick::Open(1), Pick::Save("x".into()), Pick::Folder(5)] {
             let mut asked = stage(ask);
             asked.press(usage::ESCAPE, 0);
             assert_eq!(asked.app.answer, Some(None));
@@ -467,7 +474,7 @@ mod tests {
 
     #[test]
     fn a_file_is_saved_under_a_name_and_replaced_only_after_a_question() {
-        let mut saved = stage(Ask::Save("a.txt".into()));
+        let mut saved = stage(Pick::Save("a.txt".into()));
         saved.shoot("powerbox-save");
         saved.press(usage::ENTER, 0);
         assert_eq!(saved.app.answer, None);
@@ -481,22 +488,22 @@ mod tests {
         saved.write("c.txt");
         saved.press(usage::ENTER, 0);
         assert_eq!(chosen(&saved).0, "c.txt");
-        let mut replaced = stage(Ask::Save("a.txt".into()));
+        let mut replaced = stage(Pick::Save("a.txt".into()));
         replaced.press(usage::ENTER, 0);
         replaced.press(usage::ENTER, 0);
         assert_eq!(chosen(&replaced).0, "a.txt");
         // The name of a directory leads there, and what is no name nowhere.
-        let mut into = stage(Ask::Save("work".into()));
+        let mut into = stage(Pick::Save("work".into()));
         into.press(usage::ENTER, 0);
         assert_eq!((into.app.path.len(), into.app.answer.clone()), (1, None));
-        let mut bad = stage(Ask::Save("a/b".into()));
+        let mut bad = stage(Pick::Save("a/b".into()));
         bad.press(usage::ENTER, 0);
         assert!(bad.app.answer.is_none() && bad.app.trouble.is_some());
     }
 
     #[test]
     fn a_folder_is_made_and_given_for_the_session() {
-        let mut stage = stage(Ask::folder(rights::LIST | rights::READ).unwrap());
+        let mut stage = stage(Pick::folder(rights::LIST | rights::READ).unwrap());
         stage.app.new = Some(Edit::default());
         stage.press(usage::TAB, 0);
         stage.app.new = Some(Edit::new("photos"));
@@ -510,7 +517,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        let mut stage = stage(Ask::Open(1));
+        let mut stage = stage(Pick::Open(1));
         stage.app.path = vec!["gone".into()];
         stage.app.read();
         assert!(stage.app.trouble.is_some() && stage.app.entries.is_empty());

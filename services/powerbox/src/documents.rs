@@ -1,14 +1,11 @@
-//! The user's documents: what is in them, and handles to give.
+//! The user's documents: what is in them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use nonos_proto::files::{Client, how, kind, rights};
+use nonos_proto::files::{how, kind, rights};
 use nonos_proto::{CallError, Refusal};
-use nonos_rt::abi::{Handle, Rights};
 use nonos_rt::files::{File, Place};
-use nonos_rt::object::Endpoint;
-use powerbox::ask::{Ask, Chosen};
 use powerbox::dialog::{Documents, Entry};
 
 /// Most entries of a directory that are shown.
@@ -18,7 +15,7 @@ const SHOWN: usize = 2000;
 pub struct UserDocuments;
 
 /// A directory, by the names that lead to it.
-fn directory(path: &[String]) -> Result<File, CallError> {
+pub fn directory(path: &[String]) -> Result<File, CallError> {
     let all = rights::ALL | how::DIRECTORY;
     let home = Place::Documents.open()?;
     path.iter().try_fold(home, |at, name| at.open(name, all))
@@ -76,48 +73,5 @@ pub fn keep_picture(
         }
         written?;
         at += count;
-    }
-}
-
-/// A file or directory that was given. What its program has is derived from this.
-pub struct Given {
-    between: Client<Endpoint>,
-    /// One of [`kind`].
-    pub kind: u64,
-}
-
-impl Given {
-    /// Opens what was chosen.
-    pub fn open(ask: &Ask, chosen: &Chosen) -> Result<Self, CallError> {
-        let all = rights::ALL;
-        let at = directory(&chosen.path)?;
-        let file = match (&chosen.name, ask) {
-            (None, _) => at,
-            (Some(name), Ask::Save(_)) => at.open(name, all | how::CREATE | how::EMPTY)?,
-            (Some(name), _) => at.open(name, ask.rights() | rights::GRANT)?,
-        };
-        Ok(Self {
-            between: Client(file.share(ask.rights())?),
-            kind: file.kind,
-        })
-    }
-
-    /// A handle for the program that works until a time (0: for good), to be moved to it.
-    pub fn handle(&self, until_ns: u64) -> Result<Handle, Refusal> {
-        let rights = Rights::WRITE.or(Rights::GRANT);
-        let handle = self.between.0.copy_until(rights, until_ns)?;
-        Ok(handle.into_handle())
-    }
-
-    /// Whether the program closed it, or it was removed.
-    pub fn is_gone(&self) -> bool {
-        matches!(self.between.state(), Err(CallError::Refused(Refusal::Gone)))
-    }
-
-    /// Takes it back: the program's handle is dead, and all that was opened through it, when this returns.
-    pub fn revoke(self) {
-        // An object that is gone leaves nothing to take back.
-        let _ = self.between.0.revoke();
-        let _ = self.between.revoke();
     }
 }

@@ -1,7 +1,7 @@
 //! The power box, see `nonos_proto::powerbox`.
 //!
-//! It alone of the programs that others call holds the user's documents. [`service`] takes requests and shows one dialog at a time,
-//! [`documents`] opens what was picked. When it ends, all that it gave is dead.
+//! It alone of the programs that others call holds the user's documents, and lends the vault's keys. [`service`] takes requests and shows one dialog
+//! at a time, [`documents`] is what there is to pick, [`given`] opens what was picked. When it ends, all that it gave is dead.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod documents;
+mod given;
 mod service;
 
 use nonos_proto::CallError;

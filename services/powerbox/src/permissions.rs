@@ -1,10 +1,11 @@
 //! What the user gave: to which program, until when, and what takes it back.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use nonos_abi::Name;
 use nonos_proto::Refusal;
+
+use crate::ask::{Ask, Thing};
 
 /// Most permissions at a time: the file system keeps no more open for the power box.
 pub const MOST: usize = 28;
@@ -22,16 +23,12 @@ pub struct Permission<H> {
     pub program: Option<u64>,
     /// The program's module.
     pub module: Name,
-    /// Bits of `nonos_proto::files::rights`.
+    /// Bits of `nonos_proto::files::rights`; for a key, of `nonos_proto::vault::uses`.
     pub rights: u64,
-    /// Whether it is a directory.
-    pub directory: bool,
+    /// What was given.
+    pub thing: Thing,
     /// When it ends, nanoseconds; 0 with the program.
     pub until_ns: u64,
-    /// What it is called.
-    pub name: String,
-    /// Where it lies, from the documents on.
-    pub path: Vec<String>,
     /// What it is taken back with; nothing when there is no program that has it.
     pub handle: Option<H>,
 }
@@ -60,7 +57,7 @@ impl<H> Permissions<H> {
     pub fn check(&self, program: u64, directory: bool) -> Result<(), Refusal> {
         let given = || self.list.iter().filter(|p| p.handle.is_some());
         let own = given().filter(|p| p.program == Some(program)).count();
-        let directories = given().filter(|p| p.directory).count();
+        let directories = given().filter(|p| p.thing.is_directory()).count();
         if self.list.len() + 2 > MOST || own >= EACH || directory && directories >= DIRECTORIES {
             return Err(Refusal::Full);
         }
@@ -75,10 +72,11 @@ impl<H> Permissions<H> {
         self.last
     }
 
-    /// The directory that a module gets without a question, when it was given all of these rights.
-    pub fn remembered(&self, module: Name, rights: u64) -> Option<&Permission<H>> {
+    /// What a module gets without a question, because it was given it with all of these rights.
+    pub fn remembered(&self, module: Name, ask: &Ask) -> Option<&Permission<H>> {
         self.list.iter().find(|p| {
-            p.program.is_none() && p.module == module && p.directory && rights & !p.rights == 0
+            let allowed = ask.rights() & !p.rights == 0;
+            p.program.is_none() && p.module == module && p.thing.answers(ask) && allowed
         })
     }
 
@@ -123,8 +121,8 @@ impl<H> Permissions<H> {
         if found.program.is_some() {
             return Ok(self.remove(|p| p.number == number));
         }
-        let (module, path) = (found.module, found.path.clone());
-        Ok(self.remove(|p| p.module == module && p.directory && p.path == path))
+        let (module, thing) = (found.module, found.thing.clone());
+        Ok(self.remove(|p| p.module == module && p.thing == thing))
     }
 
     fn remove(&mut self, what: impl Fn(&Permission<H>) -> bool) -> Vec<Permission<H>> {
@@ -135,6 +133,12 @@ impl<H> Permissions<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::Pick;
+    use alloc::vec;
+
+    fn folder(rights: u64) -> Ask {
+        Ask::Document(Pick::Folder(rights))
+    }
 
     fn permission(program: Option<u64>, module: &str, until_ns: u64) -> Permission<u64> {
         Permission {
@@ -142,11 +146,20 @@ mod tests {
             program,
             module: Name::new(module).unwrap(),
             rights: 1,
-            directory: program.is_none(),
+            thing: Thing::Document {
+                path: Vec::new(),
+                name: program.map(|_| "a".into()),
+            },
             until_ns,
-            name: "a".into(),
-            path: Vec::new(),
             handle: program,
+        }
+    }
+
+    fn directory(program: Option<u64>, module: &str) -> Permission<u64> {
+        Permission {
+            handle: program,
+            program,
+            ..permission(None, module, 0)
         }
     }
 
@@ -173,16 +186,58 @@ mod tests {
         let mut all = Permissions::default();
         let number = all.add(permission(None, "editor", 0));
         let editor = Name::new("editor").unwrap();
-        assert!(all.remembered(editor, 1).is_some());
-        assert!(all.remembered(editor, 3).is_none());
-        assert!(all.remembered(Name::new("edit").unwrap(), 1).is_none());
-        let mut given = permission(Some(7), "editor", 0);
-        given.directory = true;
-        all.add(given);
+        assert!(all.remembered(editor, &folder(1)).is_some());
+        assert!(all.remembered(editor, &folder(3)).is_none());
+        assert!(
+            all.remembered(editor, &Ask::Document(Pick::Open(1)))
+                .is_none()
+        );
+        assert!(all.remembered(editor, &Ask::Key(1, "".into())).is_none());
+        let other = Name::new("edit").unwrap();
+        assert!(all.remembered(other, &folder(1)).is_none());
+        all.add(directory(Some(7), "editor"));
         all.add(permission(Some(7), "editor", 0));
         assert_eq!(all.revoke(number).unwrap().len(), 2, "not the file");
         assert_eq!(all.revoke(number), Err(Refusal::Gone));
-        assert!(all.remembered(editor, 1).is_none());
+        assert!(all.remembered(editor, &folder(1)).is_none());
+    }
+
+    #[test]
+    fn a_key_is_remembered_by_its_name_for_the_uses_that_were_allowed() {
+        let mut all = Permissions::default();
+        let key = |number| Thing::Key {
+            number,
+            owner: Name::new("shell").unwrap(),
+            name: Name::new("mail").unwrap(),
+        };
+        let of_key = |program, number| Permission {
+            thing: key(number),
+            ..permission(program, "editor", 0)
+        };
+        let remembered = all.add(of_key(None, 5));
+        all.add(of_key(Some(7), 5));
+        // A file, a use of another key, and the use of another module.
+        let mut left = vec![
+            all.add(permission(Some(7), "editor", 0)),
+            all.add(of_key(Some(7), 6)),
+        ];
+        let mut of_other = of_key(Some(8), 5);
+        of_other.module = Name::new("mailer").unwrap();
+        left.push(all.add(of_other));
+        let editor = Name::new("editor").unwrap();
+        for (uses, name, is) in [
+            (1, "", true),
+            (1, "mail", true),
+            (1, "m", false),
+            (3, "", false),
+        ] {
+            let found = all.remembered(editor, &Ask::Key(uses, name.into()));
+            assert_eq!(found.is_some(), is, "{uses} {name}");
+        }
+        assert!(all.remembered(editor, &folder(1)).is_none());
+        assert_eq!(all.revoke(remembered).unwrap().len(), 2);
+        let numbers: Vec<u64> = (0..).map_while(|at| Some(all.get(at)?.number)).collect();
+        assert_eq!(numbers, left);
     }
 
     #[test]
@@ -201,9 +256,7 @@ mod tests {
         assert!((0..MOST + 1).filter(|&i| all.get(i).is_some()).count() < MOST);
         let mut directories = Permissions::default();
         while directories.check(1, true).is_ok() {
-            let mut given = permission(Some(1), "a", 0);
-            given.directory = true;
-            directories.add(given);
+            directories.add(directory(Some(1), "a"));
         }
         assert!(directories.check(2, true).is_err() && directories.check(1, false).is_ok());
     }

@@ -1,26 +1,29 @@
 //! Requests of programs, and the dialog that shows.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use nonos_proto::files::NAME_BYTES;
 use nonos_proto::open_with::{self, BADGE_OPEN_WITH, PATH_BYTES};
-use nonos_proto::permissions::{self, BADGE_PERMISSIONS, Permission as Listed};
+use nonos_proto::permissions::{self, BADGE_PERMISSIONS, OF_KEY, Permission as Listed};
 use nonos_proto::powerbox::{self as interface, Answer, OPENED_WITH, REQUESTS};
 use nonos_proto::{CallError, Caller, Lease, Refusal, console, prompt};
 use nonos_rt::abi::{Handle, Message, Name};
 use nonos_rt::object::{Endpoint, Notification, Timer};
 use nonos_rt::service::{Server, read_lent, write_lent};
 use nonos_rt::{log, parent, syscall};
-use nonos_ui::App;
 use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
 use nonos_ui::input::Input;
-use powerbox::ask::{Ask, Chosen, Lasts, split};
+use powerbox::Question;
+use powerbox::ask::{Ask, Chosen, Lasts, Pick, Thing, split};
 use powerbox::dialog::Dialog;
+use powerbox::keys::KeyDialog;
 use powerbox::permissions::{Permission, Permissions};
 
-use crate::documents::{Given, UserDocuments, keep_picture};
+use crate::documents::{UserDocuments, keep_picture};
+use crate::given::{self, Given};
 
 /// Most programs at a time. The end of each is a bit of the notification, from this one on.
 const PROGRAMS: usize = 32;
@@ -64,7 +67,7 @@ struct Request {
 /// The dialog that shows.
 struct Open {
     request: Request,
-    dialog: Dialog<UserDocuments>,
+    dialog: Box<dyn Question>,
     shown: Shown,
 }
 
@@ -160,29 +163,34 @@ impl Service {
         let program = self.find(key).ok_or(Refusal::Gone)?;
         program.last_request += 1;
         let number = program.last_request;
-        let remembered = match ask {
-            Ask::Folder(rights) => self.permissions.remembered(module, rights),
-            _ => None,
-        };
-        let remembered = remembered.map(|permission| Chosen {
-            path: permission.path.clone(),
-            name: None,
-            lasts: Lasts::Program,
-        });
-        match remembered {
-            Some(chosen) => {
-                let answer = self.give(key, &ask, &chosen);
-                self.answer_to(key, number, answer);
-            }
+        match self.give_again(key, module, &ask) {
+            Some(answer) => self.answer_to(key, number, answer),
             None => self.waiting.push_back(Request { key, number, ask }),
         }
         self.show_next();
         Ok(number)
     }
 
+    /// Gives what the module gets without a question, if there is such a thing. One that is gone is forgotten: the user is asked.
+    fn give_again(&mut self, key: u64, module: Name, ask: &Ask) -> Option<Answered> {
+        let found = self.permissions.remembered(module, ask)?;
+        let number = found.number;
+        let chosen = Chosen {
+            thing: found.thing.clone(),
+            lasts: Lasts::Program,
+        };
+        let answer = self.give(key, ask, &chosen);
+        if !matches!(answer, Err(Refusal::Gone | Refusal::NotStored)) {
+            return Some(answer);
+        }
+        let gone = self.permissions.revoke(number).unwrap_or_default();
+        self.take_back(gone);
+        None
+    }
+
     /// Whether a program can be given something more, after what it closed was forgotten.
     fn check(&mut self, key: u64, ask: &Ask) -> Result<(), Refusal> {
-        let directory = matches!(ask, Ask::Folder(_));
+        let directory = ask.is_directory();
         if self.permissions.check(key, directory).is_err() {
             let gone = self.permissions.forget(Given::is_gone);
             self.take_back(gone);
@@ -194,8 +202,7 @@ impl Service {
     fn give(&mut self, key: u64, ask: &Ask, chosen: &Chosen) -> Answered {
         self.check(key, ask)?;
         let module = self.find(key).ok_or(Refusal::Gone)?.module;
-        let given = Given::open(ask, chosen).map_err(refusal)?;
-        let directory = chosen.name.is_none();
+        let given = Given::open(ask, &chosen.thing).map_err(refusal)?;
         let until_ns = match chosen.lasts {
             Lasts::Hour => syscall::clock_ns().saturating_add(HOUR_NS),
             Lasts::Program | Lasts::Session => 0,
@@ -205,13 +212,11 @@ impl Service {
             program,
             module,
             rights: ask.rights(),
-            directory,
+            thing: chosen.thing.clone(),
             until_ns,
-            name: chosen.label().into(),
-            path: chosen.path.clone(),
             handle,
         };
-        if chosen.lasts == Lasts::Session && directory {
+        if chosen.lasts == Lasts::Session && chosen.thing.is_remembered() {
             self.permissions.add(permission(None, None));
         }
         let number = self.permissions.add(permission(Some(key), Some(given)));
@@ -232,8 +237,14 @@ impl Service {
         while self.open.is_none()
             && let Some(request) = self.waiting.pop_front()
         {
-            let dialog = Dialog::new(request.ask.clone(), UserDocuments);
             let (key, number) = (request.key, request.number);
+            let dialog: Box<dyn Question> = match &request.ask {
+                Ask::Document(pick) => Box::new(Dialog::new(pick.clone(), UserDocuments)),
+                Ask::Key(uses, suggested) => {
+                    let keys = given::keys(*uses).unwrap_or_default();
+                    Box::new(KeyDialog::new(*uses, suggested, keys))
+                }
+            };
             match self.show(request, dialog) {
                 Ok(open) => self.open = Some(open),
                 Err(error) => {
@@ -244,7 +255,7 @@ impl Service {
         }
     }
 
-    fn show(&self, request: Request, mut dialog: Dialog<UserDocuments>) -> Result<Open, CallError> {
+    fn show(&self, request: Request, mut dialog: Box<dyn Question>) -> Result<Open, CallError> {
         let session = &self.session;
         let mut shown = Shown::open(session, dialog.title(), dialog.size())?;
         let placed = shown
@@ -280,7 +291,7 @@ impl Service {
                 }
                 Outcome::Close => drop(dialog.close()),
             }
-            if let Some(answer) = dialog.answer.take() {
+            if let Some(answer) = dialog.answer() {
                 self.finish(answer);
             }
         }
@@ -395,16 +406,21 @@ impl interface::PowerBox for Service {
     }
 
     fn open(&mut self, caller: Caller, rights: u64) -> Result<u64, Refusal> {
-        self.ask(caller, Ask::open(rights)?)
+        self.ask(caller, Ask::Document(Pick::open(rights)?))
     }
 
     fn save(&mut self, caller: Caller, suggested: Lease) -> Result<u64, Refusal> {
         let name = lent_text::<NAME_BYTES>(suggested)?;
-        self.ask(caller, Ask::Save(name))
+        self.ask(caller, Ask::Document(Pick::Save(name)))
     }
 
     fn folder(&mut self, caller: Caller, rights: u64) -> Result<u64, Refusal> {
-        self.ask(caller, Ask::folder(rights)?)
+        self.ask(caller, Ask::Document(Pick::folder(rights)?))
+    }
+
+    fn key(&mut self, caller: Caller, uses: u64, suggested: Lease) -> Result<u64, Refusal> {
+        let name = lent_text::<{ Name::BYTES }>(suggested)?;
+        self.ask(caller, Ask::key(uses, name)?)
     }
 
     fn answer(&mut self, caller: Caller, request: u64, name: Lease) -> Result<Answer, Refusal> {
@@ -424,7 +440,7 @@ impl interface::PowerBox for Service {
         };
         let answer = given.and_then(|permission| {
             let given = permission.handle.as_ref().ok_or(Refusal::Gone)?;
-            let name_bytes = lend_name(name, &permission.name)?;
+            let name_bytes = lend_name(name, permission.thing.label())?;
             Ok(Answer {
                 handle: given.handle(permission.until_ns)?,
                 kind: given.kind,
@@ -461,12 +477,15 @@ impl permissions::Permissions for Service {
         Ok(Listed {
             number: found.number,
             module: found.module,
-            rights: found.rights,
+            rights: match found.thing {
+                Thing::Document { .. } => found.rights,
+                Thing::Key { .. } => found.rights | OF_KEY,
+            },
             until_ns: match found.program {
                 Some(_) => found.until_ns,
                 None => u64::MAX,
             },
-            name_bytes: lend_name(name, &found.name)?,
+            name_bytes: lend_name(name, found.thing.label())?,
         })
     }
 
@@ -485,7 +504,7 @@ impl permissions::Permissions for Service {
 
 impl open_with::OpenWith for Service {
     fn open(&mut self, _: Caller, module: Name, rights: u64, path: Lease) -> Result<u64, Refusal> {
-        let ask = Ask::open(rights)?;
+        let ask = Ask::Document(Pick::open(rights)?);
         let (path, name) = split(&lent_text::<PATH_BYTES>(path)?)?;
         let (_, process) = parent::launch(module).map_err(refusal)?;
         if self.opened.len() >= OPENED {
@@ -495,8 +514,10 @@ impl open_with::OpenWith for Service {
             process,
             ask,
             chosen: Chosen {
-                path,
-                name: Some(name),
+                thing: Thing::Document {
+                    path,
+                    name: Some(name),
+                },
                 lasts: Lasts::Program,
             },
         });

@@ -5,7 +5,7 @@
 
 use nonos_proto::Refusal;
 use nonos_proto::console::BADGE_INPUT;
-use nonos_proto::vault::uses;
+use nonos_proto::vault::{BADGE_LENDER, uses};
 
 /// In the badge of every handle to a key; in none that `init` makes.
 const KEY: u64 = 1 << 62;
@@ -24,6 +24,8 @@ pub enum Badge {
         /// It reads what the user types: it acts for the user.
         user: bool,
     },
+    /// The process that asks the user which keys others may use, by what `init` knows it by.
+    Lender(u64),
     /// The holder of a handle to a key.
     Key(KeyBadge),
 }
@@ -42,6 +44,9 @@ pub struct KeyBadge {
 impl Badge {
     /// What a badge says.
     pub fn read(raw: u64) -> Self {
+        if raw & KEY == 0 && raw & BADGE_LENDER != 0 {
+            return Self::Lender(raw & !(BADGE_LENDER | BADGE_INPUT));
+        }
         if raw & KEY == 0 {
             return Self::Client {
                 badge: raw & !BADGE_INPUT,
@@ -62,7 +67,18 @@ impl Badge {
     pub fn client(self) -> Result<u64, Refusal> {
         match self {
             Self::Client { badge, .. } => Ok(badge),
-            Self::Key(_) => Err(Refusal::NotGranted),
+            Self::Key(_) | Self::Lender(_) => Err(Refusal::NotGranted),
+        }
+    }
+
+    /// The process that lends keys, by what `init` knows it by.
+    ///
+    /// # Errors
+    /// [`Refusal::NotGranted`].
+    pub fn lender(self) -> Result<u64, Refusal> {
+        match self {
+            Self::Lender(badge) => Ok(badge),
+            Self::Client { .. } | Self::Key(_) => Err(Refusal::NotGranted),
         }
     }
 
@@ -85,17 +101,30 @@ impl Badge {
         match self {
             Self::Key(key) if key.uses & wanted == wanted => Ok(key),
             Self::Key(_) => Err(Refusal::UseNotAllowed),
-            Self::Client { .. } => Err(Refusal::NoSuchKey),
+            Self::Client { .. } | Self::Lender(_) => Err(Refusal::NoSuchKey),
         }
     }
 }
 
 impl KeyBadge {
+    /// The key's number for who lends it.
+    pub fn number(self) -> u64 {
+        u64::from(self.place) << PLACE_SHIFT | u64::from(self.generation)
+    }
+
+    /// What a number stands for, without uses. Numbers that were made up stand for no key that is there.
+    pub fn of_number(number: u64) -> Option<Self> {
+        let key = Self {
+            place: (number >> PLACE_SHIFT) as u8,
+            generation: number as u32,
+            uses: uses::NONE,
+        };
+        (key.number() == number).then_some(key)
+    }
+
     /// The badge for the kernel.
     pub fn raw(self) -> u64 {
-        KEY | u64::from(self.place) << PLACE_SHIFT
-            | u64::from(self.generation)
-            | (self.uses & uses::ALL) << USES_SHIFT
+        KEY | self.number() | (self.uses & uses::ALL) << USES_SHIFT
     }
 }
 
@@ -112,6 +141,11 @@ mod tests {
         };
         assert_eq!(Badge::read(key.raw()), Badge::Key(key));
         assert_eq!(key.raw() & BADGE_INPUT, 0);
+        assert_eq!(
+            KeyBadge::of_number(key.number()).map(KeyBadge::number),
+            Some(key.number())
+        );
+        assert_eq!(KeyBadge::of_number(key.raw()), None);
         // Badges of `init` count processes.
         for raw in [1, 77, u64::from(u32::MAX)] {
             let (badge, user) = (raw, true);
@@ -121,6 +155,12 @@ mod tests {
             );
             let user = false;
             assert_eq!(Badge::read(raw), Badge::Client { badge, user });
+            let lender = Badge::read(raw | BADGE_LENDER | BADGE_INPUT);
+            assert_eq!(lender, Badge::Lender(raw));
+            assert_eq!(
+                (lender.user(), lender.client().is_err()),
+                (Err(Refusal::NotGranted), true)
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! Handles to keys. For each key there are two handles in between, from which those of its owner and those that were granted are
-//! derived: revoking one makes them dead, wherever they went.
+//! Handles to keys. For each key there are three handles in between, from which those of its owner, those that were granted and those
+//! that the user lent are derived: revoking one makes them dead, wherever they went.
 
 use nonos_proto::Refusal;
 use nonos_rt::abi::{Error, Handle, Rights};
@@ -19,10 +19,12 @@ pub enum For {
     Owner,
     /// Whoever the owner gives it to.
     Others,
+    /// Who asks the user, and takes back what it passes on.
+    Lender,
 }
 
-/// The handles in between of one key: for its owner, and for others.
-type OfKey = [Option<Endpoint>; 2];
+/// The handles in between of one key: for its owner, for others, and for what the user lends.
+type OfKey = [Option<Endpoint>; 3];
 
 /// The handles in between of all keys.
 pub struct Handles {
@@ -35,7 +37,7 @@ impl Handles {
     pub fn new(issuer: Endpoint) -> Self {
         Self {
             issuer,
-            keys: [const { [None, None] }; MOST],
+            keys: [const { [None, None, None] }; MOST],
         }
     }
 
@@ -47,17 +49,25 @@ impl Handles {
             Some(between) => between,
             None => between.insert(self.issuer.copy(BETWEEN)?),
         };
-        let handle = between.badge_until(key.raw(), GIVEN, until_ns)?;
+        let rights = match to {
+            For::Owner | For::Others => GIVEN,
+            For::Lender => BETWEEN,
+        };
+        let handle = between.badge_until(key.raw(), rights, until_ns)?;
         Ok(handle.into_handle())
     }
 
-    /// Makes all handles dead that others were given to a key.
+    /// Makes all handles dead that others were given to a key, by its owner or the user.
     pub fn revoke_others(&mut self, key: KeyBadge) -> Result<(), Error> {
         let of_key = self.keys.get_mut(usize::from(key.place));
-        match of_key.and_then(|of_key| of_key[For::Others as usize].as_ref()) {
-            Some(between) => between.revoke(),
-            None => Ok(()),
-        }
+        let [_, others @ ..] = of_key.ok_or(Error::NotFound)?;
+        others.iter().flatten().try_for_each(Endpoint::revoke)
+    }
+
+    /// Makes all handles dead that the user lent.
+    pub fn revoke_lent(&mut self) -> Result<(), Error> {
+        let lent = self.keys.iter().flat_map(|[_, _, lent]| lent);
+        lent.fold(Ok(()), |so_far, between| so_far.and(between.revoke()))
     }
 
     /// Makes all handles to these keys dead; a bit for each place.

@@ -1,7 +1,7 @@
 //! Requests of the other processes: bytes in and out of what they lend, handles, and who is to be told.
 
 use nonos_proto::vault::{
-    self as interface, Encrypted, Event, KeyInfo, Owner, SECRET_BYTES, Status, status,
+    self as interface, Encrypted, Event, KeyInfo, Offer, Owner, SECRET_BYTES, Status, status,
 };
 use nonos_proto::{CallError, Caller, Lease, Passable, Refusal};
 use nonos_rt::abi::{Handle, Message, Name};
@@ -28,6 +28,8 @@ mod signal {
     pub const IDLE: u64 = 1;
     /// Keys were destroyed: their handles are to be revoked.
     pub const DESTROYED: u64 = 2;
+    /// Who lent keys ended.
+    pub const LENDER_ENDED: u64 = 4;
 }
 
 /// Who is told when the state changes.
@@ -49,6 +51,8 @@ pub struct Service<S> {
     /// When the timer signals; 0 for never.
     timer_ns: u64,
     watchers: [Option<Watcher>; WATCHERS],
+    /// Who lends keys, by the badge by which `init` knows it.
+    lender: Option<u64>,
     /// Places whose handles are to be revoked, a bit each.
     destroyed: u64,
     /// The operation that is asked for.
@@ -68,6 +72,7 @@ impl<S: Seal> Service<S> {
             timer: Timer::create().ok(),
             timer_ns: 0,
             watchers: [const { None }; WATCHERS],
+            lender: None,
             destroyed: 0,
             operation: 0,
             first: Buffer::new(),
@@ -79,7 +84,7 @@ impl<S: Seal> Service<S> {
     fn caller(&self, caller: Caller) -> Result<logic::Caller, Refusal> {
         let badge = Badge::read(caller.badge);
         let module = match badge {
-            Badge::Client { badge, .. } => {
+            Badge::Client { badge, .. } | Badge::Lender(badge) => {
                 let client = parent::client(badge).map_err(|_| Refusal::NotGranted)?;
                 client.module
             }
@@ -141,6 +146,27 @@ impl<S: Seal> Service<S> {
                 client == Err(CallError::Refused(Refusal::NoSuchProcess))
             };
             drop(watcher.take_if(ended));
+        }
+    }
+
+    /// What was lent by another is dead when this returns, and what this one lends will be when it ends.
+    fn lends(&mut self, lender: u64) -> Result<(), Refusal> {
+        if self.lender == Some(lender) {
+            return Ok(());
+        }
+        self.lender = None;
+        self.handles.revoke_lent()?;
+        let watched = parent::client_end(lender, &self.signals, signal::LENDER_ENDED);
+        watched.map_err(|_| Refusal::NotGranted)?;
+        self.lender = Some(lender);
+        Ok(())
+    }
+
+    /// Whoever lent keys ended: all that was lent is taken back.
+    fn lender_ended(&mut self) {
+        self.lender = None;
+        if self.handles.revoke_lent().is_err() {
+            log!("what was lent cannot be taken back");
         }
     }
 
@@ -324,6 +350,20 @@ impl<S: Seal> interface::Vault for Service<S> {
         Ok(())
     }
 
+    fn offer(&mut self, caller: Caller, index: u64, name: Lease) -> Result<Offer, Refusal> {
+        let caller = self.caller(caller)?;
+        let (offer, called) = self.vault.offer(&self.system, caller, index)?;
+        write_lent(name, 0, &called.to_bytes())?;
+        Ok(offer)
+    }
+
+    fn lend(&mut self, caller: Caller, number: u64, uses: u64) -> Result<Passable, Refusal> {
+        let caller = self.caller(caller)?;
+        let key = self.vault.lend(&self.system, caller, number, uses)?;
+        self.lends(caller.badge.lender()?)?;
+        self.handles.make(key, For::Lender, 0).map(Passable)
+    }
+
     fn info(&mut self, caller: Caller) -> Result<KeyInfo, Refusal> {
         let caller = self.caller(caller)?;
         self.vault.info(&self.system, caller)
@@ -501,6 +541,9 @@ impl<S: Seal> Service<S> {
     fn act_on(&mut self, bits: u64) {
         if bits & signal::DESTROYED != 0 {
             self.revoke_destroyed();
+        }
+        if bits & signal::LENDER_ENDED != 0 {
+            self.lender_ended();
         }
         if bits & signal::IDLE != 0 {
             self.timer_ns = 0;

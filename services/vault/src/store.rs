@@ -90,11 +90,13 @@ impl Store {
         Ok(entry.info(uses::ALL))
     }
 
-    /// Key `index` of all modules.
-    pub fn nth(&self, index: u64) -> Result<&Entry, Refusal> {
+    /// Key `index` of all modules, and the handle that allows all its uses.
+    pub fn nth(&self, index: u64) -> Result<(KeyBadge, &Entry), Refusal> {
         let index = usize::try_from(index).map_err(|_| Refusal::NoSuchKey)?;
-        let mut entries = self.0.iter().filter_map(|place| place.entry.as_ref());
-        entries.nth(index).ok_or(Refusal::NoSuchKey)
+        let places = self.0.iter().enumerate();
+        let mut entries = places.filter_map(|(at, place)| Some((at, place.entry.as_ref()?)));
+        let (at, entry) = entries.nth(index).ok_or(Refusal::NoSuchKey)?;
+        Ok((self.badge(at, entry.attributes.uses), entry))
     }
 
     /// Whether a module can have another key, of this name.

@@ -1477,3 +1477,77 @@ fn the_user_sees_and_replaces_the_keys_of_all_modules_and_uses_none() {
     let again = vault.destroy_key(&world, user(), owner, k);
     assert_eq!(again.err(), Some(Refusal::NoSuchKey));
 }
+
+#[test]
+fn the_user_lends_uses_of_a_key_and_nothing_else_of_it() {
+    let (mut vault, mut world) = open();
+    let lender = Caller {
+        badge: Badge::Lender(9),
+        ..module("powerbox")
+    };
+    let all = uses::SIGN | uses::EXPORT;
+    let key = vault
+        .create(&mut world, module("mail"), name("k"), kind::ED25519, all)
+        .unwrap();
+    let (offer, called) = vault.offer(&world, lender, 0).unwrap();
+    assert_eq!((offer.module, called), (name("mail"), name("k")));
+    assert_eq!((offer.kind, offer.uses), (kind::ED25519, uses::SIGN));
+    let none = vault.offer(&world, lender, 1).err();
+    assert_eq!(none, Some(Refusal::NoSuchKey));
+
+    let lent = vault
+        .lend(&world, lender, offer.number, uses::SIGN)
+        .unwrap();
+    assert_eq!((lent.place, lent.uses), (key.place, uses::SIGN));
+    let mut out = [0; 64];
+    assert!(vault.sign(&mut world, holder(lent), b"m", &mut out).is_ok());
+    let denied = Some(Refusal::UseNotAllowed);
+    assert_eq!(vault.rotate(&mut world, holder(lent)).err(), denied);
+    assert_eq!(vault.grant(&world, holder(lent), uses::SIGN).err(), denied);
+    let seed = &mut [0; 32];
+    assert_eq!(
+        vault.export(&mut world, holder(lent), 0, seed).err(),
+        denied
+    );
+    for uses in [
+        uses::NONE,
+        uses::EXPORT,
+        uses::MANAGE,
+        uses::DERIVE,
+        all,
+        u64::MAX,
+    ] {
+        let lent = vault.lend(&world, lender, offer.number, uses);
+        assert_eq!(lent.err(), denied, "{uses:#x}");
+    }
+
+    // Nobody else lends, and who lends does nothing else.
+    let refused = Some(Refusal::NotGranted);
+    for caller in [user(), module("mail"), module("powerbox"), holder(key)] {
+        assert_eq!(vault.offer(&world, caller, 0).err(), refused);
+        let lent = vault.lend(&world, caller, offer.number, uses::SIGN);
+        assert_eq!(lent.err(), refused);
+    }
+    assert_eq!(vault.key(&world, lender, 0).err(), refused);
+    assert_eq!(vault.open(&world, lender, name("k")).err(), refused);
+    assert_eq!(vault.module_key(&world, lender).err(), refused);
+    let wiped = vault.wipe(&mut world, lender).err();
+    assert_eq!(wiped, refused);
+
+    // Not while it is locked, and no other key by the number of one that is gone.
+    vault.set_passphrase(&mut world, user(), b"secret").unwrap();
+    vault.lock(&mut world, user()).unwrap();
+    let lent = vault.lend(&world, lender, offer.number, uses::SIGN);
+    assert_eq!(lent.err(), Some(Refusal::Locked));
+    vault.unlock(&mut world, user(), b"secret").unwrap();
+    vault
+        .destroy_key(&world, user(), name("mail"), name("k"))
+        .unwrap();
+    vault
+        .create(&mut world, module("mail"), name("k"), kind::ED25519, all)
+        .unwrap();
+    for number in [offer.number, u64::MAX, offer.number | 1 << 62] {
+        let lent = vault.lend(&world, lender, number, uses::SIGN);
+        assert_eq!(lent.err(), Some(Refusal::Gone), "{number:#x}");
+    }
+}

@@ -5,8 +5,8 @@ use nonos_crypto::aead::Sealed;
 use nonos_crypto::{CryptoRng, Secret};
 use nonos_proto::Refusal;
 use nonos_proto::vault::{
-    BLOB_BYTES, Encrypted, Event, KeyInfo, LONGEST_PASSPHRASE, Owner, SECRET_BYTES, Status, status,
-    uses,
+    BLOB_BYTES, Encrypted, Event, KeyInfo, LONGEST_PASSPHRASE, Offer, Owner, SECRET_BYTES, Status,
+    status, uses,
 };
 
 use crate::World;
@@ -161,7 +161,7 @@ impl<S: Seal> Vault<S> {
         }
         if secret || outcome.is_err() {
             let module = match caller.badge {
-                Badge::Client { .. } => caller.module,
+                Badge::Client { .. } | Badge::Lender(_) => caller.module,
                 Badge::Key(key) => self
                     .store
                     .get(key)
@@ -587,7 +587,7 @@ impl<S: Seal> Vault<S> {
     ) -> Result<T, Refusal> {
         match caller.badge.user() {
             // The end of the list is no refusal.
-            Ok(()) => self.store.nth(index).map(see),
+            Ok(()) => self.store.nth(index).map(|(_, entry)| see(entry)),
             Err(refusal) => self.recorded(world, caller, false, Err(refusal)),
         }
     }
@@ -621,6 +621,54 @@ impl<S: Seal> Vault<S> {
             let key = self.store.find(module, name)?;
             self.changes.destroyed |= 1 << key.place;
             self.store.destroy(key)
+        });
+        self.recorded(world, caller, true, result)
+    }
+}
+
+/// What the power box may do with the keys of all modules: see them, and lend their use.
+impl<S: Seal> Vault<S> {
+    /// `offer`: a key, and its name.
+    pub fn offer(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        index: u64,
+    ) -> Result<(Offer, Name), Refusal> {
+        if let Err(refusal) = caller.badge.lender() {
+            return self.recorded(world, caller, false, Err(refusal));
+        }
+        // The end of the list is no refusal.
+        let (key, entry) = self.store.nth(index)?;
+        let info = entry.info(uses::LENDABLE);
+        let offer = Offer {
+            number: key.number(),
+            kind: info.kind,
+            uses: info.uses,
+            module: entry.owner(),
+        };
+        Ok((offer, info.name))
+    }
+
+    /// `lend`: what the handle is to say.
+    pub fn lend(
+        &mut self,
+        world: &impl World,
+        caller: Caller,
+        number: u64,
+        wanted: u64,
+    ) -> Result<KeyBadge, Refusal> {
+        let result = caller.badge.lender().and_then(|_| {
+            self.opened()?;
+            let key = KeyBadge::of_number(number).ok_or(Refusal::Gone)?;
+            let lendable = self.store.get(key)?.uses() & uses::LENDABLE;
+            if wanted == uses::NONE || wanted & !lendable != 0 {
+                return Err(Refusal::UseNotAllowed);
+            }
+            Ok(KeyBadge {
+                uses: wanted,
+                ..key
+            })
         });
         self.recorded(world, caller, true, result)
     }

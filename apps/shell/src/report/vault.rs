@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use nonos_proto::Refusal;
 use nonos_proto::vault::{Event, KeyInfo, Status, kind, status, uses};
 
-use super::{HEADING, Padded, RESET, Short, Span, Tone, row, set_bits};
+use super::{HEADING, Padded, RESET, Short, Span, Tone, row};
 
 /// Writes the state.
 pub fn vault(out: &mut impl Write, state: &Status) -> fmt::Result {
@@ -82,7 +82,7 @@ pub fn key(out: &mut impl Write, info: &KeyInfo) -> fmt::Result {
         info.version,
         info.versions
     )?;
-    for name in set_bits(info.uses, &uses::NAMES) {
+    for name in uses::named(info.uses) {
         write!(out, " {name}")?;
     }
     writeln!(out)

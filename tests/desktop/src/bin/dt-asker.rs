@@ -1,5 +1,6 @@
 //! A program that asks the user for files when keys are pressed, and says what it was given: `o` opens, `s` saves, `f` asks for a
-//! folder, `m` asks for too much, `n` tells the user something, `r` reads again what it was given.
+//! folder, `m` asks for too much, `n` tells the user something, `r` reads again what it was given, `k` asks to sign with a key, `u` tries
+//! all uses of the key that it was given.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -8,7 +9,9 @@ use desktop_clients::Desk;
 use nonos_proto::display::event;
 use nonos_proto::files::rights;
 use nonos_proto::input::key_state;
+use nonos_proto::vault::{self, uses};
 use nonos_proto::{CallError, Refusal};
+use nonos_rt::object::Endpoint;
 use nonos_rt::powerbox::{Given, PowerBox};
 
 nonos_rt::entry!(main);
@@ -33,7 +36,8 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
     let power_box = PowerBox::connect(desk.signals(), ANSWERED)?;
     let _window = desk.open(720, 560, "A window that asks", 0x60_30A0)?;
     let mut given: Option<Given> = None;
-    let mut last = 0;
+    let mut key: Option<vault::Client<Endpoint>> = None;
+    let (mut last, mut last_key) = (0, u64::MAX);
     desk.say(format_args!("asker: ready"));
     if let Some(opened) = power_box.opened_with()? {
         tell(desk, &opened);
@@ -70,6 +74,18 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                     }
                     continue;
                 }
+                'k' => {
+                    last_key = power_box.key(uses::SIGN, "mail")?;
+                    desk.say(format_args!("asker: asked"));
+                    continue;
+                }
+                'u' => {
+                    match &key {
+                        Some(key) => use_key(desk, key),
+                        None => desk.say(format_args!("asker: no key was given")),
+                    }
+                    continue;
+                }
                 'r' => {
                     again(desk, given.as_ref());
                     continue;
@@ -86,6 +102,14 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                 }
                 Err(error) => desk.say(format_args!("asker: refused: {error}")),
             }
+        }
+        match power_box.answered_key(last_key) {
+            Ok(None) | Err(CallError::Refused(Refusal::NotStored)) => {}
+            Ok(Some(answer)) => {
+                use_key(desk, &answer);
+                key = Some(answer);
+            }
+            Err(error) => desk.say(format_args!("asker: no key: {error}")),
         }
         match power_box.answer(last) {
             Ok(None) | Err(CallError::Refused(Refusal::NotStored)) => {}
@@ -131,6 +155,36 @@ fn tell(desk: &mut Desk, given: &Given) {
     desk.say(format_args!("asker: file {name} holds {text:?}"));
     if let Err(error) = given.file.write(0, b"by the asker") {
         desk.say(format_args!("asker: cannot write: {error}"));
+    }
+}
+
+/// Signs with a key, and tries what it was not given it for.
+fn use_key(desk: &mut Desk, key: &vault::Client<Endpoint>) {
+    const MESSAGE: &[u8] = b"from the asker";
+    let mut signature = [0; 64];
+    let signed = key.sign(MESSAGE, &mut signature);
+    let verified = signed.and_then(|_| key.verify(MESSAGE, &signature));
+    match verified {
+        Ok(()) => desk.say(format_args!("asker: signed")),
+        Err(error) => desk.say(format_args!("asker: cannot sign: {error}")),
+    }
+    let mut out = [0; 32];
+    let beyond = [
+        ("export", key.export(0, &mut out)),
+        ("derive", key.derive(0, b"", &mut out)),
+        ("wrap", key.wrap(0, &mut [0; vault::BLOB_BYTES])),
+        ("grant", key.grant(uses::SIGN, 0).map(drop)),
+        ("rotate", key.rotate().map(drop)),
+        ("destroy", key.destroy()),
+        ("list", key.list(0).map(drop)),
+        ("lend", key.lend(0, uses::SIGN).map(drop)),
+        ("wipe", key.wipe()),
+    ];
+    for (what, outcome) in beyond {
+        match outcome {
+            Ok(()) => desk.say(format_args!("ATTACK SUCCEEDED: {what}")),
+            Err(error) => desk.say(format_args!("asker: {what} denied: {error}")),
+        }
     }
 }
 

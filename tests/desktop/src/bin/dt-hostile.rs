@@ -7,7 +7,7 @@ use desktop_clients::Desk;
 use nonos_abi::{Handle, Message, MessageInfo};
 use nonos_proto::display::{self, Rect, event};
 use nonos_proto::{
-    CallError, Refusal, desktop, input, lock, open_with, permissions, powerbox, prompt,
+    CallError, Refusal, desktop, input, lock, open_with, permissions, powerbox, prompt, vault::uses,
 };
 use nonos_rt::object::{Endpoint, Notification};
 use nonos_rt::{parent, syscall};
@@ -56,6 +56,8 @@ fn services(desk: &mut Desk) {
         "open-with",
         "documents",
         "files",
+        "vault",
+        "lender",
     ] {
         verdict(desk, name, parent::connect(name));
     }
@@ -100,6 +102,9 @@ fn files(desk: &mut Desk) {
     for rights in [0, u64::MAX, nonos_proto::files::rights::ALL] {
         verdict(desk, "more rights", power_box.open(rights));
         verdict(desk, "more rights", power_box.folder(rights));
+    }
+    for uses in [0, uses::EXPORT, uses::SIGN | uses::MANAGE, u64::MAX] {
+        verdict(desk, "more of a key", power_box.key(uses, b""));
     }
     let long = [b'a'; 300];
     verdict(desk, "a long name", power_box.save(&long));
