@@ -30,6 +30,9 @@ pub const LEASE_READ: u64 = 1 << 62;
 /// In the length of a lease: the receiver may write.
 pub const LEASE_WRITE: u64 = 1 << 63;
 
+/// What of the length of a lease is not its length.
+pub const LEASE_ACCESS: u64 = LEASE_READ | LEASE_WRITE;
+
 /// Most bytes that one system call copies from or to a lease.
 pub const LEASE_BYTES_MAX: u64 = 64 * 1024;
 

@@ -587,28 +587,3 @@ impl Kernel {
         threads.find(|&thread| self.threads[thread].waits_through(node))
     }
 }
-
-#[cfg(any(test, feature = "testing"))]
-impl Kernel {
-    /// Free slots of a process, and free reply slots.
-    pub(crate) fn free_slots(
-        &self,
-        process: ProcessId,
-    ) -> Result<[std::vec::Vec<u16>; 2], std::string::String> {
-        let slots = self.slots_of(process);
-        let first_free = self.processes[process].first_free_slot;
-        let walk = |first| {
-            let mut list = std::vec::Vec::new();
-            let mut next: u16 = first;
-            while next != NO_SLOT {
-                if list.len() > slots.len() {
-                    return Err(std::format!("{process:?}: free slots go in a circle"));
-                }
-                list.push(next);
-                next = slots[usize::from(next)].next_free;
-            }
-            Ok(list)
-        };
-        Ok([walk(first_free)?, walk(slots[0].next_free)?])
-    }
-}

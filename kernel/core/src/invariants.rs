@@ -13,7 +13,7 @@ use nonos_abi::{Handle, ObjectKind, PAGE_BYTES, Rights};
 use crate::arena::{Arena, Empty, Id, MemoryId, ModuleId, ProcessId, ThreadId};
 use crate::endpoint::UNKNOWN;
 use crate::frame::Owner;
-use crate::handle::Capability;
+use crate::handle::{Capability, NO_SLOT};
 use crate::kernel::Kernel;
 use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node, Side};
 use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, Machine, UserPage};
@@ -1286,4 +1286,28 @@ fn interrupts(kernel: &Kernel, machine: &FakeMachine) -> Checked {
         );
     }
     Ok(())
+}
+
+impl Kernel {
+    /// Free slots of a process, and free reply slots.
+    pub(crate) fn free_slots(
+        &self,
+        process: ProcessId,
+    ) -> Result<[std::vec::Vec<u16>; 2], std::string::String> {
+        let slots = self.slots_of(process);
+        let first_free = self.processes[process].first_free_slot;
+        let walk = |first| {
+            let mut list = std::vec::Vec::new();
+            let mut next: u16 = first;
+            while next != NO_SLOT {
+                if list.len() > slots.len() {
+                    return Err(std::format!("{process:?}: free slots go in a circle"));
+                }
+                list.push(next);
+                next = slots[usize::from(next)].next_free();
+            }
+            Ok(list)
+        };
+        Ok([walk(first_free)?, walk(slots[0].next_free())?])
+    }
 }

@@ -4,7 +4,9 @@
 //! answered. So it ends with the call, however the call ends, and there is nothing to revoke. Every copy looks the pages up
 //! in both address spaces, as any other copy from and to user memory.
 
-use nonos_abi::message::{LEASE_BYTES_MAX, LEASE_READ, LEASE_WRITE, MESSAGE_LEASES, MESSAGE_WORDS};
+use nonos_abi::message::{
+    LEASE_ACCESS, LEASE_BYTES_MAX, LEASE_READ, LEASE_WRITE, MESSAGE_LEASES, MESSAGE_WORDS,
+};
 use nonos_abi::{Error, MessageInfo, PAGE_BYTES};
 
 use crate::arena::{ProcessId, ThreadId};
@@ -33,12 +35,11 @@ struct Lease {
 impl Lease {
     /// Lease `index` of a message with so many words. There are as many.
     fn of(words: &[u64; MESSAGE_WORDS], index: usize) -> Self {
-        const ACCESS: u64 = LEASE_READ | LEASE_WRITE;
         let [length, address] = [length_word(index), length_word(index) + 1].map(|at| words[at]);
         Self {
             address,
-            bytes: length & !ACCESS,
-            access: length & ACCESS,
+            bytes: length & !LEASE_ACCESS,
+            access: length & LEASE_ACCESS,
         }
     }
 

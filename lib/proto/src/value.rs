@@ -1,6 +1,6 @@
 //! How values travel in the words and handles of a message.
 
-use nonos_abi::message::{LEASE_READ, LEASE_WRITE, MESSAGE_HANDLES, MESSAGE_LEASES, MESSAGE_WORDS};
+use nonos_abi::message::{LEASE_ACCESS, MESSAGE_HANDLES, MESSAGE_LEASES, MESSAGE_WORDS};
 use nonos_abi::words::Words;
 use nonos_abi::{Handle, Message, MessageInfo, Name};
 
@@ -223,7 +223,7 @@ impl Lease {
         Some(Self {
             reply: request.info.reply(),
             number: number as u64,
-            length: length & !(LEASE_READ | LEASE_WRITE),
+            length: length & !LEASE_ACCESS,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Leases: what a server reaches of its caller's memory.
 
-use nonos_abi::message::{LEASE_READ, LEASE_WRITE};
+use nonos_abi::message::{LEASE_BYTES_MAX, LEASE_READ, LEASE_WRITE};
 use nonos_abi::{Error, MessageInfo, PAGE_BYTES, Syscall};
 
 use super::family::{Family, READ_WRITE};
@@ -27,6 +27,8 @@ fn lend(access: u64) -> Lent {
     let context = family.world.context(first);
     context.r14 = LENT_BYTES | access;
     context.r15 = address;
+    // Words that would be another lease, if the message said so.
+    (context.r12, context.r13) = (LENT_BYTES | access, address);
     let info = MessageInfo::new(0, 0, 0).lending(1).0;
     family.world.begin(first, Syscall::Call, &[door, info]);
     let context = *family.world.context(init);
@@ -59,6 +61,12 @@ fn a_server_reads_and_writes_what_it_was_lent_and_nothing_else() {
         family.world.peek(init, buffer, 21),
         b"lent across two pages"
     );
+    // From the middle of a page over the end of the server's.
+    let across = (buffer | 0xFFF) - 3;
+    family.world.poke(first, address, b"to two pages");
+    let arguments = [reply, 0, 0, across, 12];
+    assert_eq!(family.error(init, Syscall::LeaseRead, &arguments), None);
+    assert_eq!(family.world.peek(init, across, 12), b"to two pages");
     family.world.poke(init, buffer, b"back");
     let arguments = [reply, 0, LENT_BYTES - 4, buffer, 4];
     assert_eq!(family.error(init, Syscall::LeaseWrite, &arguments), None);
@@ -85,6 +93,32 @@ fn a_server_reads_and_writes_what_it_was_lent_and_nothing_else() {
     family.value(init, Syscall::Reply, &[reply, 0]);
     let error = family.error(init, Syscall::LeaseRead, &[reply, 0, 0, buffer, 4]);
     assert_eq!(error, Some(Error::NoHandle));
+}
+
+#[test]
+fn a_server_copies_so_many_bytes_at_once_and_no_more() {
+    let mut family = Family::default();
+    let [init, first, _] = family.processes();
+    let (endpoint, door) = family.endpoint();
+    let [own, address] = [init, first].map(|process| {
+        let memory = family.value(process, Syscall::MemoryCreate, &[17]);
+        family.value(process, Syscall::MemoryMap, &[memory, READ_WRITE])
+    });
+    family.world.begin(init, Syscall::Receive, &[endpoint]);
+    family.world.switch_to(first);
+    let context = family.world.context(first);
+    [context.r14, context.r15] = [(LEASE_BYTES_MAX + 8) | LEASE_READ, address];
+    let info = MessageInfo::new(0, 0, 0).lending(1).0;
+    family.world.begin(first, Syscall::Call, &[door, info]);
+    let received = MessageInfo(family.world.context(init).rsi);
+    let reply = received.reply().raw().into();
+    for (length, error) in [
+        (LEASE_BYTES_MAX, None),
+        (LEASE_BYTES_MAX + 1, Some(Error::InvalidArgument)),
+    ] {
+        let found = family.error(init, Syscall::LeaseRead, &[reply, 0, 0, own, length]);
+        assert_eq!(found, error, "{length}");
+    }
 }
 
 #[test]
@@ -172,6 +206,12 @@ fn leases_that_make_no_sense_are_refused_to_the_caller() {
             Error::InvalidArgument,
         ),
         (
+            MessageInfo::new(0, 5, 0).lending(2),
+            8 | LEASE_READ,
+            buffer,
+            Error::InvalidArgument,
+        ),
+        (
             MessageInfo::new(0, 0, 0).lending(5),
             8 | LEASE_READ,
             buffer,
@@ -185,6 +225,7 @@ fn leases_that_make_no_sense_are_refused_to_the_caller() {
         family.world.switch_to(first);
         let context = family.world.context(first);
         (context.r14, context.r15) = (length, address);
+        (context.r12, context.r13) = (length, address);
         let refused = family.error(first, Syscall::Call, &[door, info.0]);
         assert_eq!(refused, Some(error), "{info:?} {length:#x} {address:#x}");
     }

@@ -6,9 +6,52 @@ use nonos_abi::info::handle_state;
 use nonos_abi::{Error, MessageInfo, Rights, Syscall, start};
 
 use super::family::{ALL, Family, READ, READ_WRITE};
-use crate::lineage::DEPTH_MAX;
+use crate::arena::{Empty, Id};
+use crate::lineage::{DEPTH_MAX, Derived, Lineage, Node, NodeId, Shape, Side};
 use crate::machine::{Event, Machine};
 use crate::thread::ThreadState;
+
+#[test]
+fn every_node_stands_for_one_thing_and_every_thing_has_its_node() {
+    let shape = Shape {
+        processes: 2,
+        handles_per_process: 8,
+        regions_per_process: 5,
+        interrupts: 3,
+        watches: 4,
+        timers: 5,
+        threads: 6,
+        windows: 3,
+    };
+    let sides = |make: fn(usize, Side) -> Derived, count| {
+        (0..count).flat_map(move |at| [Side::Source, Side::Notification].map(|side| make(at, side)))
+    };
+    let mut things = Vec::new();
+    for process in 0..2 {
+        things.extend((0..8).map(|index| Derived::Slot(id(process), index)));
+    }
+    for process in 0..2 {
+        things.extend((0..5).map(|number| Derived::Region(id(process), number)));
+    }
+    things.extend(sides(|at, side| Derived::Interrupt(id(at), side), 3));
+    things.extend(sides(|at, side| Derived::Watch(id(at), side), 4));
+    things.extend(sides(|at, side| Derived::Timer(id(at), side), 5));
+    things.extend((0..6).map(|at| Derived::Bound(id(at))));
+    things.extend(sides(|at, side| Derived::Window(at as u16, side), 3));
+    assert_eq!(shape.nodes(), things.len());
+
+    let nodes: Vec<Node> = things.iter().map(|_| Node::unused()).collect();
+    let lineage = Lineage::new(nodes.leak(), shape);
+    for (position, thing) in (0..).zip(things) {
+        let node = NodeId::at(position);
+        assert_eq!(lineage.derived(node), Some(thing));
+        assert_eq!(lineage.node(thing), node, "{thing:?}");
+    }
+}
+
+fn id<T: Id>(position: usize) -> T {
+    T::at(position).expect("a small number")
+}
 
 #[test]
 fn what_was_derived_from_a_revoked_handle_is_dead_everywhere_and_the_handle_lives() {

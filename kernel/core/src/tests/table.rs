@@ -73,8 +73,13 @@ fn every_call_refuses_handles_that_do_not_exist_or_are_of_another_kind() {
             .iter()
             .find(|(other, _)| *other != kind)
             .expect("two kinds");
-        let found = refused(&mut world, call, *other);
-        assert_eq!(found, Some(Error::WrongKind), "{call:?}");
+        // Whatever else is wrong with it: that is what its user mistook.
+        let mute = copy(&mut world, *other, Rights::NONE, 0);
+        for handle in [*other, mute] {
+            let found = refused(&mut world, call, handle);
+            assert_eq!(found, Some(Error::WrongKind), "{call:?}");
+        }
+        world.value(world.init(), Syscall::HandleClose, &[mute]);
     }
 }
 

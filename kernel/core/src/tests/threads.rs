@@ -1,7 +1,7 @@
 //! Threads: several in a process, how they are scheduled, and their end.
 
 use nonos_abi::info::{exit_kind, process_state};
-use nonos_abi::{Error, Handle, ObjectKind, Rights, Syscall, USER_END};
+use nonos_abi::{Error, Handle, MessageInfo, ObjectKind, Rights, Syscall, USER_END};
 
 use super::scheduling::worker_with;
 use crate::arena::ThreadId;
@@ -102,6 +102,29 @@ fn closing_its_handle_does_not_end_a_thread() {
     assert!(world.call_as(thread, Syscall::ClockRead, &[]).is_ok());
     world.begin_as(thread, Syscall::ThreadEnd, &[NONE]);
     assert_eq!(world.kernel.threads.used(), 1, "nothing is left of it");
+}
+
+#[test]
+fn a_handle_that_a_thread_waits_through_is_neither_closed_nor_moved() {
+    let mut world = World::default();
+    let init = world.init();
+    let endpoint = world.value(init, Syscall::EndpointCreate, &[]);
+    let notification = world.value(init, Syscall::NotificationCreate, &[]);
+    let (waiter, _) = world.spawn(init, u64::MAX);
+    let (server, _) = world.spawn(init, u64::MAX);
+    world.begin_as(server, Syscall::Receive, &[endpoint]);
+    world.begin_as(waiter, Syscall::NotificationWait, &[notification]);
+    let close = world.call(init, Syscall::HandleClose, &[notification]);
+    assert_eq!(close, Err(Error::Busy));
+    let info = MessageInfo::new(0, 0, 1).moving(1).0;
+    world.switch_to(init);
+    world.context(init).rbx = notification;
+    let moved = world.call(init, Syscall::Call, &[endpoint, info]);
+    assert_eq!(moved, Err(Error::Busy));
+    // Nobody waits any more.
+    world.value(init, Syscall::NotificationSignal, &[notification, 1]);
+    let close = world.call(init, Syscall::HandleClose, &[notification]);
+    assert!(close.is_ok());
 }
 
 #[test]
