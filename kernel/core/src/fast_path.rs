@@ -293,7 +293,8 @@ impl Kernel {
         notification.waiters.remove_first(waiter);
         sender.context.rax = 0;
         waiter.context.rax = 0;
-        waiter.context.rdi = core::mem::take(&mut notification.bits) | bits;
+        // There were none: nobody waits for bits that are there.
+        waiter.context.rdi = bits;
         let now_ns = machine.now_ns();
         self.scheduler
             .take_over(&mut self.threads, &mut self.processes, [id, next], now_ns);
@@ -318,7 +319,7 @@ pub(crate) fn is_usable(slot: &Slot, raw: u64, rights: Rights) -> bool {
 
 /// A message without handles and leases, with a valid count of words.
 #[inline(always)]
-fn plain_message(info: u64) -> Option<MessageInfo> {
+pub(crate) fn plain_message(info: u64) -> Option<MessageInfo> {
     // A count above the limit carries to bit 4.
     const { assert!(MESSAGE_WORDS == 8) };
     let plain = (info | info.wrapping_add(7)) & !PLAIN_BITS == 0;

@@ -650,6 +650,20 @@ fn callers_are_told_when_the_last_handle_that_can_receive_expires() {
 }
 
 #[test]
+fn a_caller_that_comes_when_all_that_can_receive_will_expire_waits_no_longer_than_that() {
+    let mut calls = calls();
+    let (server, client) = (calls.server, calls.clients[0]);
+    let until = [calls.endpoint, Rights::ALL.bits(), 1000];
+    calls.world.value(server, Syscall::HandleCopy, &until);
+    let forever = [calls.endpoint];
+    calls.world.value(server, Syscall::HandleClose, &forever);
+    calls.client_calls(0, MessageInfo::new(0, 0, 0), NO_HANDLES);
+    assert!(calls.world.is_blocked(client));
+    calls.world.advance(1100);
+    assert_eq!(calls.world.result(client), Err(Error::PeerGone));
+}
+
+#[test]
 fn callers_wait_for_the_last_of_several_that_expire_and_no_longer() {
     let (mut calls, short) = calls_until_1000();
     let (server, client) = (calls.server, calls.clients[0]);

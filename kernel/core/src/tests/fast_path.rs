@@ -7,7 +7,7 @@ use std::vec::Vec;
 use nonos_abi::{Error, MessageInfo, Rights, Syscall};
 
 use crate::arena::ProcessId;
-use crate::fast_path::{KINDS, Kind};
+use crate::fast_path::{KINDS, Kind, plain_message, slot_at};
 use crate::machine::{CpuId, Event, FpuState};
 use crate::scheduler::PRIORITIES;
 use crate::testing::player::Dice;
@@ -372,6 +372,27 @@ fn a_signal_and_a_yield_on_the_fast_path_mean_the_same_as_on_the_plain_one() {
     }
     let [_, _, yields, signals, ..] = taken;
     assert!(yields > 250 && signals > 250, "taken: {taken:?}");
+}
+
+#[test]
+fn messages_of_words_alone_are_plain_and_slots_past_all_tables_are_none() {
+    for words in 0..16 {
+        let info = MessageInfo::new(7, words, 0);
+        let plain = plain_message(info.0);
+        assert_eq!(plain, (words <= 8).then_some(info), "{words}");
+        for other in [MessageInfo::new(7, words, 1), info.lending(1)] {
+            assert_eq!(plain_message(other.0), None, "{other:?}");
+        }
+    }
+    let world = World::default();
+    let init = world.init();
+    let thread = world.thread(init);
+    let (slots, thread) = (&world.kernel.slots, &world.kernel.threads[thread]);
+    let first = thread.first_slot as usize;
+    for (count, raw, found) in [(4, 3, Some(first + 3)), (4, 4, None), (4, 5, None)] {
+        let there = slot_at(&slots[..first + count], 15, thread, raw);
+        assert_eq!(there, found, "{raw}");
+    }
 }
 
 #[test]
