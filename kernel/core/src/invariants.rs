@@ -15,7 +15,7 @@ use crate::endpoint::UNKNOWN;
 use crate::frame::Owner;
 use crate::handle::{Capability, NO_SLOT};
 use crate::kernel::Kernel;
-use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node, Side};
+use crate::lineage::{DEPTH_MAX, Derived, NEVER, Node, NodeId, Side};
 use crate::machine::{Access, CPUS_MAX, CpuId, FrameNumber, Machine, UserPage};
 use crate::memory::MemoryKind;
 use crate::module::State;
@@ -91,7 +91,9 @@ pub fn check(kernel: &Kernel, machine: &mut FakeMachine) -> Result<(), String> {
 /// Links agree with each other, what is not in use has none, and a child has no more rights and time than its parent.
 fn lineage(kernel: &Kernel) -> Checked {
     let lineage = &kernel.lineage;
-    for (node, links) in lineage.all().filter(|(_, links)| **links != Node::unused()) {
+    let nodes = (0..lineage.shape.nodes() as u32).map(NodeId::at);
+    let nodes = nodes.map(|node| (node, lineage.links(node)));
+    for (node, links) in nodes.filter(|(_, links)| **links != Node::unused()) {
         let derived = lineage.derived(node);
         let in_use = derived.is_some_and(|derived| is_in_use(kernel, derived));
         ensure!(in_use, "{derived:?} is not in use and has links");

@@ -162,7 +162,7 @@ impl Shape {
 /// All nodes.
 pub(crate) struct Lineage {
     nodes: &'static mut [Node],
-    shape: Shape,
+    pub(crate) shape: Shape,
     /// [`Shape::first_region`].
     first_region: usize,
 }
@@ -480,12 +480,6 @@ impl Lineage {
     #[inline(always)]
     fn links_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.position()]
-    }
-
-    #[cfg(any(test, feature = "testing"))]
-    pub fn all(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        let nodes = self.nodes.iter().enumerate();
-        nodes.map(|(position, links)| (node(position), links))
     }
 }
 

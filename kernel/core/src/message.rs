@@ -44,14 +44,14 @@ pub(crate) fn arrive(context: &mut UserContext, arrival: &Arrival) {
 /// The registers that handles arrive in.
 #[inline(always)]
 pub(crate) fn registers([h0, h1, h2, h3]: [Handle; MESSAGE_HANDLES]) -> [u64; 2] {
-    let pair = |low: Handle, high: Handle| u64::from(low.raw()) | u64::from(high.raw()) << 32;
+    let pair = |low: Handle, high: Handle| u64::from(low.raw()) + (u64::from(high.raw()) << 32);
     [pair(h0, h1), pair(h2, h3)]
 }
 
 /// The raw handles in the sender's registers, the first one lowest; those beyond the count mean nothing.
 #[inline(always)]
 pub(crate) fn handles_in_a_row(context: &UserContext) -> u128 {
-    u128::from(context.rbp) << 64 | u128::from(context.rbx)
+    (u128::from(context.rbp) << 64) + u128::from(context.rbx)
 }
 
 /// The same one by one.
@@ -73,7 +73,7 @@ impl Kernel {
         if info.words() > MESSAGE_WORDS || info.handles() > MESSAGE_HANDLES {
             return Err(Error::InvalidArgument);
         }
-        if info.handles() > 0 {
+        if info.handles() != 0 {
             // The handle that the message goes through.
             let through = context.rdi & u64::from(u32::MAX);
             self.check_handles(process, info, &handles(context), through, machine)?;
@@ -122,7 +122,7 @@ impl Kernel {
         let mut arrival =
             Arrival::new(MessageInfo::new(info.label(), info.words(), info.handles()));
         arrival.words = context.words_of(info);
-        if info.handles() > 0 {
+        if info.handles() != 0 {
             let raw = handles(context);
             arrival.handles = self.transfer_handles(from, to, info, &raw)?;
         }

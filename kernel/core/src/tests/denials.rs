@@ -83,6 +83,23 @@ fn every_denial_is_recorded_with_who_what_and_why() {
 }
 
 #[test]
+fn a_wait_that_ends_by_revocation_is_recorded_with_the_handle_it_went_through() {
+    let mut family = Family::default();
+    let [init, first, _] = family.processes();
+    let bell = family.notification(init);
+    let mine = family.world.share(init, bell, first);
+    let wait = Syscall::NotificationWait;
+    family.world.begin(first, wait, &[mine]);
+    family.revoke(init, bell);
+    let records = audit(&mut family);
+    let number = family.world.kernel.processes[first].number;
+    let last = records.last().expect("a record");
+    let seen = (last.process, last.reason, last.syscall, last.handle);
+    let expected = (number, Error::Revoked.raw(), wait as u64, mine);
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn the_record_of_denials_keeps_the_newest() {
     let mut family = Family::default();
     let first = family.first;

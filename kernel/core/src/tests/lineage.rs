@@ -213,6 +213,27 @@ fn handles_can_be_passed_on_only_so_often() {
 }
 
 #[test]
+fn ancestors_that_are_gone_do_not_count_and_the_others_do() {
+    let mut family = Family::default();
+    let init = family.init;
+    let mut chain = std::vec![family.notification(init)];
+    for _ in 1..DEPTH_MAX {
+        let last = *chain.last().expect("a handle");
+        chain.push(family.value(init, Syscall::HandleCopy, &[last, ALL]));
+    }
+    for gone in 3..6 {
+        family.value(init, Syscall::HandleClose, &[chain[gone]]);
+    }
+    for _ in 0..3 {
+        let last = *chain.last().expect("a handle");
+        chain.push(family.value(init, Syscall::HandleCopy, &[last, ALL]));
+    }
+    let last = *chain.last().expect("a handle");
+    let deeper = family.error(init, Syscall::HandleCopy, &[last, ALL]);
+    assert_eq!(deeper, Some(Error::TooDeep));
+}
+
+#[test]
 fn mappings_go_with_the_handle_they_were_made_through() {
     let mut family = Family::default();
     let [init, first, _] = family.processes();
