@@ -469,8 +469,10 @@ pub mod needs {
     pub const PROMPT: u64 = 1 << 28;
     /// Lock the screen and unlock it.
     pub const LOCK: u64 = 1 << 29;
+    /// A GPU of virtio's.
+    pub const VIRTIO_GPU: u64 = 1 << 30;
     /// Names of the bits, lowest first.
-    pub const NAMES: [&str; 30] = [
+    pub const NAMES: [&str; 31] = [
         "console",
         "system-info",
         "kernel-layout",
@@ -501,6 +503,7 @@ pub mod needs {
         "open-with",
         "prompt",
         "lock",
+        "virtio-gpu",
     ];
 }
 

@@ -38,7 +38,7 @@ pub const RANDOM_BYTES_MAX: usize = 224;
 pub const DEVICE_ADDRESS: u64 = 0x20_0000;
 
 /// Pages from there on at which memory can be mapped for a device: 2 MiB.
-pub const DEVICE_PAGES: u64 = 512;
+pub const DEVICE_PAGES: u64 = 4096;
 
 /// First address that user space can map. Nothing lies below, so that a null pointer with an offset faults.
 pub const USER_START: u64 = 0x1_0000;

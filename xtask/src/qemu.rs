@@ -2,7 +2,7 @@
 //!
 //! Every machine that this project boots, by hand or in a test, comes from here, so that they do not differ
 //! by accident: q35 with SMM-protected firmware, Secure Boot as the variable store says, a virtio disk
-//! that a run does not change, VGA, a PS/2 keyboard (q35's own), one serial port. No network, no debug exits.
+//! that a run does not change, a screen, a PS/2 keyboard (q35's own), one serial port. No network, no debug exits.
 //!
 //! Use: [`MachineConfig::prepare`] a directory, [`MachineConfig::start_swtpm`], then spawn [`MachineConfig::command`].
 
@@ -40,6 +40,17 @@ pub enum TpmKind {
     Crb,
     /// FIFO interface (TIS).
     Tis,
+}
+
+/// What the machine shows its picture with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Graphics {
+    /// VGA, where the firmware sets up a frame buffer.
+    Vga,
+    /// A GPU of virtio's without a frame buffer, behind an IOMMU.
+    Virtio,
+    /// Nothing.
+    None,
 }
 
 /// Where the first serial port leads.
@@ -85,6 +96,8 @@ pub struct MachineConfig {
     pub qmp: Option<PathBuf>,
     /// Screen.
     pub display: Display,
+    /// What is behind it.
+    pub graphics: Graphics,
     /// Directory of the TPM's state; `None`: `tpm` in the run's directory.
     pub tpm_state: Option<PathBuf>,
     /// Whether a restart of the machine ends QEMU instead.
@@ -105,6 +118,7 @@ impl MachineConfig {
             serial: Serial::Stdio,
             qmp: None,
             display: Display::None,
+            graphics: Graphics::Vga,
             tpm_state: None,
             ends_on_reboot: false,
         }
@@ -199,7 +213,15 @@ impl MachineConfig {
             &self.disk,
             "",
         );
-        args.add("-device virtio-blk-pci,drive=disk,bootindex=0 -device VGA");
+        // An IOMMU is there before the devices behind it.
+        args.add(match self.graphics {
+            Graphics::Vga => "-device VGA",
+            Graphics::Virtio => {
+                "-device intel-iommu,intremap=on -device virtio-gpu-pci,iommu_platform=on"
+            }
+            Graphics::None => "",
+        });
+        args.add("-device virtio-blk-pci,drive=disk,bootindex=0");
         args.add("-object rng-builtin,id=rng -device virtio-rng-pci,rng=rng");
         self.add_tpm(&mut args, run_dir);
         self.add_serial(&mut args);

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::image::{ImageFiles, ImageSpec};
 use crate::paths;
 use crate::process::progress;
-use crate::qemu::{self, Display, MachineConfig, Serial, TpmKind};
+use crate::qemu::{self, Display, Graphics, MachineConfig, Serial, TpmKind};
 use crate::swtpm::Swtpm;
 
 /// What the user asked for.
@@ -38,6 +38,9 @@ pub struct Options {
     /// Keep the machine's UEFI variables and TPM in this folder instead of target/run
     #[arg(long, value_name = "FOLDER")]
     pub state: Option<PathBuf>,
+    /// What the screen is
+    #[arg(long, value_enum, default_value_t = Graphics::Vga)]
+    pub graphics: Graphics,
     /// How the TPM is attached
     #[arg(long, value_enum, default_value_t = TpmKind::Crb)]
     pub tpm: TpmKind,
@@ -69,6 +72,7 @@ impl Options {
             memory_mb: self.memory,
             cpus: self.cpus,
             tpm: self.tpm,
+            graphics: self.graphics,
             serial: match &self.serial {
                 Some(file) => Serial::File(absolute(file)?),
                 None => Serial::Stdio,

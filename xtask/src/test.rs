@@ -51,6 +51,8 @@ const PROGRAMS: &[&str] = &[
     "--package",
     "tpm",
     "--package",
+    "virtio-gpu",
+    "--package",
     "vault",
     "--package",
     "init",

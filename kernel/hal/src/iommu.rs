@@ -1,7 +1,7 @@
 //! IOMMUs (VT-d): no device reaches memory that was not mapped for it, no device but the I/O APICs interrupts, and who tried is known.
 //!
 //! All units share one root table, which is empty: whatever a device reads or writes is stopped, until it is given I/O addresses. These are
-//! [`DEVICE_PAGES`] pages behind page tables made at once, one of each level. Interrupts are remapped if all units can and
+//! [`DEVICE_PAGES`] pages behind page tables made at once. Interrupts are remapped if all units can and
 //! the firmware has named all I/O APICs: then the table has an entry for each line, valid for its I/O APIC alone, and interrupts in the old
 //! format are blocked. The tables are complete before a unit is told of them. Translation is turned on before other CPUs run and never off.
 //!
@@ -74,6 +74,10 @@ const INTERRUPT_TABLE_WIDE: u64 = 1 << 11;
 /// What all units can: page tables of three levels, and no more.
 const THREE_LEVELS: u64 = 1 << 3;
 
+/// The lowest page tables of a device, and the entry of the first in the table above.
+const LOWEST_TABLES: usize = DEVICE_PAGES as usize / ENTRIES;
+const FIRST_TABLE: usize = table::index(DEVICE_ADDRESS, 2);
+
 /// Most reads of a register or word until a unit has done what it was told: seconds.
 const READS: u32 = 100_000_000;
 
@@ -101,7 +105,7 @@ pub struct Iommus {
     levels: u32,
     /// Whether all units see what is in the caches of CPUs.
     snoops: bool,
-    /// Devices with I/O addresses, and the lowest page table of each.
+    /// Devices with I/O addresses, and the table of each that leads to its lowest.
     devices: [(u16, FrameNumber); DEVICES_MAX],
     device_count: usize,
 }
@@ -223,8 +227,8 @@ impl Iommus {
     }
 
     fn try_create(&mut self, device: u16, region: &mut Region) -> Option<()> {
-        /// One for the bus, and four levels.
-        const TABLES_MAX: u64 = 5;
+        /// One for the bus, three upper levels, and the lowest.
+        const TABLES_MAX: u64 = 4 + LOWEST_TABLES as u64;
         let place = self.devices.get_mut(self.device_count)?;
         // None is made unless all can be.
         if self.levels == 0 || region.table_frames().0 < TABLES_MAX {
@@ -232,7 +236,15 @@ impl Iommus {
         }
         let mut table = region.table_create()?;
         *place = (device, table);
-        for level in 2..=self.levels {
+        for number in 0..LOWEST_TABLES {
+            let lowest = region.table_create()?;
+            region.write(
+                table,
+                FIRST_TABLE + number,
+                remapping::page_entry(lowest, true),
+            );
+        }
+        for level in 3..=self.levels {
             let upper = region.table_create()?;
             let entry = table::index(DEVICE_ADDRESS, level);
             region.write(upper, entry, remapping::page_entry(table, true));
@@ -263,7 +275,7 @@ impl Iommus {
         Some(table)
     }
 
-    /// The lowest page table of a device with I/O addresses.
+    /// The table of a device with I/O addresses that leads to its lowest.
     fn table_of(&self, device: u16) -> Option<FrameNumber> {
         let devices = &self.devices[..self.device_count];
         let found = devices.iter().find(|(number, _)| *number == device);
@@ -272,12 +284,15 @@ impl Iommus {
 
     /// What lies behind a page of a device. The units may remember what lay there before.
     pub fn set(&mut self, device: u16, page: u16, entry: Entry, region: &mut Region) {
-        const { assert!(DEVICE_PAGES == ENTRIES as u64) };
+        const { assert!(DEVICE_PAGES.is_multiple_of(ENTRIES as u64)) };
         const { assert!(DEVICE_ADDRESS.is_multiple_of(table::DIRECTORY_SPAN)) };
+        const { assert!(FIRST_TABLE + LOWEST_TABLES <= ENTRIES) };
         let table = self
             .table_of(device)
             .unwrap_or_else(|| crate::stop!("no I/O addresses"));
-        region.write(table, page.into(), entry);
+        let page = usize::from(page);
+        let lowest = region.read(table, FIRST_TABLE + page / ENTRIES).frame();
+        region.write(lowest, page % ENTRIES, entry);
     }
 
     /// Has all units forget what they know of the tables.

@@ -73,6 +73,24 @@ parts! {
 }
 
 parts! {
+    /// A GPU of virtio's.
+    pub struct Gpu {
+        /// Its registers. READ and WRITE.
+        pub registers: Handle,
+        /// The device, to map memory for. WRITE.
+        pub device: Handle,
+        /// Where the common configuration is in the registers, bytes (virtio 1.2, 4.1.4.3).
+        pub common: u64,
+        /// Where the notifications are (4.1.4.4).
+        pub notify: u64,
+        /// Bytes from the notification of one queue to that of the next.
+        pub notify_multiplier: u64,
+        /// Where the configuration of a GPU is (5.7.4).
+        pub specific: u64,
+    }
+}
+
+parts! {
     /// A program that the system runs itself.
     pub struct ServiceState {
         /// Name of its module.
@@ -124,7 +142,7 @@ parts! {
 
 interface! {
     /// `init`.
-    pub trait Init, version 7;
+    pub trait Init, version 8;
 
     /// The endpoint of a service, badged with the caller's identity. WRITE. Calls wait while the service restarts.
     1 => answered connect(service: Name) -> Handle;
@@ -200,4 +218,7 @@ interface! {
     /// Has bits of a notification signalled when the process ends that serves a name which the caller may connect to.
     /// [`crate::Refusal::NoSuchProcess`] when none does now.
     23 => answered service_end(service: Name, notification: Handle, bits: u64) -> ();
+
+    /// A GPU of virtio's, where the firmware set up no frame buffer.
+    24 => answered gpu() -> Gpu;
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use core::ptr;
-use core::sync::atomic::{AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use nonos_abi::Error;
 
@@ -26,6 +26,17 @@ impl Registers {
         self.0.words().get(index).filter(|_| aligned)
     }
 
+    fn half(&self, offset: usize) -> Option<&AtomicU16> {
+        let aligned = offset.is_multiple_of(size_of::<AtomicU16>());
+        let word = self.0.words().get(offset / size_of::<AtomicU32>())?;
+        let halves = ptr::from_ref(word).cast::<[AtomicU16; 2]>();
+        // SAFETY: the halves of a word, which may be shared with anyone as the word may; nothing here uses the word itself.
+        let halves = unsafe { &*halves };
+        halves
+            .get(offset % size_of::<AtomicU32>() / size_of::<AtomicU16>())
+            .filter(|_| aligned)
+    }
+
     fn byte(&self, offset: usize) -> Option<&AtomicU8> {
         let word = self.0.words().get(offset / size_of::<AtomicU32>())?;
         let bytes = ptr::from_ref(word).cast::<[AtomicU8; size_of::<AtomicU32>()]>();
@@ -47,6 +58,22 @@ impl Registers {
         if let Some(word) = self.word(offset) {
             // SAFETY: a word of the mapping, which stays while `self` does and is shared with the device alone.
             unsafe { ptr::write_volatile(word.as_ptr(), value) }
+        }
+    }
+
+    /// Reads a register of 16 bits.
+    pub fn read_16(&self, offset: usize) -> u16 {
+        self.half(offset).map_or(u16::MAX, |half| {
+            // SAFETY: a half of a word of the mapping, which stays while `self` does.
+            unsafe { ptr::read_volatile(half.as_ptr()) }
+        })
+    }
+
+    /// Writes a register of 16 bits.
+    pub fn write_16(&self, offset: usize, value: u16) {
+        if let Some(half) = self.half(offset) {
+            // SAFETY: a half of a word of the mapping, which stays while `self` does and is shared with the device alone.
+            unsafe { ptr::write_volatile(half.as_ptr(), value) }
         }
     }
 

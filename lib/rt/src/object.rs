@@ -67,6 +67,8 @@ objects! {
     Ports;
     /// All devices of the machine.
     Hardware;
+    /// A device that reaches the memory that is mapped for it.
+    Device;
     /// A verified module.
     Module;
     /// The modules of the system image.
@@ -216,12 +218,22 @@ impl Interrupt {
 impl Ports {
     /// Reads a byte.
     pub fn read(&self, port: u16) -> Result<u8, Error> {
-        syscall::port_read(self.handle(), port)
+        syscall::port_read(self.handle(), port, 1).map(|value| value as u8)
+    }
+
+    /// Reads 32 bits.
+    pub fn read_32(&self, port: u16) -> Result<u32, Error> {
+        syscall::port_read(self.handle(), port, 4)
     }
 
     /// Writes a byte.
     pub fn write(&self, port: u16, value: u8) -> Result<(), Error> {
-        syscall::port_write(self.handle(), port, value)
+        syscall::port_write(self.handle(), port, 1, value.into())
+    }
+
+    /// Writes 32 bits.
+    pub fn write_32(&self, port: u16, value: u32) -> Result<(), Error> {
+        syscall::port_write(self.handle(), port, 4, value)
     }
 }
 
@@ -239,6 +251,18 @@ impl Hardware {
     /// Memory of a device.
     pub fn memory(&self, physical: u64, pages: u64) -> Result<Memory, Error> {
         syscall::hardware_memory(self.handle(), physical, pages).map(Memory::from_handle)
+    }
+
+    /// A device, by bus (8 bits), device (5 bits) and function (3 bits).
+    pub fn device(&self, number: u16) -> Result<Device, Error> {
+        syscall::hardware_device(self.handle(), number).map(Device::from_handle)
+    }
+}
+
+impl Device {
+    /// Lets the device read and write all of a memory, from a page of its addresses on; where it finds it.
+    pub fn map(&self, memory: &Memory, page: u64) -> Result<u64, Error> {
+        syscall::device_map(self.handle(), memory.handle(), page)
     }
 }
 

@@ -3,11 +3,12 @@
 //! What `init` hands out has only the rights that its operation documents, and no GRANT: it is for this process alone.
 
 use nonos_abi::{Handle, Message, Name, Rights, start};
-use nonos_proto::init::{Client, ClientOf, Needs, Screen, ServiceState, Tpm};
+use nonos_proto::init::{Client, ClientOf, Gpu, Needs, Screen, ServiceState, Tpm};
 use nonos_proto::{CallError, Passable, Refusal, Transport};
 
 use crate::object::{
-    Audit, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Process, SystemInfo,
+    Audit, Device, Endpoint, Interrupt, KernelLayout, Log, Memory, Notification, Ports, Process,
+    SystemInfo,
 };
 use crate::syscall;
 
@@ -151,6 +152,16 @@ pub fn screen() -> Result<(Memory, Screen), CallError> {
 pub fn tpm() -> Result<(Memory, Tpm), CallError> {
     let tpm = INIT.tpm()?;
     Ok((Memory::from_handle(tpm.registers), tpm))
+}
+
+/// A GPU of virtio's: its registers, the device, and what is where.
+pub fn gpu() -> Result<(Memory, Device, Gpu), CallError> {
+    let gpu = INIT.gpu()?;
+    Ok((
+        Memory::from_handle(gpu.registers),
+        Device::from_handle(gpu.device),
+        gpu,
+    ))
 }
 
 /// The record of denied system calls.

@@ -336,18 +336,27 @@ pub fn hardware_memory(hardware: Handle, physical: u64, pages: u64) -> Result<Ha
     plain(Syscall::HardwareMemory, [word(hardware), physical, pages]).map(handle_of)
 }
 
-/// See [`Syscall::PortRead`]; one byte.
-pub fn port_read(ports: Handle, port: u16) -> Result<u8, Error> {
-    plain(Syscall::PortRead, [word(ports), port.into(), 1]).map(|(value, _)| value as u8)
+/// See [`Syscall::HardwareDevice`].
+pub fn hardware_device(hardware: Handle, device: u16) -> Result<Handle, Error> {
+    plain(Syscall::HardwareDevice, [word(hardware), device.into()]).map(handle_of)
 }
 
-/// See [`Syscall::PortWrite`]; one byte.
-pub fn port_write(ports: Handle, port: u16, value: u8) -> Result<(), Error> {
-    plain(
-        Syscall::PortWrite,
-        [word(ports), port.into(), 1, value.into()],
-    )
-    .map(drop)
+/// See [`Syscall::DeviceMap`]; for reading and writing. Where the device finds it.
+pub fn device_map(device: Handle, memory: Handle, page: u64) -> Result<u64, Error> {
+    let access = Rights::READ.or(Rights::WRITE).bits();
+    let arguments = [word(device), word(memory), page, access];
+    plain(Syscall::DeviceMap, arguments).map(|(address, _)| address)
+}
+
+/// See [`Syscall::PortRead`].
+pub fn port_read(ports: Handle, port: u16, width: u64) -> Result<u32, Error> {
+    plain(Syscall::PortRead, [word(ports), port.into(), width]).map(|(value, _)| value as u32)
+}
+
+/// See [`Syscall::PortWrite`].
+pub fn port_write(ports: Handle, port: u16, width: u64, value: u32) -> Result<(), Error> {
+    let arguments = [word(ports), port.into(), width, value.into()];
+    plain(Syscall::PortWrite, arguments).map(drop)
 }
 
 /// See [`Syscall::InterruptBind`].

@@ -527,6 +527,11 @@ impl Compositor {
         panels
     }
 
+    /// Has all of the screen drawn again.
+    pub fn draw_again(&mut self) {
+        self.damage.add(self.screen);
+    }
+
     /// Draws all of the screen, for a picture of it.
     pub fn draw_all(
         &mut self,
@@ -539,7 +544,7 @@ impl Compositor {
         self.damage.add(self.screen);
         self.draw(atlas, surfaces, line, show);
         // What changed meanwhile went to the picture and not to the screen.
-        self.damage.add(self.screen);
+        self.draw_again();
     }
 
     /// Draws what changed: `show` gets the column, the line, and its pixels. `line` has room for a line of the screen.

@@ -24,6 +24,7 @@ use nonos_rt::abi::{Handle, Message, Name};
 use nonos_rt::object::{Endpoint, Notification, SystemInfo, Timer};
 use nonos_rt::service::{Server, read_lent, write_lent};
 use nonos_rt::{log, parent, syscall};
+use nonos_ui::Rect;
 use nonos_ui::app::SystemAtlas;
 
 /// Most programs at the same time. The end of each is a bit of the notification.
@@ -34,6 +35,9 @@ const DRAW: u64 = 1 << 63;
 
 /// Bit of the notification: the clipboard is to be emptied.
 const FORGET: u64 = 1 << 61;
+
+/// Bit of the notification: the driver of the screen ended.
+const SCREEN_ENDED: u64 = 1 << 60;
 
 /// Bit of the notification: the compositor waits for this.
 const WAKE: u64 = 1 << 62;
@@ -101,6 +105,7 @@ impl Service {
         signals: Notification,
         timer: Timer,
     ) -> Result<Self, CallError> {
+        parent::service_end("screen", &signals, SCREEN_ENDED)?;
         let system = parent::system_info()?;
         let machine = machine(&system);
         Ok(Self {
@@ -151,17 +156,33 @@ impl Service {
             fonts,
             ..
         } = self;
+        let mut changed = Rect::default();
         compositor.draw(fonts, surfaces, line, |x, y, pixels| {
-            front.show(x, y, pixels)
+            changed = changed.union(Rect::new(x, y, pixels.len() as i32, 1));
+            front.show(x, y, pixels);
         });
-        if self.front.flushed {
-            let all = interface::Rect {
-                width: self.front.width as u16,
-                height: self.front.height as u16,
-                ..interface::Rect::default()
+        if self.front.flushed && !changed.is_empty() {
+            // They lie within the screen.
+            let changed = interface::Rect {
+                left: changed.x as u16,
+                top: changed.y as u16,
+                width: changed.width as u16,
+                height: changed.height as u16,
             };
-            let _ = self.driver.flush(all.word());
+            // A driver that fails ends, which is signalled.
+            let _ = self.driver.flush(changed.word());
         }
+    }
+
+    /// After the end of the screen's driver: draws all in the memory that the next one offers.
+    fn reconnect(&mut self) -> Result<(), CallError> {
+        let front = Front::map(&self.driver.frame()?)?;
+        if (front.width, front.height) != (self.front.width, self.front.height) {
+            return Err(CallError::Refused(Refusal::DeviceFailed));
+        }
+        self.front = front;
+        self.compositor.draw_again();
+        parent::service_end("screen", &self.signals, SCREEN_ENDED)
     }
 
     /// Does what a request or signal led to.
@@ -672,6 +693,12 @@ impl Server for Service {
                     self.compositor.tell_vault(None);
                 }
             }
+        }
+        if bits & SCREEN_ENDED != 0
+            && let Err(error) = self.reconnect()
+        {
+            log!("the screen is gone: {error}");
+            syscall::exit(1);
         }
         if bits & FORGET != 0 {
             self.compositor.expire_clipboard(syscall::clock_ns());

@@ -12,6 +12,9 @@ use crate::services;
 /// The systems that the file describes. A module that names one is in that alone.
 const SYSTEMS: [&str; 2] = ["console", "desktop"];
 
+/// What can show the screen, and its name in [`crate::policy`].
+const DEVICES: [(&str, &str); 2] = [("framebuffer", "Framebuffer"), ("virtio-gpu", "VirtioGpu")];
+
 /// What the file says about one module.
 #[derive(Debug)]
 struct Module {
@@ -21,6 +24,7 @@ struct Module {
     restart: bool,
     input: bool,
     serves: Option<String>,
+    device: Option<&'static str>,
     after: Vec<String>,
     priority: u64,
     quota_pages: u64,
@@ -85,6 +89,7 @@ fn read(table: &Table) -> Result<Module, String> {
         restart: false,
         input: false,
         serves: None,
+        device: None,
         after: Vec::new(),
         priority: u64::MAX,
         quota_pages: u64::MAX,
@@ -112,6 +117,10 @@ fn read(table: &Table) -> Result<Module, String> {
                 Name::new(name).ok_or_else(wrong)?;
                 module.serves = Some(name.clone());
             }
+            ("device", Value::String(name)) => {
+                let known = DEVICES.iter().find(|(known, _)| known == name);
+                module.device = Some(known.ok_or_else(wrong)?.1);
+            }
             ("input", &Value::Boolean(value)) => module.input = value,
             ("priority", &Value::Integer(value)) => {
                 module.priority = u64::try_from(value)
@@ -135,6 +144,12 @@ fn read(table: &Table) -> Result<Module, String> {
             _ => return Err(wrong()),
         }
     }
+    if module.device.is_some() && !module.boot {
+        return Err(format!(
+            "`{}`: only what starts with the system starts by what shows the screen",
+            module.name
+        ));
+    }
     if module.restart && !module.boot {
         return Err(format!(
             "`{}`: only what starts with the system is restarted",
@@ -154,6 +169,7 @@ impl Module {
             restart,
             input,
             serves,
+            device,
             priority,
             quota_pages,
             storage_pages,
@@ -162,12 +178,15 @@ impl Module {
             coarse_clock,
             ..
         } = self;
+        let device = device.map_or("None".to_owned(), |device| {
+            format!("Some(Device::{device})")
+        });
         let flags = u64::from(*coarse_clock) * process_flags::COARSE_CLOCK;
         format!(
             "Policy {{ name: {name:?}, needs: {needs:#x}, boot: {boot}, restart: {restart}, input: {input}, \
              serves: {serves:?}, priority: {priority}, quota_pages: {quota_pages}, \
              storage_pages: {storage_pages}, budget_ns: {budget_ns}, \
-             period_ns: {period_ns}, flags: {flags} }}"
+             period_ns: {period_ns}, device: {device}, flags: {flags} }}"
         )
     }
 }
@@ -236,7 +255,12 @@ fn in_order(mut modules: Vec<Module>) -> Result<Vec<Module>, String> {
             return Err(format!("`{}` is listed twice", module.name));
         }
         if let Some(service) = &module.serves
-            && let Some(other) = earlier.iter().find(|o| o.serves.as_ref() == Some(service))
+            && let Some(other) = earlier.iter().find(|other| {
+                let never_both = module.device.is_some()
+                    && other.device.is_some()
+                    && other.device != module.device;
+                other.serves.as_ref() == Some(service) && !never_both
+            })
         {
             return Err(format!(
                 "`{}` and `{}` both serve `{service}`",
@@ -419,7 +443,7 @@ mod tests {
         );
         let source = compile(&format!("{modules}{OTHERS}"), "console").unwrap();
         let policy = "Policy { name: \"a\", needs: 0x8, boot: true, restart: true, input: true, serves: None, \
-                      priority: 5, quota_pages: 9, storage_pages: 7, budget_ns: 1000000, period_ns: 2000000, flags: 1 },";
+                      priority: 5, quota_pages: 9, storage_pages: 7, budget_ns: 1000000, period_ns: 2000000, device: None, flags: 1 },";
         assert!(source.contains(policy), "{source}");
         assert!(
             source.contains(
@@ -451,6 +475,7 @@ mod tests {
             ),
             ("clock = \"none\"", "`none` is neither `coarse` nor `fine`"),
             ("serves = \"a b\"", "is not understood"),
+            ("device = \"printer\"", "is not understood"),
             ("budget = \"lots\"", "TIME/PERIOD"),
             ("budget = 5", "is not understood"),
             ("after = [\"nobody\"]", "`nobody`, which is not listed"),
@@ -460,6 +485,14 @@ mod tests {
         refused(&(module("a", "") + &good), "`a` is listed twice");
         let both = module("a", "serves = \"console\"") + &module("b", "serves = \"console\"");
         refused(&(both + OTHERS), "`a` and `b` both serve `console`");
+        let screen =
+            |name, device| module(name, &format!("serves = \"screen\"\ndevice = \"{device}\""));
+        let never_both = screen("a", "framebuffer") + &screen("b", "virtio-gpu") + OTHERS;
+        assert!(compile(&never_both, "console").is_ok());
+        let both = screen("a", "virtio-gpu") + &screen("b", "virtio-gpu");
+        refused(&(both + OTHERS), "`a` and `b` both serve `screen`");
+        let one_always = module("a", "serves = \"screen\"") + &screen("b", "virtio-gpu");
+        refused(&(one_always + OTHERS), "`a` and `b` both serve `screen`");
         let late = "[[module]]\nname = \"late\"\n";
         let waits = module("a", "after = [\"late\"]");
         refused(
@@ -468,6 +501,10 @@ mod tests {
         );
         refused(
             &format!("{late}restart = \"always\"\n{OTHERS}"),
+            "only what starts with the system",
+        );
+        refused(
+            &format!("{late}device = \"framebuffer\"\n{OTHERS}"),
             "only what starts with the system",
         );
         refused(

@@ -1,11 +1,14 @@
 //! The devices that `init` hands out. Each is made once and kept, so that a driver that was restarted gets it again; what a
 //! driver gets is derived from it.
 
+use init::pci::{self, Configuration, VIRTIO_GPU, Virtio};
+use init::policy;
 use nonos_proto::Refusal;
 use nonos_rt::abi::boot::tpm_start;
 use nonos_rt::abi::info::{BootStatus, Framebuffer, Topic};
 use nonos_rt::abi::{Error, PAGE_BYTES};
-use nonos_rt::object::{Hardware, Interrupt, Memory, Ports, SystemInfo};
+use nonos_rt::log;
+use nonos_rt::object::{Device, Hardware, Interrupt, Memory, Ports, SystemInfo};
 
 /// I/O ports of the first serial port (COM1).
 const SERIAL_PORTS: (u16, u16) = (0x3F8, 8);
@@ -19,6 +22,11 @@ const PS2_CONTROL_PORT: u16 = 0x64;
 const KEYBOARD_LINE: u32 = 1;
 /// ISA interrupt of the mouse.
 const MOUSE_LINE: u32 = 12;
+
+/// Says which register of PCI configuration is behind the next port (PCI 3.0, 3.2.2.3.2).
+const CONFIGURATION_ADDRESS: u16 = 0xCF8;
+/// That register.
+const CONFIGURATION_DATA: u16 = 0xCFC;
 
 /// Where the registers of a TPM are when the firmware says nothing else (PC Client Platform TPM Profile 1.05, 6.5.1).
 const TPM_REGISTERS: u64 = 0xFED4_0000;
@@ -45,6 +53,45 @@ pub struct Tpm {
     pub start_method: u64,
 }
 
+/// A GPU of virtio's.
+pub struct Gpu {
+    /// Its registers.
+    pub registers: Memory,
+    /// The device, which reaches no memory yet.
+    pub device: Device,
+    /// Where in the registers what is.
+    pub place: Virtio,
+}
+
+/// PCI configuration, through its ports.
+struct Bus(Ports);
+
+impl Bus {
+    fn select(&self, function: u16, register: u8) -> Result<(), Error> {
+        const ENABLE: u32 = 1 << 31;
+        let address = ENABLE | u32::from(function) << 8 | u32::from(register);
+        self.0.write_32(CONFIGURATION_ADDRESS, address)
+    }
+
+    /// Has a function answer in memory and use DMA, without interrupts by a line (PCI 3.0, 6.2.2).
+    fn enable(&self, function: u16) -> Result<(), Error> {
+        const COMMAND: u8 = 4;
+        const MEMORY_MASTER_NO_INTERRUPT: u32 = 1 << 1 | 1 << 2 | 1 << 10;
+        self.select(function, COMMAND)?;
+        self.0
+            .write_32(CONFIGURATION_DATA, MEMORY_MASTER_NO_INTERRUPT)
+    }
+}
+
+impl Configuration for Bus {
+    fn read(&self, function: u16, register: u8) -> u32 {
+        let selected = self.select(function, register);
+        selected
+            .and_then(|()| self.0.read_32(CONFIGURATION_DATA))
+            .unwrap_or(u32::MAX)
+    }
+}
+
 /// Handles to devices, made when first asked for.
 pub struct Devices {
     hardware: Hardware,
@@ -52,6 +99,7 @@ pub struct Devices {
     ps2: Option<Ps2>,
     screen: Option<(Memory, Framebuffer)>,
     tpm: Option<Tpm>,
+    gpu: Option<Gpu>,
 }
 
 impl Devices {
@@ -63,6 +111,7 @@ impl Devices {
             ps2: None,
             screen: None,
             tpm: None,
+            gpu: None,
         }
     }
 
@@ -102,6 +151,39 @@ impl Devices {
             let first = frame.address & !(PAGE_BYTES as u64 - 1);
             let pages = (frame.address - first + frame.bytes).div_ceil(PAGE_BYTES as u64);
             Ok((hardware.memory(first, pages)?, frame))
+        })
+    }
+
+    /// Whether this is what shows the screen: a frame buffer of the firmware's where there is one, and where there is nothing.
+    pub fn shows(&mut self, device: policy::Device, system: &SystemInfo) -> bool {
+        let frame: Result<Framebuffer, _> = system.read(Topic::Framebuffer, 0);
+        let has_frame = frame.is_ok_and(|frame| frame.width != 0);
+        let by_gpu = !has_frame
+            && match self.gpu() {
+                Ok(_) => true,
+                Err(Refusal::NoSuchDevice) => false,
+                Err(refusal) => {
+                    log!("the GPU is not used: {refusal}");
+                    false
+                }
+            };
+        by_gpu == (device == policy::Device::VirtioGpu)
+    }
+
+    /// A GPU of virtio's.
+    pub fn gpu(&mut self) -> Result<&Gpu, Refusal> {
+        let hardware = &self.hardware;
+        made(&mut self.gpu, || {
+            let bus = Bus(hardware.ports(CONFIGURATION_ADDRESS, 8)?);
+            let place = pci::virtio(&bus, VIRTIO_GPU).ok_or(Error::NotFound)?;
+            let registers = hardware.memory(place.physical, place.pages)?;
+            let device = hardware.device(place.function)?;
+            bus.enable(place.function)?;
+            Ok(Gpu {
+                registers,
+                device,
+                place,
+            })
         })
     }
 

@@ -41,6 +41,10 @@ pub enum Thing {
     Screen,
     /// Registers of the TPM.
     Tpm,
+    /// Registers of the GPU.
+    GpuRegisters,
+    /// The GPU, to map memory for.
+    Gpu,
 }
 
 /// Most things of one process.

@@ -1,7 +1,8 @@
 //! The parts of `init` that call nothing: they run and are tested on the host.
 //!
 //! [`policy`] is what `system.toml` says, in the order of starts; [`grants`] is what one process may have, by manifest,
-//! policy, and what the user allowed and took back; [`backoff`] says when a program that ended runs again.
+//! policy, and what the user allowed and took back; [`backoff`] says when a program that ended runs again; [`pci`] finds devices on
+//! the bus.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -9,5 +10,6 @@ pub mod backoff;
 #[cfg(test)]
 mod compile;
 pub mod grants;
+pub mod pci;
 pub mod policy;
 pub mod services;

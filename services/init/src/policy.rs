@@ -1,5 +1,14 @@
 //! The system's policy: `system.toml`, compiled in.
 
+/// What can show the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Device {
+    /// The frame buffer that the firmware set up.
+    Framebuffer,
+    /// A GPU of virtio's, where there is no frame buffer.
+    VirtioGpu,
+}
+
 /// What the policy says about one module.
 #[derive(Debug)]
 pub struct Policy {
@@ -25,6 +34,8 @@ pub struct Policy {
     pub budget_ns: u64,
     /// Length of the period, nanoseconds.
     pub period_ns: u64,
+    /// What shows the screen, when the module is only for machines where that does.
+    pub device: Option<Device>,
     /// How it is run: bits of [`nonos_abi::info::process_flags`].
     pub flags: u64,
 }

@@ -3,7 +3,7 @@
 use init::services;
 use nonos_proto::console::BADGE_INPUT;
 use nonos_proto::init::{
-    self as interface, ClientOf, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm,
+    self as interface, ClientOf, Gpu, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm,
 };
 use nonos_proto::{CallError, Caller, Passable, Refusal, tpm};
 use nonos_rt::abi::info::needs;
@@ -60,19 +60,22 @@ macro_rules! between {
 impl Init {
     /// Takes charge of the handles that the kernel gave; nothing runs yet.
     pub fn new(endpoint: Endpoint, signals: Notification, log: Log) -> Self {
+        let system = SystemInfo::from_handle(start::SYSTEM_INFO);
+        let mut devices = Devices::new(Hardware::from_handle(start::HARDWARE));
+        let supervisor = Supervisor::new(|device| devices.shows(device, &system));
         Self {
             endpoint,
             signals,
             archive: Archive::from_handle(start::ARCHIVE),
-            system: SystemInfo::from_handle(start::SYSTEM_INFO),
+            system,
             layout: KernelLayout::from_handle(start::KERNEL_LAYOUT),
             power: Power::from_handle(start::POWER),
             log,
             audit: Audit::from_handle(start::AUDIT),
-            devices: Devices::new(Hardware::from_handle(start::HARDWARE)),
+            devices,
             children: Children::new(),
             directory: Directory::new(),
-            supervisor: Supervisor::new(),
+            supervisor,
         }
     }
 
@@ -320,6 +323,22 @@ impl interface::Init for Init {
         })
     }
 
+    fn gpu(&mut self, caller: Caller) -> Result<Gpu, Refusal> {
+        let registers = self.give(caller, Thing::GpuRegisters, needs::VIRTIO_GPU, READ_WRITE)?;
+        let registers = OwnedHandle::new(registers);
+        let device = self.give(caller, Thing::Gpu, needs::VIRTIO_GPU, Rights::WRITE)?;
+        let device = OwnedHandle::new(device);
+        let place = self.devices.gpu()?.place;
+        Ok(Gpu {
+            registers: registers.into_raw(),
+            device: device.into_raw(),
+            common: place.common,
+            notify: place.notify,
+            notify_multiplier: place.notify_multiplier,
+            specific: place.specific,
+        })
+    }
+
     fn audit(&mut self, caller: Caller) -> Result<Handle, Refusal> {
         self.give(caller, Thing::Audit, needs::AUDIT, Rights::READ)
     }
@@ -493,6 +512,8 @@ impl Init {
             Thing::KeyboardInterrupt => between!(devices.ps2()?.keyboard)(rights, until_ns),
             Thing::MouseInterrupt => between!(devices.ps2()?.mouse)(rights, until_ns),
             Thing::Tpm => between!(devices.tpm(system)?.registers)(rights, until_ns),
+            Thing::GpuRegisters => between!(devices.gpu()?.registers)(rights, until_ns),
+            Thing::Gpu => between!(devices.gpu()?.device)(rights, until_ns),
             Thing::Screen => between!(devices.screen(system)?.0)(rights, until_ns),
             Thing::Service(_) | Thing::Server | Thing::Issuer => Err(Refusal::NoSuchService),
         };

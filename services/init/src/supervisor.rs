@@ -2,7 +2,7 @@
 //! time, until it stays down. See [`init::backoff`].
 
 use init::backoff::{Backoff, MOST_IN_A_ROW, Next};
-use init::policy::{self, Policy};
+use init::policy::{self, Device, Policy};
 use nonos_proto::Refusal;
 use nonos_proto::init::{ServiceState, service_state};
 use nonos_rt::abi::Name;
@@ -45,10 +45,11 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// The programs of the policy, to be started now.
-    pub fn new() -> Self {
+    /// The programs of the policy, to be started now, without those for a screen that is shown by something else.
+    pub fn new(mut shows: impl FnMut(Device) -> bool) -> Self {
         let mut programs = [const { None }; MOST];
-        for (slot, policy) in programs.iter_mut().zip(policy::supervised()) {
+        let policies = policy::supervised().filter(|policy| policy.device.is_none_or(&mut shows));
+        for (slot, policy) in programs.iter_mut().zip(policies) {
             *slot = Name::new(policy.name).map(|name| Program {
                 policy,
                 name,

@@ -4,6 +4,7 @@ use crate::images;
 use crate::machine::Machine;
 use crate::saved;
 use crate::screen::Picture;
+use xtask::qemu::{Graphics, MachineConfig};
 
 /// Pixels that the launcher changes at least.
 const LAUNCHER: usize = 100_000;
@@ -13,6 +14,16 @@ const WINDOW: usize = 300_000;
 /// A machine with a desktop, at the prompt of its serial line.
 pub fn at_prompt() -> Machine {
     saved::at_prompt(&images::with_desktop().machine_without_tpm())
+}
+
+/// A machine whose screen is a GPU of virtio's behind an IOMMU, at the prompt, which counts its instructions.
+/// QEMU gets these arguments, too.
+pub fn at_prompt_with_gpu(arguments: &[&str]) -> Machine {
+    let config = MachineConfig {
+        graphics: Graphics::Virtio,
+        ..images::with_desktop().machine_without_tpm()
+    };
+    saved::counting_at_prompt_with(&config, arguments)
 }
 
 /// Presses keys together and waits until they changed more than so many pixels of the screen.

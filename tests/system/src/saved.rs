@@ -24,6 +24,11 @@ pub fn at_prompt(config: &MachineConfig) -> Machine {
 /// The same machine, which counts its instructions from the boot loader on: the kernel measured its clocks in instructions. While its CPU is
 /// halted its clock goes on as ours does, so that programs that wake from time to time let it rest between.
 pub fn counting_at_prompt(config: &MachineConfig) -> Machine {
+    counting_at_prompt_with(config, &[])
+}
+
+/// The same with further arguments for QEMU, which add no device.
+pub fn counting_at_prompt_with(config: &MachineConfig, arguments: &[&str]) -> Machine {
     let counting = MachineConfig {
         icount: true,
         ..config.clone()
@@ -40,7 +45,7 @@ pub fn counting_at_prompt(config: &MachineConfig) -> Machine {
         machine.settle();
         machine.save(file);
     });
-    Machine::restore(counting, &SLEEPS, &saved)
+    Machine::restore(counting, &[&SLEEPS, arguments].concat(), &saved)
 }
 
 fn prompt(config: &MachineConfig) -> PathBuf {
