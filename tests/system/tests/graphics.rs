@@ -73,7 +73,8 @@ fn a_driver_of_a_gpu_that_ends_comes_back_and_windows_stay() {
         machine.picture().changed_pixels(&before) == Some(0)
     });
     press_and_see(&mut machine, &["alt", "f4"], 100_000);
-    machine.check_equal(machine.number_of("display"), compositor, "the compositor");
+    let now = machine.number_of("display");
+    machine.check_equal(now, compositor, "the compositor");
     check_confined(&mut machine);
 }
 
