@@ -56,7 +56,7 @@ errors! {
     ModuleEd25519 = 18, "module refused: Ed25519 signature is invalid";
     ModuleMlDsa = 19, "module refused: ML-DSA-65 signature is invalid";
     ModuleHash = 20, "module refused: BLAKE3 hash does not match the manifest";
-    ModuleVersion = 21, "module refused: security version is too old";
+    ModuleList = 21, "module refused: named by no valid list of modules, or by two";
     NotSupported = 22, "this machine cannot do that";
     TooDeep = 23, "the handle was passed on too often";
 }

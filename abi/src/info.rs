@@ -392,7 +392,7 @@ record! {
         pub state: u64,
         /// Bytes as stored in the archive.
         pub stored_bytes: u64,
-        /// Publisher named by the manifest.
+        /// Publisher whose list has the manifest.
         pub publisher: Name,
         /// Security version.
         pub security_version: u64,

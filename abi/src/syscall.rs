@@ -147,7 +147,7 @@ syscalls! {
     /// Checks and admits a module of the archive by name.
     ModuleAdmit = 30 (archive: Archive READ, name_pointer, name_bytes) -> (module)
         fails InvalidArgument BadAddress NotFound OutOfHandles OutOfObjects QuotaExceeded TooDeep ModuleFormat
-        ModulePublisher ModuleEd25519 ModuleMlDsa ModuleHash ModuleVersion;
+        ModulePublisher ModuleEd25519 ModuleMlDsa ModuleHash ModuleList;
     /// Makes a process of a module, with priority and memory quota, but no more than its manifest allows, and with so much
     /// CPU time in each period, shared by all its threads (0: no limit). The child's image is mapped and its table holds
     /// [`crate::start::SELF`]. Its handle has all rights. Flags are [`crate::info::process_flags`]; a child has those of its

@@ -1,4 +1,5 @@
-//! Bytes as a module: its manifest and the whole file; or, when they do not begin like one, as a list of trusted publishers.
+//! Bytes as a publisher's list of modules: its header, its body and the whole file; or, when they do not begin like one, as a list of
+//! trusted publishers.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -6,15 +7,20 @@ use std::sync::LazyLock;
 use nonos_abi::Name;
 use nonos_abi::info::needs;
 use nonos_image::anchors::{self, Anchors};
-use nonos_image::module::{self, MAGIC, Manifest, PRIORITY_MAX};
+use nonos_image::envelope::ENVELOPE_BYTES;
+use nonos_image::list::{self, Header, List, MAGIC};
+use nonos_image::module::{MANIFEST_BYTES, PRIORITY_MAX};
 use nonos_image::sign::SecretKeys;
 
 /// A publisher who signed no input.
 static ANCHORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let keys = SecretKeys::from_seeds([1; 32], [2; 32]).public();
-    let publisher = Name::new("nonos").expect("a valid name");
-    anchors::build(&[(publisher, keys)]).expect("one publisher")
+    anchors::build(&[(publisher(), keys)]).expect("one publisher")
 });
+
+fn publisher() -> Name {
+    Name::new("nonos").expect("a valid name")
+}
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if !bytes.starts_with(&MAGIC) {
@@ -23,12 +29,21 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
         return;
     }
-    if let Some(header) = bytes.first_chunk()
-        && let Ok(manifest) = Manifest::read(header)
-    {
-        assert!(manifest.priority <= PRIORITY_MAX);
-        assert_eq!(manifest.needs >> needs::NAMES.len(), 0);
+    if let Some(header) = bytes.first_chunk() {
+        let _ = Header::read(header);
+    }
+    let body = bytes.get(ENVELOPE_BYTES..).unwrap_or_default();
+    if let Ok(list) = List::read(publisher(), body) {
+        let mut previous = None;
+        for manifest in list.iter() {
+            assert!(manifest.priority <= PRIORITY_MAX);
+            assert_eq!(manifest.needs >> needs::NAMES.len(), 0);
+            assert!(previous < Some(manifest.name));
+            previous = Some(manifest.name);
+        }
+        assert_eq!(list.iter().count() * MANIFEST_BYTES, body.len());
     }
     let anchors = Anchors::parse(&ANCHORS).expect("made here");
-    assert!(module::verify(bytes, &anchors).is_err(), "nobody signed it");
+    let entry = list::entry(publisher()).expect("a short name");
+    assert!(list::verify(entry, bytes, &anchors).is_err(), "nobody signed it");
 });

@@ -1,6 +1,5 @@
 //! The subcommands.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use nonos_abi::Name;
@@ -8,8 +7,9 @@ use nonos_image::anchors::{self, Anchors};
 use nonos_image::archive::{self, Archive};
 use nonos_image::elf::Executable;
 use nonos_image::keys::{PublicKeys, SecretKeys};
+use nonos_image::module::Manifest;
 use nonos_image::symbols::Symbols;
-use nonos_image::{Hex, image, module};
+use nonos_image::{Hex, image, list};
 
 use crate::error::{At, Error, Reason};
 use crate::{files, inspect, manifest};
@@ -62,8 +62,10 @@ pub struct Parts {
     pub symbols: Option<PathBuf>,
     /// Trusted publishers: name and public key file.
     pub anchors: Vec<(Name, PathBuf)>,
-    /// Signed modules. Their names come from their manifests.
-    pub modules: Vec<PathBuf>,
+    /// Publishers' signed lists of modules.
+    pub lists: Vec<PathBuf>,
+    /// Modules: name and ELF.
+    pub modules: Vec<(Name, PathBuf)>,
 }
 
 /// What errors about no single file are about.
@@ -85,13 +87,15 @@ pub fn archive(parts: &Parts) -> Result<Vec<u8>, Error> {
         list.push((*name, files::read_public_keys(path)?));
     }
     let anchor_list = anchors::build(&list).at(ARCHIVE)?;
-    let trusted = Anchors::parse(&anchor_list).at(ARCHIVE)?;
 
-    let mut modules = Vec::new();
-    for path in &parts.modules {
+    let mut others = Vec::new();
+    for path in &parts.lists {
         let file = files::read(path)?;
-        let name = check_module(&file, &trusted).at(path)?.name;
-        modules.push((name, file));
+        let publisher = inspect::publisher(&file).at(path)?;
+        others.push((list::entry(publisher).unwrap_or(publisher), file));
+    }
+    for (name, path) in &parts.modules {
+        others.push((*name, files::read(path)?));
     }
 
     let reserved = |text| Name::new(text).expect("names of entries are valid");
@@ -104,8 +108,10 @@ pub fn archive(parts: &Parts) -> Result<Vec<u8>, Error> {
             .as_deref()
             .map(|bytes| (reserved(archive::KERNEL_SYMBOLS), bytes)),
     );
-    entries.extend(modules.iter().map(|(name, file)| (*name, &file[..])));
-    archive::build(&entries).at(ARCHIVE)
+    entries.extend(others.iter().map(|(name, file)| (*name, &file[..])));
+    let archive = archive::build(&entries).at(ARCHIVE)?;
+    check_archive(&archive).at(ARCHIVE)?;
+    Ok(archive)
 }
 
 /// Reads an archive that a build wrote. Refuses one whose kernel or modules the system would refuse.
@@ -129,21 +135,22 @@ pub fn sign_image(
     inspect::describe(&file).at(out)
 }
 
-/// Signs a module by its manifest and writes it. Refuses an ELF that the system would refuse.
-pub fn sign_module(
-    manifest_path: &Path,
-    elf_path: &Path,
-    keys: &Path,
-    out: &Path,
-) -> Result<String, Error> {
-    let text = files::read(manifest_path)?;
-    let text = String::from_utf8(text)
-        .map_err(|_| Reason::Manifest("not UTF-8".into()).at(manifest_path))?;
-    let description = manifest::parse(&text).map_err(|reason| reason.at(manifest_path))?;
-    let elf = files::read(elf_path)?;
-    Executable::parse(&elf).at(elf_path)?;
+/// Signs the list of a publisher's modules, each a manifest and an ELF, and writes it. Refuses an ELF that the system would refuse.
+pub fn sign_list(modules: &[(PathBuf, PathBuf)], keys: &Path, out: &Path) -> Result<String, Error> {
+    let mut described = Vec::new();
+    for (manifest_path, elf_path) in modules {
+        let text = files::read(manifest_path)?;
+        let text = String::from_utf8(text)
+            .map_err(|_| Reason::Manifest("not UTF-8".into()).at(manifest_path))?;
+        let description = manifest::parse(&text).map_err(|reason| reason.at(manifest_path))?;
+        let elf = files::read(elf_path)?;
+        Executable::parse(&elf).at(elf_path)?;
+        described.push((description, elf));
+    }
     let keys = files::read_secret_keys(keys)?;
-    let file = module::build(&description, &elf, &keys).at(manifest_path)?;
+    let listed: Vec<_> = described.iter().map(|(of, elf)| (*of, &elf[..])).collect();
+    let (first, _) = listed.first().ok_or(Reason::Missing("a module").at(out))?;
+    let file = list::build(first.publisher, &listed, &keys).at(out)?;
     files::write(out, &file)?;
     inspect::describe(&file).at(out)
 }
@@ -181,25 +188,33 @@ fn check_archive(bytes: &[u8]) -> Result<String, Reason> {
         .get(archive::ANCHORS)
         .ok_or(Reason::Missing(archive::ANCHORS))?;
     let anchors = Anchors::parse(anchors)?;
+    let mut listed = Vec::new();
+    for entry in archive.lists() {
+        let list = list::verify(entry.name, entry.contents, &anchors)
+            .map_err(|refusal| Reason::from(refusal).in_entry(entry.name))?;
+        listed.extend(list.iter());
+    }
     let mut text = String::new();
     for entry in archive.modules() {
-        let manifest =
-            check_module(entry.contents, &anchors).map_err(|reason| reason.in_entry(entry.name))?;
-        if manifest.name != entry.name {
-            return Err(Reason::Name(manifest.name.to_string()).in_entry(entry.name));
-        }
-        text += &format!(
-            "module {} {} by {}: valid\n",
-            manifest.name, manifest.version, manifest.publisher
-        );
+        let mut naming = listed.iter().filter(|of| of.is_named(entry.name));
+        let (Some(only), None) = (naming.next(), naming.next()) else {
+            return Err(Reason::Listed.in_entry(entry.name));
+        };
+        let checked = || -> Result<Manifest, Reason> {
+            let module = only.verify(entry.contents)?;
+            Executable::parse(module.elf())?;
+            Ok(*module.manifest())
+        };
+        text += &row(&checked().map_err(|reason| reason.in_entry(entry.name))?);
     }
     Ok(text)
 }
 
-fn check_module(file: &[u8], anchors: &Anchors<'_>) -> Result<module::Manifest, Reason> {
-    let module = module::verify(file, anchors)?;
-    Executable::parse(module.elf())?;
-    Ok(*module.manifest())
+fn row(manifest: &Manifest) -> String {
+    format!(
+        "module {} {} by {}: valid\n",
+        manifest.name, manifest.version, manifest.publisher
+    )
 }
 
 /// Whom to trust when a module is verified.
@@ -211,28 +226,25 @@ pub enum Trust {
     Keys(PathBuf),
 }
 
-/// Checks a module as the kernel does.
-pub fn verify_module(path: &Path, trust: &Trust) -> Result<String, Error> {
+/// Checks a list of modules as the kernel does.
+pub fn verify_list(path: &Path, trust: &Trust) -> Result<String, Error> {
     let file = files::read(path)?;
-    let list = match trust {
-        Trust::Anchors(path) => files::read(path)?,
-        Trust::Keys(keys) => {
-            let publisher = inspect::publisher(&file).at(path)?;
-            anchors::build(&[(publisher, files::read_public_keys(keys)?)]).at(keys)?
+    let publisher = inspect::publisher(&file).at(path)?;
+    let (trusted_path, anchors) = match trust {
+        Trust::Anchors(path) => (path, files::read(path)?),
+        Trust::Keys(path) => {
+            let keys = files::read_public_keys(path)?;
+            (path, anchors::build(&[(publisher, keys)]).at(path)?)
         }
     };
-    let list_path = match trust {
-        Trust::Anchors(path) | Trust::Keys(path) => path,
-    };
-    let manifest = check_module(&file, &Anchors::parse(&list).at(list_path)?).at(path)?;
+    let anchors = Anchors::parse(&anchors).at(trusted_path)?;
+    let entry = list::entry(publisher).unwrap_or(publisher);
+    let list = list::verify(entry, &file, &anchors).at(path)?;
     let mut text = String::from(
-        "Ed25519 signature: valid\nML-DSA-65 signature: valid\nBLAKE3 of the ELF: matches\n",
+        "Ed25519 signature: valid\nML-DSA-65 signature: valid\nBLAKE3 of the list: matches\n",
     );
-    let _ = writeln!(
-        text,
-        "module {} {} by {}",
-        manifest.name, manifest.version, manifest.publisher
-    );
+    list.manifests()
+        .for_each(|manifest| text += &row(&manifest));
     Ok(text)
 }
 
@@ -245,7 +257,7 @@ pub fn inspect(path: &Path, keys: Option<&Path>) -> Result<String, Error> {
             let public = files::read_public_keys(keys)?;
             match inspect::kind(&file).at(path)? {
                 inspect::Kind::Image => check_image(&file, &public).at(path)?,
-                inspect::Kind::Module => verify_module(path, &Trust::Keys(keys.to_owned()))?,
+                inspect::Kind::List => verify_list(path, &Trust::Keys(keys.to_owned()))?,
             }
         }
     };

@@ -32,7 +32,7 @@ pub enum Reason {
     PublicKeyLength(usize),
     /// A manifest is malformed.
     Manifest(String),
-    /// An image or module was refused.
+    /// An image, a list or a module was refused.
     Refused(envelope::Refusal),
     /// An ELF file was refused.
     Elf(elf::Refusal),
@@ -48,9 +48,9 @@ pub enum Reason {
     Entry(String, Box<Reason>),
     /// An archive lacks an entry.
     Missing(&'static str),
-    /// The name of an entry of the archive is another than the one in the module's manifest.
-    Name(String),
-    /// Neither an image nor a module.
+    /// A module of the archive is named by no list of modules, or by two.
+    Listed,
+    /// Neither an image nor a list of modules.
     Kind,
     /// More than a host tool unpacks without keys.
     TooLarge(u64),
@@ -98,8 +98,8 @@ impl fmt::Display for Reason {
             Self::Symbols(error) => error.fmt(f),
             Self::Entry(name, reason) => write!(f, "entry \"{name}\": {reason}"),
             Self::Missing(name) => write!(f, "the archive has no entry \"{name}\""),
-            Self::Name(found) => write!(f, "the manifest names the module \"{found}\""),
-            Self::Kind => f.write_str("neither a system image nor a module"),
+            Self::Listed => f.write_str("not named by exactly one list of modules"),
+            Self::Kind => f.write_str("neither a system image nor a list of modules"),
             Self::TooLarge(bytes) => write!(
                 f,
                 "claims to unpack to {bytes} bytes; not unpacked without keys"

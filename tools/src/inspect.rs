@@ -8,10 +8,11 @@ use nonos_image::archive::{self, Archive};
 use nonos_image::elf::{Access, Executable};
 use nonos_image::envelope::{ENVELOPE_BYTES, HEADER_BYTES, Refusal};
 use nonos_image::keys::PublicKeys;
+use nonos_image::list::{self, List};
 use nonos_image::module::Manifest;
 use nonos_image::signature::hash;
 use nonos_image::symbols::Symbols;
-use nonos_image::{Hex, image, module};
+use nonos_image::{Hex, image};
 
 use crate::error::Reason;
 use crate::manifest::needs_text;
@@ -24,29 +25,29 @@ const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 pub enum Kind {
     /// A system image.
     Image,
-    /// A module.
-    Module,
+    /// A list of modules.
+    List,
 }
 
 /// What a file claims to be, by its first bytes.
 pub fn kind(file: &[u8]) -> Result<Kind, Reason> {
     match file.first_chunk() {
         Some(&image::MAGIC) => Ok(Kind::Image),
-        Some(&module::MAGIC) => Ok(Kind::Module),
+        Some(&list::MAGIC) => Ok(Kind::List),
         _ => Err(Reason::Kind),
     }
 }
 
-/// The publisher that a module names.
+/// The publisher that a list of modules names.
 pub fn publisher(file: &[u8]) -> Result<Name, Reason> {
-    Ok(Manifest::read(split(file)?.0)?.publisher)
+    Ok(list::Header::read(split(file)?.0)?.publisher)
 }
 
-/// Describes an image or a module.
+/// Describes an image or a list of modules.
 pub fn describe(file: &[u8]) -> Result<String, Reason> {
     match kind(file)? {
         Kind::Image => describe_image(file),
-        Kind::Module => describe_module(file),
+        Kind::List => describe_list(file),
     }
 }
 
@@ -110,34 +111,42 @@ fn describe_entry(text: &mut String, name: &str, contents: &[u8]) {
             }),
             Err(error) => row(text, "malformed", error),
         },
-        _ => match describe_module(contents) {
-            Ok(module) => text.push_str(&module),
+        _ if name.starts_with(archive::LISTS) => match describe_list(contents) {
+            Ok(list) => text.push_str(&list),
             Err(reason) => row(text, "malformed", reason),
         },
+        _ => describe_elf(text, contents),
     }
 }
 
-fn describe_module(file: &[u8]) -> Result<String, Reason> {
+fn describe_list(file: &[u8]) -> Result<String, Reason> {
     let (header, body) = split(file)?;
-    let manifest = Manifest::read(header)?;
+    let header = list::Header::read(header)?;
     let mut text = String::new();
-    row(&mut text, "kind", "module");
-    row(&mut text, "name", manifest.name);
-    row(&mut text, "publisher", manifest.publisher);
-    row(&mut text, "version", manifest.version);
-    row(&mut text, "security version", manifest.security_version);
-    row(&mut text, "priority", manifest.priority);
+    row(&mut text, "kind", "list of modules");
+    row(&mut text, "publisher", header.publisher);
+    row(&mut text, "file", bytes(file.len() as u64));
+    row(&mut text, "body", bytes(header.body_bytes));
+    hashes(&mut text, "body hash", &header.body_hash, body);
+    for manifest in List::read(header.publisher, body)?.iter() {
+        text.push('\n');
+        describe_manifest(&mut text, &manifest);
+    }
+    Ok(text)
+}
+
+fn describe_manifest(text: &mut String, manifest: &Manifest) {
+    row(text, "module", manifest.name);
+    row(text, "version", manifest.version);
+    row(text, "security version", manifest.security_version);
+    row(text, "priority", manifest.priority);
     row(
-        &mut text,
+        text,
         "quota",
         format_args!("{} pages", manifest.quota_pages),
     );
-    row(&mut text, "needs", needs_text(manifest.needs));
-    row(&mut text, "file", bytes(file.len() as u64));
-    row(&mut text, "ELF", bytes(manifest.elf_bytes));
-    hashes(&mut text, "ELF hash", &manifest.elf_hash, body);
-    describe_elf(&mut text, body);
-    Ok(text)
+    row(text, "needs", needs_text(manifest.needs));
+    row(text, "ELF hash", Hex(&manifest.elf_hash));
 }
 
 fn describe_elf(text: &mut String, file: &[u8]) {

@@ -1,4 +1,4 @@
-//! `nonos-image`: makes keys; signs, verifies and shows system images and modules.
+//! `nonos-image`: makes keys; signs, verifies and shows system images and lists of modules.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use nonos_abi::Name;
 use nonos_tools::commands::{self, Parts, Trust};
 use nonos_tools::{Error, files, manifest};
 
-/// Make keys; sign, verify and inspect NØNOS system images and modules.
+/// Make keys; sign, verify and inspect NØNOS system images and lists of modules.
 #[derive(Parser)]
 #[command(name = "nonos-image", version)]
 struct Cli {
@@ -54,21 +54,18 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Sign a module, from a manifest and an ELF file.
+    /// Sign the list of a publisher's modules, each from a manifest and an ELF file.
     ///
-    /// The manifest is TOML with the keys name, publisher, version, security-version, priority (0 to 31),
+    /// A manifest is TOML with the keys name, publisher, version, security-version, priority (0 to 31),
     /// quota-pages and needs (a list of words).
-    SignModule {
-        /// Manifest.
-        #[arg(long, value_name = "FILE")]
-        manifest: PathBuf,
-        /// Static position-independent executable for x86_64.
-        #[arg(long, value_name = "FILE")]
-        elf: PathBuf,
+    SignList {
+        /// Manifest of a module, and its static position-independent executable for x86_64. Repeatable.
+        #[arg(long = "module", value_name = "MANIFEST=ELF", value_parser = files_pair, required = true)]
+        modules: Vec<(PathBuf, PathBuf)>,
         /// Secret key file.
         #[arg(long, value_name = "FILE")]
         keys: PathBuf,
-        /// Module to write.
+        /// List to write.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -80,16 +77,16 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         keys: PathBuf,
     },
-    /// Verify a module.
-    VerifyModule {
-        /// Module.
+    /// Verify a list of modules.
+    VerifyList {
+        /// List.
         file: PathBuf,
         #[command(flatten)]
         trust: TrustArguments,
     },
-    /// Show what an image or module holds. Verifies nothing unless keys are given.
+    /// Show what an image or a list of modules holds. Verifies nothing unless keys are given.
     Inspect {
-        /// Image or module.
+        /// Image or list.
         file: PathBuf,
         /// Public key file: verify first.
         #[arg(long, value_name = "FILE")]
@@ -100,7 +97,7 @@ enum Command {
 #[derive(Args)]
 struct Contents {
     /// A whole archive, as a build wrote it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "symbols", "anchors", "modules"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "symbols", "anchors", "lists", "modules"])]
     archive: Option<PathBuf>,
     /// The kernel's ELF.
     #[arg(long, value_name = "FILE", required_unless_present = "archive")]
@@ -109,11 +106,14 @@ struct Contents {
     #[arg(long, value_name = "FILE")]
     symbols: Option<PathBuf>,
     /// A publisher whose modules the system runs, with its public key file. Repeatable.
-    #[arg(long = "anchor", value_name = "NAME=FILE", value_parser = anchor)]
+    #[arg(long = "anchor", value_name = "NAME=FILE", value_parser = named_file)]
     anchors: Vec<(Name, PathBuf)>,
-    /// A signed module. Repeatable.
-    #[arg(long = "module", value_name = "FILE")]
-    modules: Vec<PathBuf>,
+    /// A publisher's signed list of modules. Repeatable.
+    #[arg(long = "list", value_name = "FILE")]
+    lists: Vec<PathBuf>,
+    /// A module with its ELF. Repeatable.
+    #[arg(long = "module", value_name = "NAME=FILE", value_parser = named_file)]
+    modules: Vec<(Name, PathBuf)>,
 }
 
 #[derive(Args)]
@@ -127,9 +127,14 @@ struct TrustArguments {
     keys: Option<PathBuf>,
 }
 
-fn anchor(text: &str) -> Result<(Name, PathBuf), String> {
-    let (publisher, path) = text.split_once('=').ok_or("expected NAME=FILE")?;
-    Ok((manifest::name(publisher)?, path.into()))
+fn named_file(text: &str) -> Result<(Name, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((manifest::name(name)?, path.into()))
+}
+
+fn files_pair(text: &str) -> Result<(PathBuf, PathBuf), String> {
+    let (manifest, elf) = text.split_once('=').ok_or("expected MANIFEST=ELF")?;
+    Ok((manifest.into(), elf.into()))
 }
 
 fn run(command: Command) -> Result<String, Error> {
@@ -150,27 +155,23 @@ fn run(command: Command) -> Result<String, Error> {
                     kernel: contents.kernel.unwrap_or_default(),
                     symbols: contents.symbols,
                     anchors: contents.anchors,
+                    lists: contents.lists,
                     modules: contents.modules,
                 })?,
             };
             commands::sign_image(&archive, &keys, image_version, security_version, &out)
         }
-        Command::SignModule {
-            manifest,
-            elf,
-            keys,
-            out,
-        } => {
+        Command::SignList { modules, keys, out } => {
             warn_if_readable(&keys);
-            commands::sign_module(&manifest, &elf, &keys, &out)
+            commands::sign_list(&modules, &keys, &out)
         }
         Command::VerifyImage { file, keys } => commands::verify_image(&file, &keys),
-        Command::VerifyModule { file, trust } => {
+        Command::VerifyList { file, trust } => {
             let trust = match (trust.anchors, trust.keys) {
                 (Some(path), _) => Trust::Anchors(path),
                 (None, keys) => Trust::Keys(keys.unwrap_or_default()),
             };
-            commands::verify_module(&file, &trust)
+            commands::verify_list(&file, &trust)
         }
         Command::Inspect { file, keys } => commands::inspect(&file, keys.as_deref()),
     }

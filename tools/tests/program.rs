@@ -1,4 +1,4 @@
-//! The program as its users meet it: a key, modules, an image, and what is refused.
+//! The program as its users meet it: a key, a list of modules, an image, and what is refused.
 
 #[path = "../../lib/image/tests/common/sample.rs"]
 mod sample;
@@ -32,24 +32,14 @@ impl Desk {
         desk
     }
 
-    fn with_module() -> Self {
+    fn with_list() -> Self {
         let desk = Self::new();
-        desk.ok(&[
-            "sign-module",
-            "--manifest",
-            "manifest.toml",
-            "--elf",
-            "elf",
-            "--keys",
-            "secret",
-            "--out",
-            "module",
-        ]);
+        desk.ok(&SIGN_LIST);
         desk
     }
 
     fn with_image() -> Self {
-        let desk = Self::with_module();
+        let desk = Self::with_list();
         desk.ok(&SIGN_IMAGE);
         desk
     }
@@ -98,14 +88,25 @@ impl Desk {
     }
 }
 
-const SIGN_IMAGE: [&str; 15] = [
+const SIGN_LIST: [&str; 7] = [
+    "sign-list",
+    "--module",
+    "manifest.toml=elf",
+    "--keys",
+    "secret",
+    "--out",
+    "list",
+];
+const SIGN_IMAGE: [&str; 17] = [
     "sign-image",
     "--kernel",
     "elf",
     "--anchor",
     "nonos=public",
+    "--list",
+    "list",
     "--module",
-    "module",
+    "console=elf",
     "--keys",
     "secret",
     "--image-version",
@@ -116,7 +117,7 @@ const SIGN_IMAGE: [&str; 15] = [
     "image",
 ];
 const VERIFY_IMAGE: [&str; 4] = ["verify-image", "image", "--keys", "public"];
-const VERIFY_MODULE: [&str; 4] = ["verify-module", "module", "--keys", "public"];
+const VERIFY_LIST: [&str; 4] = ["verify-list", "list", "--keys", "public"];
 
 #[test]
 fn secret_keys_are_for_their_owner_and_never_overwritten() {
@@ -171,28 +172,28 @@ fn public_keys_follow_from_secret_keys() {
 }
 
 #[test]
-fn a_signed_module_verifies_and_a_damaged_one_does_not() {
-    let desk = Desk::with_module();
+fn a_signed_list_verifies_and_a_damaged_one_does_not() {
+    let desk = Desk::with_list();
     assert!(
-        desk.ok(&VERIFY_MODULE)
-            .contains("module console 0.1.0 by nonos")
+        desk.ok(&VERIFY_LIST)
+            .contains("module console 0.1.0 by nonos: valid")
     );
     for (at, says) in [
         (20, "Ed25519 signature is not valid"),
         (ML_DSA_AT, "ML-DSA-65 signature is not valid"),
         (PADDING_AT, "padding"),
-        (5000, "BLAKE3 hash of the body is wrong"),
+        (4200, "BLAKE3 hash is wrong"),
     ] {
-        desk.damage("module", at);
-        let error = desk.error(&VERIFY_MODULE);
+        desk.damage("list", at);
+        let error = desk.error(&VERIFY_LIST);
         assert!(
-            error.starts_with("module: refused: ") && error.contains(says),
+            error.starts_with("list: refused: ") && error.contains(says),
             "{error}"
         );
-        desk.damage("module", at);
+        desk.damage("list", at);
     }
     desk.ok(&["keygen", "--out", "other", "--public", "other.public"]);
-    let error = desk.error(&["verify-module", "module", "--keys", "other.public"]);
+    let error = desk.error(&["verify-list", "list", "--keys", "other.public"]);
     assert!(error.contains("Ed25519"), "{error}");
 }
 
@@ -202,18 +203,7 @@ fn executables_that_the_system_would_refuse_are_not_signed() {
     let mut writable_code = sample::executable();
     sample::set(&mut writable_code, sample::RX, sample::FLAGS, 7);
     fs::write(desk.path("elf"), writable_code).expect("written");
-    let sign = [
-        "sign-module",
-        "--manifest",
-        "manifest.toml",
-        "--elf",
-        "elf",
-        "--keys",
-        "secret",
-        "--out",
-        "module",
-    ];
-    let error = desk.error(&sign);
+    let error = desk.error(&SIGN_LIST);
     assert_eq!(
         error,
         "elf: no executable for this system: segment 1 is writable and executable"
@@ -224,10 +214,10 @@ fn executables_that_the_system_would_refuse_are_not_signed() {
     )
     .expect("written");
     assert!(
-        desk.error(&sign)
+        desk.error(&SIGN_LIST)
             .starts_with("manifest.toml: bad manifest: need \"root\" does not exist")
     );
-    assert!(!desk.path("module").exists());
+    assert!(!desk.path("list").exists());
 }
 
 #[test]
@@ -263,17 +253,47 @@ fn a_signed_image_verifies_down_to_its_modules() {
 
 #[test]
 fn an_image_takes_only_modules_that_it_will_trust() {
-    let desk = Desk::with_module();
+    let desk = Desk::with_list();
     let mut stranger = SIGN_IMAGE;
     stranger[4] = "someone=public";
     assert_eq!(
         desk.error(&stranger),
-        "module: refused: publisher \"nonos\" is not trusted"
+        "archive: entry \"modules.nonos\": refused: publisher \"nonos\" is not trusted"
     );
-    desk.damage("module", 5000);
+    desk.damage("list", 4200);
     assert!(
         desk.error(&SIGN_IMAGE)
-            .starts_with("module: refused: BLAKE3")
+            .starts_with("archive: entry \"modules.nonos\": refused: BLAKE3")
+    );
+    desk.damage("list", 4200);
+    let other = sample::executable().into_iter().chain([0]);
+    fs::write(desk.path("other"), other.collect::<Vec<_>>()).expect("written");
+    let mut swapped = SIGN_IMAGE;
+    swapped[8] = "console=other";
+    assert!(
+        desk.error(&swapped)
+            .starts_with("archive: entry \"console\": refused: BLAKE3")
+    );
+    let mut unlisted = SIGN_IMAGE;
+    unlisted[8] = "shell=elf";
+    let not_one = "not named by exactly one list of modules";
+    assert_eq!(
+        desk.error(&unlisted),
+        format!("archive: entry \"shell\": {not_one}")
+    );
+    let manifest = MANIFEST.replace("nonos", "other");
+    fs::write(desk.path("manifest.toml"), manifest).expect("written");
+    let mut sign_other = SIGN_LIST;
+    sign_other[6] = "list.other";
+    desk.ok(&sign_other);
+    let both = [
+        &SIGN_IMAGE[..],
+        &["--anchor", "other=public", "--list", "list.other"],
+    ]
+    .concat();
+    assert_eq!(
+        desk.error(&both),
+        format!("archive: entry \"console\": {not_one}")
     );
     assert!(!desk.path("image").exists());
     let twice = [&SIGN_IMAGE[..], &["--anchor", "nonos=public"]].concat();
@@ -291,6 +311,7 @@ fn inspect_shows_everything_and_says_that_it_verified_nothing() {
         "kernel (",
         "anchors (",
         "console (",
+        "modules.nonos (",
         "trusts            nonos",
     ] {
         assert!(text.contains(says), "{says}: {text}");
@@ -300,28 +321,28 @@ fn inspect_shows_everything_and_says_that_it_verified_nothing() {
         text.starts_with("Ed25519 signature: valid") && !text.contains("NOT VERIFIED"),
         "{text}"
     );
-    let text = desk.ok(&["inspect", "module"]);
+    let text = desk.ok(&["inspect", "list"]);
     assert!(
         text.starts_with("NOT VERIFIED") && text.contains("needs             serial"),
         "{text}"
     );
     assert!(
-        desk.ok(&["inspect", "module", "--keys", "public"])
+        desk.ok(&["inspect", "list", "--keys", "public"])
             .starts_with("Ed25519 signature: valid")
     );
 
-    desk.damage("module", 5000);
+    desk.damage("list", 4200);
     assert!(
-        desk.ok(&["inspect", "module"]).contains("but found"),
+        desk.ok(&["inspect", "list"]).contains("but found"),
         "a wrong hash shows"
     );
     assert!(
-        desk.error(&["inspect", "module", "--keys", "public"])
+        desk.error(&["inspect", "list", "--keys", "public"])
             .contains("BLAKE3")
     );
     assert_eq!(
         desk.error(&["inspect", "elf"]),
-        "elf: neither a system image nor a module"
+        "elf: neither a system image nor a list of modules"
     );
 }
 
@@ -352,7 +373,7 @@ fn missing_files_and_wrong_arguments_get_a_clear_line() {
         "elf: not a public key file: 14336 bytes, 1984 expected"
     );
     let both = [
-        "verify-module",
+        "verify-list",
         "elf",
         "--keys",
         "public",
@@ -362,7 +383,7 @@ fn missing_files_and_wrong_arguments_get_a_clear_line() {
     for wrong in [
         &["frobnicate"][..],
         &[],
-        &["verify-module", "elf"],
+        &["verify-list", "elf"],
         &both,
         &["sign-image", "--keys", "secret"],
     ] {
@@ -374,9 +395,9 @@ fn missing_files_and_wrong_arguments_get_a_clear_line() {
         "keygen",
         "public",
         "sign-image",
-        "sign-module",
+        "sign-list",
         "verify-image",
-        "verify-module",
+        "verify-list",
         "inspect",
     ] {
         assert!(
@@ -390,7 +411,7 @@ fn missing_files_and_wrong_arguments_get_a_clear_line() {
 #[test]
 fn keys_that_others_can_read_cause_a_warning() {
     use std::os::unix::fs::PermissionsExt;
-    let desk = Desk::with_module();
+    let desk = Desk::with_list();
     let path: &Path = &desk.path("secret");
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("permissions");
     let output = desk.run(&SIGN_IMAGE);

@@ -1,4 +1,4 @@
-//! From programs to a bootable disk image: modules are signed, everything is put into an archive, the archive is
+//! From programs to a bootable disk image: the list of the modules is signed, everything is put into an archive, the archive is
 //! packed and signed, the boot loader is signed for Secure Boot, keys are enrolled in a variable store.
 //!
 //! Each result is kept with the hash of what it was made from, and made again only when that changes. The same
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use nonos_image::archive::Archive;
-use nonos_image::{anchors, archive, image};
+use nonos_image::{anchors, archive, image, list};
 
 use crate::build::{Builder, Protection, Tree};
 use crate::keys::{Keys, PUBLISHER, SecureBootKey, Signer};
@@ -82,7 +82,7 @@ pub struct ImageFiles {
     pub kernel: PathBuf,
     /// The kernel with symbols and debug information.
     pub kernel_debug: PathBuf,
-    /// Signed modules, by name.
+    /// Modules, stripped, by name.
     pub modules: Vec<(String, PathBuf)>,
     /// The modules' programs as they were linked.
     pub linked_modules: Vec<(String, PathBuf)>,
@@ -179,7 +179,7 @@ pub fn firmware_program(package: &str) -> Result<PathBuf> {
     Builder::new(packages::ensure(false)?, Tree::here())?.firmware_program(package)
 }
 
-/// What is built of a checkout: the boot loader, unsigned, and all that the system image holds, modules signed. Depends on the sources and on
+/// What is built of a checkout: the boot loader, unsigned, and all that the system image holds. Depends on the sources and on
 /// the keys alone, not on where the checkout lies.
 ///
 /// # Errors
@@ -240,7 +240,7 @@ fn assemble(
     // Two builds into one folder wait for each other.
     let lock = fs::File::create(out.join("lock"))?;
     lock.lock()?;
-    let (archive, entries) = build_archive(keys, programs)?;
+    let (archive, _) = build_archive(keys, programs)?;
     let mut files = ImageFiles {
         disk: out.join("disk.img"),
         vars: out.join("vars.fd"),
@@ -258,14 +258,14 @@ fn assemble(
             .linked_modules
             .push((module.name.clone(), linked.clone()));
     }
-    for (name, contents) in &entries {
-        if name == archive::KERNEL {
-            write_if_changed(&files.kernel, contents)?;
-        } else if !archive::RESERVED.contains(&name.as_str()) {
-            let path = out.join("modules").join(format!("{name}.module"));
-            write_if_changed(&path, contents)?;
-            files.modules.push((name.clone(), path));
-        }
+    let parsed = Archive::parse(&archive).map_err(|error| anyhow!("{error}"))?;
+    if let Some(kernel) = parsed.get(archive::KERNEL) {
+        write_if_changed(&files.kernel, kernel)?;
+    }
+    for module in parsed.modules() {
+        let path = out.join("modules").join(format!("{}.elf", module.name));
+        write_if_changed(&path, module.contents)?;
+        files.modules.push((module.name.to_string(), path));
     }
     write_if_changed(&files.kernel_debug, &paths::read(&programs.kernel)?)?;
     write_if_changed(&files.archive, &archive)?;
@@ -298,7 +298,7 @@ fn assemble(
     Ok(files)
 }
 
-/// Kernel, its symbols, trust anchors, signed modules: the archive and what it was made of.
+/// Kernel, its symbols, trust anchors, modules and the signed list of them: the archive and what it was made of.
 fn build_archive(keys: &Keys, programs: &Programs) -> Result<(Vec<u8>, Vec<Entry>)> {
     let linked_kernel = paths::read(&programs.kernel)?;
     let kernel = elf::strip(&linked_kernel)?;
@@ -318,12 +318,23 @@ fn build_archive(keys: &Keys, programs: &Programs) -> Result<(Vec<u8>, Vec<Entry
     if programs.kpti {
         entries.push((archive::KPTI.to_owned(), Vec::new()));
     }
-    let secret = keys.secret(Signer::Publisher)?;
+    let mut modules = Vec::new();
     for (module, linked) in &programs.modules {
         let program = elf::strip(&paths::read(linked)?)?;
         elf::check(&module.name, &program)?;
-        entries.push((module.name.clone(), module.sign(&program, &secret)?));
+        modules.push((module.description()?, program));
     }
+    let publisher = name(PUBLISHER)?;
+    let listed: Vec<_> = modules.iter().map(|(of, elf)| (*of, &elf[..])).collect();
+    let list = list::build(publisher, &listed, &keys.secret(Signer::Publisher)?)
+        .map_err(|refusal| anyhow!("list of modules: {refusal}"))?;
+    let list_name = list::entry(publisher).context("the publisher's name is too long")?;
+    entries.push((list_name.to_string(), list));
+    entries.extend(
+        modules
+            .into_iter()
+            .map(|(of, elf)| (of.name.to_string(), elf)),
+    );
     let named: Vec<_> = entries
         .iter()
         .map(|(text, bytes)| Ok((name(text)?, bytes.as_slice())))

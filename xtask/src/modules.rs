@@ -5,18 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nonos_abi::Name;
 use nonos_abi::info::needs;
-use nonos_image::keys::SecretKeys;
-use nonos_image::module::{self, Description};
+use nonos_image::module::Description;
 use serde::Deserialize;
 
 use crate::build::Program;
 use crate::keys::PUBLISHER;
 use crate::paths;
 
-/// A module to build and sign.
+/// A module to build and list.
 #[derive(Clone, Debug)]
 pub struct ModuleSpec {
     /// Name in the archive and in the manifest.
@@ -70,12 +69,12 @@ impl ModuleSpec {
         })
     }
 
-    /// The module file: manifest and ELF, signed. `elf` is stripped already.
+    /// What its manifest says.
     ///
     /// # Errors
-    /// When the manifest cannot say what this says.
-    pub fn sign(&self, elf: &[u8], keys: &SecretKeys) -> Result<Vec<u8>> {
-        let description = Description {
+    /// When a name is none.
+    pub fn description(&self) -> Result<Description> {
+        Ok(Description {
             name: name(&self.name)?,
             publisher: name(&self.publisher)?,
             version: name(&self.version)?,
@@ -83,9 +82,7 @@ impl ModuleSpec {
             priority: self.priority,
             quota_pages: self.quota_pages,
             needs: self.needs,
-        };
-        module::build(&description, elf, keys)
-            .map_err(|refusal| anyhow!("module {}: {refusal}", self.name))
+        })
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Sizes {
     pub image_bytes: u64,
     /// Its payload, unpacked.
     pub payload_bytes: u64,
-    /// Signed modules.
+    /// Modules.
     pub modules: BTreeMap<String, u64>,
 }
 

@@ -244,6 +244,12 @@ impl<I: Id, T: Empty> Arena<I, T> {
         entries.filter_map(|(position, entry)| Some((I::at(position)?, &entry.value)))
     }
 
+    /// The objects that exist, to change them.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let entries = self.entries.iter_mut().filter(|entry| entry.in_use);
+        entries.map(|entry| &mut entry.value)
+    }
+
     /// Number of objects that exist.
     pub fn used(&self) -> usize {
         self.used

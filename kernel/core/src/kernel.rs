@@ -83,7 +83,6 @@ impl core::error::Error for StartError {}
 /// All state of the kernel.
 pub struct Kernel {
     pub(crate) boot: BootRecord,
-    pub(crate) anchors: Anchors<'static>,
     pub(crate) random: Random,
     pub(crate) log: Log,
     pub(crate) frames: Frames,
@@ -165,7 +164,6 @@ impl Kernel {
         let objects = arenas.endpoints.len().min(arenas.notifications.len());
         let mut kernel = Self {
             boot,
-            anchors,
             random: Random::new(&boot.info.seed, machine),
             log: Log::new(arenas.log),
             frames: Frames::new(arenas.frames, boot.info),
@@ -198,13 +196,7 @@ impl Kernel {
             init: None,
             ended: None,
         };
-        let left_out = kernel.list_modules(&archive);
-        if left_out > 0 {
-            kernel.log(
-                format_args!("{left_out} modules of the image left out"),
-                machine,
-            );
-        }
+        kernel.list_modules(&archive, &anchors, machine);
         let (frames, unused) = (kernel.frames.total(), kernel.frames.unmanaged());
         kernel.log(
             format_args!(

@@ -2,17 +2,19 @@
 //!
 //! The payload is the kernel's own read-only memory, so a module that was verified stays what it was. Its text and
 //! constants are copied to frames when its first process is made, shared by all its processes, and freed when no handle
-//! and no process refers to it. [`Admitted`] is made only from a [`VerifiedModule`]: what was not verified
+//! and no process refers to it. [`Admitted`] is made only from a [`ListedModule`] and the ELF with its hash: what was not verified
 //! cannot be mapped.
 //!
-//! Each module of the archive has an entry from boot on, with one reference of its own.
+//! Each module of the archive has an entry from boot on, with one reference of its own. The publishers' lists are verified then, each once:
+//! exactly one of them names a module that may run. The ELF is verified when the module is first asked for.
 
 use nonos_abi::info::{ModuleInfo, module_state};
 use nonos_abi::{Error, Name};
 use nonos_image::anchors::Anchors;
 use nonos_image::archive::Archive;
 use nonos_image::elf::{self, Executable};
-use nonos_image::module::{self, Manifest, Refusal, VerifiedModule};
+use nonos_image::list::{self, Refusal};
+use nonos_image::module::{ListedModule, Manifest};
 
 use crate::arena::{Empty, ModuleId};
 use crate::frame::FrameList;
@@ -25,7 +27,7 @@ const UNUSED: u32 = 1;
 /// One module of the archive.
 pub struct Module {
     pub(crate) name: Name,
-    /// Its signed file in the payload.
+    /// Its ELF in the payload.
     pub(crate) stored: &'static [u8],
     pub(crate) state: State,
     /// Text and constants, while a process uses them.
@@ -38,8 +40,10 @@ pub struct Module {
     reason = "an arena's entries have one size, and there is no heap"
 )]
 pub(crate) enum State {
-    /// Not looked at.
-    Unverified,
+    /// No list that was looked at so far names it.
+    Unlisted,
+    /// One list names it; its ELF was not looked at.
+    Listed(ListedModule<'static>),
     /// A check failed.
     Refused(Error),
     /// All checks passed.
@@ -58,7 +62,7 @@ impl Empty for Module {
         Self {
             name: Name::NONE,
             stored: &[],
-            state: State::Unverified,
+            state: State::Unlisted,
             shared: FrameList::EMPTY,
         }
     }
@@ -70,7 +74,7 @@ impl Module {
         match &self.state {
             State::Admitted(admitted) => Ok(admitted),
             State::Refused(error) => Err(*error),
-            State::Unverified => Err(Error::NotFound),
+            State::Unlisted | State::Listed(_) => Err(Error::NotFound),
         }
     }
 
@@ -82,7 +86,7 @@ impl Module {
             ..ModuleInfo::default()
         };
         match &self.state {
-            State::Unverified => ModuleInfo {
+            State::Unlisted | State::Listed(_) => ModuleInfo {
                 state: module_state::UNVERIFIED,
                 ..stored
             },
@@ -116,18 +120,14 @@ pub(crate) fn hash_words(hash: &[u8; 32]) -> [u64; 4] {
 /// Why a module is not admitted, in detail for the log.
 enum Rejection {
     Signed(Refusal),
-    Name(Name),
     Elf(elf::Refusal),
 }
 
 impl Rejection {
-    fn error(&self) -> Error {
+    fn error(self) -> Error {
         match self {
-            Self::Signed(Refusal::Publisher { .. }) => Error::ModulePublisher,
-            Self::Signed(Refusal::Ed25519) => Error::ModuleEd25519,
-            Self::Signed(Refusal::MlDsa) => Error::ModuleMlDsa,
-            Self::Signed(Refusal::Hash { .. }) => Error::ModuleHash,
-            Self::Signed(_) | Self::Name(_) | Self::Elf(_) => Error::ModuleFormat,
+            Self::Signed(refusal) => refusal.into(),
+            Self::Elf(_) => Error::ModuleFormat,
         }
     }
 }
@@ -136,34 +136,29 @@ impl core::fmt::Display for Rejection {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Signed(refusal) => write!(f, "{refusal}"),
-            Self::Name(name) => write!(f, "its manifest is that of {name}"),
             Self::Elf(refusal) => write!(f, "{refusal}"),
         }
     }
 }
 
-fn check(name: Name, stored: &'static [u8], anchors: &Anchors<'_>) -> Result<Admitted, Rejection> {
-    let verified = module::verify(stored, anchors).map_err(Rejection::Signed)?;
-    Admitted::new(name, &verified)
-}
-
 impl Admitted {
-    fn new(name: Name, verified: &VerifiedModule<'static>) -> Result<Self, Rejection> {
-        let manifest = *verified.manifest();
-        if manifest.name != name {
-            return Err(Rejection::Name(manifest.name));
-        }
-        let executable = Executable::parse(verified.elf()).map_err(Rejection::Elf)?;
+    fn new(listed: ListedModule<'static>, stored: &'static [u8]) -> Result<Self, Rejection> {
+        let verified = listed.verify(stored).map_err(Rejection::Signed)?;
         Ok(Self {
-            manifest,
-            executable,
+            manifest: *verified.manifest(),
+            executable: Executable::parse(verified.elf()).map_err(Rejection::Elf)?,
         })
     }
 }
 
 impl Kernel {
-    /// Makes an entry for each module of the archive; says how many there was no room for.
-    pub(crate) fn list_modules(&mut self, archive: &Archive<'static>) -> usize {
+    /// Makes an entry for each module of the archive, with what the publishers' lists say of it.
+    pub(crate) fn list_modules(
+        &mut self,
+        archive: &Archive<'static>,
+        anchors: &Anchors<'_>,
+        machine: &mut impl Machine,
+    ) {
         let mut left_out = 0;
         for entry in archive.modules() {
             let module = Module {
@@ -175,7 +170,40 @@ impl Kernel {
                 left_out += 1;
             }
         }
-        left_out
+        if left_out > 0 {
+            self.log(
+                format_args!("{left_out} modules of the image left out"),
+                machine,
+            );
+        }
+
+        // A module that no list names may stand in one that was refused.
+        let mut unlisted = Error::ModuleList;
+        for entry in archive.lists() {
+            match list::verify(entry.name, entry.contents, anchors) {
+                Ok(list) => list.iter().for_each(|listed| self.note_listed(listed)),
+                Err(refusal) => {
+                    self.log(format_args!("{} refused: {refusal}", entry.name), machine);
+                    unlisted = refusal.into();
+                }
+            }
+        }
+        for module in self.modules.values_mut() {
+            if matches!(module.state, State::Unlisted) {
+                module.state = State::Refused(unlisted);
+            }
+        }
+    }
+
+    /// Notes that a list names a module. One that is named again is nobody's.
+    pub(crate) fn note_listed(&mut self, listed: ListedModule<'static>) {
+        let mut modules = self.modules.values_mut();
+        if let Some(module) = modules.find(|module| listed.is_named(module.name)) {
+            module.state = match module.state {
+                State::Unlisted => State::Listed(listed),
+                _ => State::Refused(Error::ModuleList),
+            };
+        }
     }
 
     /// Verifies a module of the archive, when that was not done before.
@@ -186,8 +214,8 @@ impl Kernel {
     ) -> Result<ModuleId, Error> {
         let found = self.modules.iter().find(|(_, module)| module.name == name);
         let (id, module) = found.ok_or(Error::NotFound)?;
-        if matches!(module.state, State::Unverified) {
-            let state = match check(name, module.stored, &self.anchors) {
+        if let State::Listed(listed) = module.state {
+            let state = match Admitted::new(listed, module.stored) {
                 Ok(admitted) => State::Admitted(admitted),
                 Err(rejection) => {
                     self.log(format_args!("module {name} refused: {rejection}"), machine);

@@ -4,7 +4,7 @@
 //! ascending; then the contents in the same order, each from a multiple of 4096 bytes on, gaps zero. The
 //! archive ends with the last byte of the last entry.
 //!
-//! Entries that are no modules: [`KERNEL`], [`KERNEL_SYMBOLS`], [`ANCHORS`], [`KPTI`].
+//! Entries that are no modules: [`KERNEL`], [`KERNEL_SYMBOLS`], [`ANCHORS`], [`KPTI`], and those whose names start with [`LISTS`].
 
 use core::fmt;
 
@@ -25,8 +25,10 @@ pub const ANCHORS: &str = "anchors";
 /// Entry: when it is there, programs have page tables of their own on every CPU. Its contents do not matter, and nothing
 /// in an archive says that they have not.
 pub const KPTI: &str = "kernel.kpti";
-/// Entries that are no modules.
-pub const RESERVED: [&str; 4] = [KERNEL, KERNEL_SYMBOLS, ANCHORS, KPTI];
+/// Entries with this and the name of a publisher: the signed list of its modules.
+pub const LISTS: &str = "modules.";
+/// Entries that are neither modules nor lists of them.
+const RESERVED: [&str; 4] = [KERNEL, KERNEL_SYMBOLS, ANCHORS, KPTI];
 
 /// A checked archive.
 #[derive(Clone, Copy)]
@@ -44,6 +46,12 @@ pub struct Entry<'a> {
     pub offset: usize,
     /// Its contents.
     pub contents: &'a [u8],
+}
+
+impl Entry<'_> {
+    fn is_list(&self) -> bool {
+        self.name.as_str().starts_with(LISTS)
+    }
 }
 
 /// Why bytes are no archive.
@@ -168,7 +176,12 @@ impl<'a> Archive<'a> {
     /// The entries that are modules, by name.
     pub fn modules(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         self.iter()
-            .filter(|entry| !RESERVED.contains(&entry.name.as_str()))
+            .filter(|entry| !entry.is_list() && !RESERVED.contains(&entry.name.as_str()))
+    }
+
+    /// The lists of modules, by name.
+    pub fn lists(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+        self.iter().filter(Entry::is_list)
     }
 
     fn entry(&self, raw: &[u8; ENTRY_BYTES]) -> Option<Entry<'a>> {

@@ -28,6 +28,31 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A field of a record. Positions are checked when the code is compiled.
+#[cfg(feature = "verify")]
+pub(crate) fn field<const AT: usize, const N: usize, const SIZE: usize>(
+    record: &[u8; SIZE],
+) -> [u8; N] {
+    const { assert!(AT + N <= SIZE) };
+    core::array::from_fn(|i| record[AT + i])
+}
+
+/// A number in a record.
+#[cfg(feature = "verify")]
+pub(crate) fn number<const AT: usize, const SIZE: usize>(record: &[u8; SIZE]) -> u64 {
+    u64::from_le_bytes(field::<AT, 8, SIZE>(record))
+}
+
+/// Writes a field of a record.
+#[cfg(feature = "sign")]
+pub(crate) fn put<const AT: usize, const N: usize, const SIZE: usize>(
+    record: &mut [u8; SIZE],
+    value: &[u8; N],
+) {
+    const { assert!(AT + N <= SIZE) };
+    record[AT..AT + N].copy_from_slice(value);
+}
+
 /// Prints bytes as lower-case hexadecimal digits.
 #[derive(Clone, Copy)]
 pub struct Hex<'a>(pub &'a [u8]);

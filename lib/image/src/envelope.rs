@@ -1,18 +1,20 @@
 //! What makes a file signed: `[header 512][Ed25519 64][ML-DSA-65 3309][zeros to 4096][body]`.
 //!
 //! Both signatures are over the raw header and bound to a context, so that an image never passes as a
-//! module: Ed25519 signs `context || header` (the header's length is fixed, so the split is unambiguous),
+//! list of modules: Ed25519 signs `context || header` (the header's length is fixed, so the split is unambiguous),
 //! ML-DSA-65 takes the context as its own parameter (FIPS 204, 5.2). The header holds length and BLAKE3
 //! hash of the body.
 //!
 //! Order of checks: length of the envelope, Ed25519, ML-DSA-65, padding; then [`crate::image`] or
-//! [`crate::module`] reads the header; then length of the body, hash of the body.
+//! [`crate::list`] reads the header; then length of the body, hash of the body.
 
 use core::fmt;
 
 use nonos_abi::Name;
 
-use crate::bytes::{Hex, Text};
+#[cfg(feature = "sign")]
+use crate::bytes::put;
+use crate::bytes::{Hex, Text, field, number};
 use crate::keys::PublicKeys;
 use crate::signature::{self, ED25519_SIGNATURE_BYTES, ML_DSA_SIGNATURE_BYTES};
 
@@ -51,10 +53,10 @@ pub enum Refusal {
         /// Bytes.
         found: usize,
     },
-    /// Modules: no trust anchor has this publisher's name.
+    /// Lists of modules: no trust anchor has this publisher's name.
     Publisher {
-        /// The name as it stands in the (unverified) header.
-        found: [u8; Name::BYTES],
+        /// The name, by that of the list.
+        found: Name,
     },
     /// The Ed25519 signature is not valid.
     Ed25519,
@@ -79,7 +81,7 @@ pub enum Refusal {
         /// Its version.
         found: u64,
     },
-    /// A field of the header has a value that is not allowed.
+    /// A field of the header, or of a list that it signs, has a value that is not allowed.
     Field {
         /// Which.
         field: &'static str,
@@ -98,11 +100,11 @@ pub enum Refusal {
         /// Bytes by the header.
         expected: u64,
     },
-    /// The body's BLAKE3 hash is not the signed one.
+    /// The BLAKE3 hash of the body, or of a module, is not the signed one.
     Hash {
-        /// Hash of the body.
+        /// Hash of what there is.
         found: [u8; 32],
-        /// Hash in the header.
+        /// Hash that is signed.
         expected: [u8; 32],
     },
 }
@@ -116,7 +118,7 @@ impl fmt::Display for Refusal {
                     "too short: {found} bytes, at least {ENVELOPE_BYTES} expected"
                 )
             }
-            Self::Publisher { found } => write!(f, "publisher \"{}\" is not trusted", Text(found)),
+            Self::Publisher { found } => write!(f, "publisher \"{found}\" is not trusted"),
             Self::Ed25519 => f.write_str("Ed25519 signature is not valid for the trusted key"),
             Self::MlDsa => f.write_str("ML-DSA-65 signature is not valid for the trusted key"),
             Self::Padding { offset, found } => {
@@ -139,7 +141,7 @@ impl fmt::Display for Refusal {
                     "unknown format version: found {found}, expected {FORMAT_VERSION}"
                 )
             }
-            Self::Field { field } => write!(f, "signed header has an invalid {field}"),
+            Self::Field { field } => write!(f, "what is signed has an invalid {field}"),
             Self::Reserved { offset, found } => {
                 write!(
                     f,
@@ -155,7 +157,7 @@ impl fmt::Display for Refusal {
             Self::Hash { found, expected } => {
                 write!(
                     f,
-                    "BLAKE3 hash of the body is wrong: found {}, signed {}",
+                    "BLAKE3 hash is wrong: found {}, signed {}",
                     Hex(found),
                     Hex(expected)
                 )
@@ -185,39 +187,19 @@ pub(crate) struct Signed<'a> {
     body: &'a [u8],
 }
 
-/// The envelope's parts by position alone.
-pub(crate) fn split(file: &[u8]) -> Result<(&[u8; ENVELOPE_BYTES], &[u8]), Refusal> {
-    file.split_first_chunk()
-        .ok_or(Refusal::Length { found: file.len() })
-}
-
-/// A field of a header. Positions are checked when the code is compiled.
-pub(crate) fn field<const AT: usize, const N: usize>(header: &Header) -> [u8; N] {
-    const { assert!(AT + N <= HEADER_BYTES) };
-    core::array::from_fn(|i| header[AT + i])
-}
-
-/// A number in a header.
-pub(crate) fn number<const AT: usize>(header: &Header) -> u64 {
-    u64::from_le_bytes(field::<AT, 8>(header))
-}
-
 /// Checks both signatures and the padding, then magic, format version and reserved bytes.
 pub(crate) fn verify<'a>(
     kind: &Kind,
     file: &'a [u8],
     keys: &PublicKeys,
 ) -> Result<Signed<'a>, Refusal> {
-    let (envelope, body) = split(file)?;
-    let (header, rest) = envelope
-        .split_first_chunk()
-        .ok_or(Refusal::Length { found: file.len() })?;
-    let (ed25519, rest) = rest
-        .split_first_chunk()
-        .ok_or(Refusal::Length { found: file.len() })?;
-    let (ml_dsa, padding) = rest
-        .split_first_chunk()
-        .ok_or(Refusal::Length { found: file.len() })?;
+    let too_short = Refusal::Length { found: file.len() };
+    let (envelope, body) = file
+        .split_first_chunk::<ENVELOPE_BYTES>()
+        .ok_or(too_short)?;
+    let (header, rest) = envelope.split_first_chunk().ok_or(too_short)?;
+    let (ed25519, rest) = rest.split_first_chunk().ok_or(too_short)?;
+    let (ml_dsa, padding) = rest.split_first_chunk().ok_or(too_short)?;
 
     let mut buffer = [0; CONTEXT_BYTES_MAX + HEADER_BYTES];
     let message = with_context(kind.context, header, &mut buffer);
@@ -239,14 +221,14 @@ pub(crate) fn verify<'a>(
 
 /// What both kinds of header have in common.
 pub(crate) fn check_header(kind: &Kind, header: &Header) -> Result<(), Refusal> {
-    let magic = field::<0, 8>(header);
+    let magic = field::<0, 8, _>(header);
     if magic != kind.magic {
         return Err(Refusal::Magic {
             found: magic,
             expected: kind.magic,
         });
     }
-    let format = number::<8>(header);
+    let format = number::<8, _>(header);
     if format != FORMAT_VERSION {
         return Err(Refusal::Format { found: format });
     }
@@ -270,15 +252,21 @@ impl<'a> Signed<'a> {
                 expected: bytes,
             });
         }
-        let found = signature::hash(self.body);
-        if found != *hash {
-            return Err(Refusal::Hash {
-                found,
-                expected: *hash,
-            });
-        }
+        check_hash(self.body, hash)?;
         Ok(self.body)
     }
+}
+
+/// Whether bytes have a hash.
+pub(crate) fn check_hash(bytes: &[u8], expected: &[u8; 32]) -> Result<(), Refusal> {
+    let found = signature::hash(bytes);
+    if found != *expected {
+        return Err(Refusal::Hash {
+            found,
+            expected: *expected,
+        });
+    }
+    Ok(())
 }
 
 /// What Ed25519 signs.
@@ -311,16 +299,9 @@ fn first_nonzero(bytes: &[u8]) -> Option<(usize, u8)> {
 #[cfg(feature = "sign")]
 pub(crate) fn new_header(kind: &Kind) -> Header {
     let mut header = [0; HEADER_BYTES];
-    put::<0, 8>(&mut header, &kind.magic);
-    put::<8, 8>(&mut header, &FORMAT_VERSION.to_le_bytes());
+    put::<0, 8, _>(&mut header, &kind.magic);
+    put::<8, 8, _>(&mut header, &FORMAT_VERSION.to_le_bytes());
     header
-}
-
-/// Writes a field of a header.
-#[cfg(feature = "sign")]
-pub(crate) fn put<const AT: usize, const N: usize>(header: &mut Header, value: &[u8; N]) {
-    const { assert!(AT + N <= HEADER_BYTES) };
-    header[AT..AT + N].copy_from_slice(value);
 }
 
 /// Signs a header and puts the file together.

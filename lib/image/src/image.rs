@@ -16,6 +16,9 @@
 
 use nonos_abi::Name;
 
+#[cfg(feature = "sign")]
+use crate::bytes::put;
+use crate::bytes::{field, number};
 pub use crate::envelope::Refusal;
 use crate::envelope::{self, Kind};
 use crate::keys::PublicKeys;
@@ -49,13 +52,13 @@ impl Header {
     /// Reads the fields. For a file that was not verified, the result means nothing but what the file claims.
     pub fn read(header: &envelope::Header) -> Result<Self, Refusal> {
         envelope::check_header(&KIND, header)?;
-        let version = Name::from_bytes(envelope::field::<24, 32>(header));
+        let version = Name::from_bytes(field::<24, 32, _>(header));
         Ok(Self {
-            security_version: envelope::number::<16>(header),
+            security_version: number::<16, _>(header),
             version: version.ok_or(Refusal::Field { field: "version" })?,
-            payload_bytes: envelope::number::<56>(header),
-            unpacked_bytes: envelope::number::<64>(header),
-            payload_hash: envelope::field::<72, 32>(header),
+            payload_bytes: number::<56, _>(header),
+            unpacked_bytes: number::<64, _>(header),
+            payload_hash: field::<72, 32, _>(header),
         })
     }
 }
@@ -130,11 +133,11 @@ pub fn build(
 ) -> alloc::vec::Vec<u8> {
     let payload = pack(archive);
     let mut header = envelope::new_header(&KIND);
-    envelope::put::<16, 8>(&mut header, &security_version.to_le_bytes());
-    envelope::put::<24, 32>(&mut header, &version.to_bytes());
-    envelope::put::<56, 8>(&mut header, &(payload.len() as u64).to_le_bytes());
-    envelope::put::<64, 8>(&mut header, &(archive.len() as u64).to_le_bytes());
-    envelope::put::<72, 32>(&mut header, &crate::signature::hash(&payload));
+    put::<16, 8, _>(&mut header, &security_version.to_le_bytes());
+    put::<24, 32, _>(&mut header, &version.to_bytes());
+    put::<56, 8, _>(&mut header, &(payload.len() as u64).to_le_bytes());
+    put::<64, 8, _>(&mut header, &(archive.len() as u64).to_le_bytes());
+    put::<72, 32, _>(&mut header, &crate::signature::hash(&payload));
     envelope::seal(&KIND, &header, &payload, keys)
 }
 
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_signed_header_is_still_checked() {
-        let found = *b"NONOSMOD";
+        let found = *b"NONOSLST";
         assert_eq!(
             refusal(|header| header[..8].copy_from_slice(&found)),
             Refusal::Magic {
@@ -214,10 +217,10 @@ mod tests {
     /// Unpacks a signed body that is not what [`pack`] would have made.
     fn unpack(body: &[u8], bytes: usize) -> Result<(), UnpackError> {
         let mut header = envelope::new_header(&KIND);
-        envelope::put::<24, 1>(&mut header, b"1");
-        envelope::put::<56, 8>(&mut header, &(body.len() as u64).to_le_bytes());
-        envelope::put::<64, 8>(&mut header, &(bytes as u64).to_le_bytes());
-        envelope::put::<72, 32>(&mut header, &crate::signature::hash(body));
+        put::<24, 1, _>(&mut header, b"1");
+        put::<56, 8, _>(&mut header, &(body.len() as u64).to_le_bytes());
+        put::<64, 8, _>(&mut header, &(bytes as u64).to_le_bytes());
+        put::<72, 32, _>(&mut header, &crate::signature::hash(body));
         let file = envelope::seal(&KIND, &header, body, &keys());
         let image = verify(&file, &keys().public()).unwrap();
         image.unpack(&mut vec![0; bytes])

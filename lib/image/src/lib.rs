@@ -3,14 +3,15 @@
 //!
 //! A signed file is an [`envelope`]: a 512-byte header, an Ed25519 and an ML-DSA-65 signature over it, zeros
 //! up to 4096 bytes, and the body whose BLAKE3 hash stands in the header. Two kinds exist: the system
-//! [`image`] (its body unpacks to an [`archive`]) and the [`module`] (its header is the manifest, its body the
-//! ELF). The archive holds the kernel, its [`symbols`], the trust [`anchors`] and the modules.
+//! [`image`] (its body unpacks to an [`archive`]) and the [`list`] of a publisher's modules (its body is their
+//! manifests, each with the hash of an ELF). The archive holds the kernel, its [`symbols`], the trust [`anchors`], the
+//! lists and the ELF of each [`module`].
 //!
 //! Invariants:
 //!
 //! - Nothing of a file is interpreted before both signatures were checked, and a [`image::VerifiedImage`] or
-//!   [`module::VerifiedModule`] is made only by the function that checked everything. (A module's
-//!   publisher name is compared, as bytes, to pick the key; the signature then confirms it.)
+//!   [`list::VerifiedList`] is made only by the function that checked everything.
+//! - An ELF is a [`module::VerifiedModule`] only by the manifest of a verified list whose hash it has.
 //! - Every byte of the 4096 of an envelope is signed, a signature, or zero, and the length of the file is
 //!   fixed by the header: no byte can change without a refusal.
 //! - No input makes the code panic, loop without bound or allocate beyond a signed size.
@@ -39,6 +40,8 @@ pub mod envelope;
 pub mod image;
 #[cfg(feature = "verify")]
 pub mod keys;
+#[cfg(feature = "verify")]
+pub mod list;
 #[cfg(feature = "verify")]
 pub mod module;
 #[cfg(feature = "verify")]

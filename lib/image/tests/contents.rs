@@ -7,7 +7,7 @@ use nonos_image::anchors::{self, Anchors, AnchorsError};
 use nonos_image::archive::{self, Archive, ArchiveError};
 use nonos_image::image::{self, UnpackError};
 use nonos_image::keys::{PublicKeys, SecretKeys};
-use nonos_image::module::Manifest;
+use nonos_image::list::{self, List};
 use nonos_image::sign::KeyFileError;
 use nonos_image::symbols::{self, Symbols, SymbolsError};
 use proptest::prelude::*;
@@ -38,6 +38,20 @@ fn an_archive_gives_back_its_entries_at_page_boundaries() {
     assert!(archive.iter().all(|entry| entry.offset % 4096 == 0));
     let modules: Vec<_> = archive.modules().map(|entry| entry.name).collect();
     assert_eq!(modules, [name("shell")]);
+    let entries = [
+        "modules.",
+        "modules.nonos",
+        "modules",
+        "modulesx",
+        "kernel.kpti",
+    ];
+    let entries = entries.map(|text| (name(text), &b""[..]));
+    let bytes = archive::build(&entries).expect("archive");
+    let archive = Archive::parse(&bytes).expect("archive");
+    let lists: Vec<_> = archive.lists().map(|entry| entry.name).collect();
+    assert_eq!(lists, [name("modules."), name("modules.nonos")]);
+    let modules: Vec<_> = archive.modules().map(|entry| entry.name).collect();
+    assert_eq!(modules, [name("modules"), name("modulesx")]);
     assert_eq!(
         Archive::parse(&archive::build(&[]).expect("empty"))
             .expect("empty")
@@ -273,19 +287,29 @@ proptest! {
     }
 
     #[test]
-    fn manifests_and_image_headers_of_random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 496)) {
-        for magic in [b"NONOSMOD", b"NONOSIMG"] {
+    fn lists_and_headers_of_random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 496)) {
+        for magic in [list::MAGIC, image::MAGIC] {
             let mut header = [0; 512];
-            header[..8].copy_from_slice(magic);
+            header[..8].copy_from_slice(&magic);
             header[8] = 1;
             header[16..].copy_from_slice(&bytes);
-            let _ = Manifest::read(&header);
-            let _ = image::Header::read(&header);
-            header[184..].fill(0);
-            let _ = Manifest::read(&header);
-            header[104..].fill(0);
-            let _ = image::Header::read(&header);
+            for _ in 0..2 {
+                let _ = list::Header::read(&header);
+                let _ = image::Header::read(&header);
+                header[88..].fill(0);
+            }
         }
+        let publisher = name("nonos");
+        let _ = List::read(publisher, &bytes).map(|list| list.iter().count());
+        let mut named = bytes;
+        named.truncate(3 * 128);
+        for (record, letter) in named.chunks_mut(128).zip([b'a', b'b', b'c']) {
+            record[..64].fill(0);
+            record[0] = letter;
+            record[32] = letter;
+            record[72..96].fill(0);
+        }
+        prop_assert_eq!(List::read(publisher, &named).map(|list| list.iter().count()), Ok(3));
     }
 
     #[test]

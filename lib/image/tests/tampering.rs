@@ -8,6 +8,7 @@ use common::{keys, name, noise};
 use nonos_image::anchors::{self, Anchors};
 use nonos_image::envelope::{ED25519_AT, ENVELOPE_BYTES, ML_DSA_AT, PADDING_AT, Refusal};
 use nonos_image::keys::PublicKeys;
+use nonos_image::list::{self, VerifiedList};
 use nonos_image::{image, module};
 use proptest::prelude::*;
 
@@ -21,8 +22,20 @@ static ANCHORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     ])
     .expect("anchors")
 });
-static MODULE: LazyLock<Vec<u8>> =
-    LazyLock::new(|| module::build(&description(), &noise(500), &keys(1)).expect("module"));
+static LIST: LazyLock<Vec<u8>> = LazyLock::new(|| build_list("nonos", 1).expect("list"));
+
+/// A list of two modules of a publisher, signed by the keys with this number.
+fn build_list(publisher: &str, signer: u8) -> Result<Vec<u8>, Refusal> {
+    let publisher = name(publisher);
+    let module = |text| module::Description {
+        name: name(text),
+        publisher,
+        ..description()
+    };
+    let (shell, console) = (noise(300), noise(500));
+    let modules = [(module("shell"), &shell[..]), (module("console"), &console)];
+    list::build(publisher, &modules, &keys(signer))
+}
 
 fn description() -> module::Description {
     module::Description {
@@ -40,15 +53,18 @@ fn verify_image(file: &[u8]) -> Result<(), Refusal> {
     image::verify(file, &KEYS).map(|_| ())
 }
 
-fn verify_module(file: &[u8]) -> Result<(), Refusal> {
-    module::verify(file, &Anchors::parse(&ANCHORS).expect("anchors")).map(|_| ())
+fn read_list(file: &[u8]) -> Result<VerifiedList<'_>, Refusal> {
+    let anchors = Anchors::parse(&ANCHORS).expect("anchors");
+    list::verify(name("modules.nonos"), file, &anchors)
+}
+
+fn verify_list(file: &[u8]) -> Result<(), Refusal> {
+    read_list(file).map(|_| ())
 }
 
 /// Which check must refuse a file whose byte at `offset` changed.
-fn expect_refusal(refusal: Refusal, offset: usize, is_module: bool) {
+fn expect_refusal(refusal: Refusal, offset: usize) {
     let right = match refusal {
-        // The publisher's name picks the key: without it there is none.
-        Refusal::Publisher { .. } => is_module && (48..80).contains(&offset),
         Refusal::Ed25519 => offset < ML_DSA_AT,
         Refusal::MlDsa => (ML_DSA_AT..PADDING_AT).contains(&offset),
         Refusal::Padding { offset: at, .. } => {
@@ -78,8 +94,17 @@ fn untouched_files_are_accepted_with_what_was_signed() {
     image.unpack(&mut archive).expect("unpacks");
     assert_eq!(archive, noise(500));
 
-    let anchors = Anchors::parse(&ANCHORS).expect("anchors");
-    let module = module::verify(&MODULE, &anchors).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let list = read_list(&LIST).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let modules: Vec<_> = list.iter().collect();
+    let [console, shell] = &modules[..] else {
+        panic!("two modules by name");
+    };
+    assert!(shell.is_named(name("shell")) && !shell.is_named(name("console")));
+    let names: Vec<_> = list.manifests().map(|manifest| manifest.name).collect();
+    assert_eq!(names, [name("console"), name("shell")]);
+    let elf = noise(500);
+    let module = console.verify(&elf);
+    let module = module.unwrap_or_else(|refusal| panic!("{refusal}"));
     let manifest = module.manifest();
     assert_eq!(module.elf(), noise(500));
     assert_eq!(
@@ -96,25 +121,35 @@ fn untouched_files_are_accepted_with_what_was_signed() {
     );
 }
 
-fn every_changed_byte_is_refused(
-    file: &[u8],
-    verify: fn(&[u8]) -> Result<(), Refusal>,
-    is_module: bool,
-) {
+#[test]
+fn an_elf_with_any_byte_changed_or_of_another_module_is_refused() {
+    let list = read_list(&LIST).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let console = list.iter().next().expect("console");
+    let elf = noise(500);
+    let refused = |elf: &[u8]| matches!(console.verify(elf), Err(Refusal::Hash { .. }));
+    assert!(!refused(&elf));
+    for offset in 0..elf.len() {
+        assert!(refused(&flip(&elf, offset, 1 << (offset % 8))), "{offset}");
+    }
+    assert!(refused(&elf[..499]) && refused(&[]) && refused(&[&elf[..], &[0]].concat()));
+    assert!(refused(&noise(300)), "the ELF of the shell");
+}
+
+fn every_changed_byte_is_refused(file: &[u8], verify: fn(&[u8]) -> Result<(), Refusal>) {
     for offset in 0..file.len() {
         let refusal = verify(&flip(file, offset, 1 << (offset % 8))).expect_err("a changed byte");
-        expect_refusal(refusal, offset, is_module);
+        expect_refusal(refusal, offset);
     }
 }
 
 #[test]
 fn every_changed_byte_of_an_image_is_refused_by_the_right_check() {
-    every_changed_byte_is_refused(&IMAGE, verify_image, false);
+    every_changed_byte_is_refused(&IMAGE, verify_image);
 }
 
 #[test]
-fn every_changed_byte_of_a_module_is_refused_by_the_right_check() {
-    every_changed_byte_is_refused(&MODULE, verify_module, true);
+fn every_changed_byte_of_a_list_is_refused_by_the_right_check() {
+    every_changed_byte_is_refused(&LIST, verify_list);
 }
 
 proptest! {
@@ -123,15 +158,15 @@ proptest! {
     #[test]
     fn any_change_of_any_byte_is_refused(offset in any::<prop::sample::Index>(), bits in 1_u8..) {
         let at = offset.index(IMAGE.len());
-        expect_refusal(verify_image(&flip(&IMAGE, at, bits)).expect_err("a changed byte"), at, false);
-        let at = offset.index(MODULE.len());
-        expect_refusal(verify_module(&flip(&MODULE, at, bits)).expect_err("a changed byte"), at, true);
+        expect_refusal(verify_image(&flip(&IMAGE, at, bits)).expect_err("a changed byte"), at);
+        let at = offset.index(LIST.len());
+        expect_refusal(verify_list(&flip(&LIST, at, bits)).expect_err("a changed byte"), at);
     }
 
     #[test]
     fn random_files_are_refused(file in prop::collection::vec(any::<u8>(), 0..3 * ENVELOPE_BYTES)) {
         prop_assert!(verify_image(&file).is_err());
-        prop_assert!(verify_module(&file).is_err());
+        prop_assert!(verify_list(&file).is_err());
     }
 }
 
@@ -147,11 +182,11 @@ fn truncated_and_extended_files_are_refused() {
             Err(Refusal::Length { found: length })
         );
         assert_eq!(
-            verify_module(&MODULE[..length]),
+            verify_list(&LIST[..length]),
             Err(Refusal::Length { found: length })
         );
     }
-    for file in [&*IMAGE, &*MODULE] {
+    for file in [&*IMAGE, &*LIST] {
         let expected = (file.len() - ENVELOPE_BYTES) as u64;
         let mut longer = file.clone();
         longer.push(0);
@@ -164,7 +199,7 @@ fn truncated_and_extended_files_are_refused() {
             let verify = if std::ptr::eq(file, &*IMAGE) {
                 verify_image
             } else {
-                verify_module
+                verify_list
             };
             assert_eq!(verify(other), Err(Refusal::BodyLength { found, expected }));
         }
@@ -204,38 +239,36 @@ fn degenerate_keys_accept_nothing() {
 }
 
 #[test]
-fn an_image_is_no_module_and_a_module_no_image() {
+fn an_image_is_no_list_and_a_list_no_image() {
     assert_eq!(
-        verify_image(&MODULE),
+        verify_image(&LIST),
         Err(Refusal::Ed25519),
         "the context differs"
     );
-    // With the publisher's name where a module has it, the image reaches the signature check.
-    let found = IMAGE[48..80].try_into().expect("32 bytes");
-    assert_eq!(verify_module(&IMAGE), Err(Refusal::Publisher { found }));
+    assert_eq!(verify_list(&IMAGE), Err(Refusal::Ed25519));
 }
 
 #[test]
 fn a_publisher_signs_only_in_its_own_name() {
-    let forged = module::build(&description(), &noise(10), &keys(2)).expect("module");
+    let forged = build_list("nonos", 2).expect("list");
     assert_eq!(
-        verify_module(&forged),
+        verify_list(&forged),
         Err(Refusal::Ed25519),
         "signed by `other` in the name of `nonos`"
     );
-    let unknown = module::Description {
-        publisher: name("stranger"),
-        ..description()
-    };
-    let unknown = module::build(&unknown, &noise(10), &keys(2)).expect("module");
+    let of_other = build_list("other", 2).expect("list");
+    assert_eq!(verify_list(&of_other), Err(Refusal::Ed25519));
+    let anchors = Anchors::parse(&ANCHORS).expect("anchors");
+    let verify = |entry, file, anchors| list::verify(name(entry), file, anchors).map(|_| ());
+    assert_eq!(verify("modules.other", &of_other, &anchors), Ok(()));
     assert_eq!(
-        verify_module(&unknown),
+        verify("modules.stranger", &of_other, &anchors),
         Err(Refusal::Publisher {
-            found: name("stranger").to_bytes()
+            found: name("stranger")
         })
     );
     assert!(
-        module::verify(&MODULE, &Anchors::NONE).is_err(),
+        verify("modules.nonos", &LIST, &Anchors::NONE).is_err(),
         "no anchors, no modules"
     );
 }
@@ -246,10 +279,7 @@ fn signing_is_reproducible() {
         image::build(name("1.0.0"), 7, &noise(500), &keys(1)),
         *IMAGE
     );
-    assert_eq!(
-        module::build(&description(), &noise(500), &keys(1)).as_ref(),
-        Ok(&*MODULE)
-    );
+    assert_eq!(build_list("nonos", 1).as_ref(), Ok(&*LIST));
     let other_key = image::build(name("1.0.0"), 7, &noise(500), &keys(2));
     assert_eq!(
         other_key[ENVELOPE_BYTES..],
@@ -264,24 +294,46 @@ fn signing_is_reproducible() {
 }
 
 #[test]
-fn manifests_that_could_not_run_are_not_signed() {
-    let priority = module::Description {
-        priority: 32,
-        ..description()
+fn lists_that_could_not_be_used_are_not_signed() {
+    let build = |modules: &[module::Description]| {
+        let modules: Vec<_> = modules.iter().map(|module| (*module, &[][..])).collect();
+        list::build(name("nonos"), &modules, &keys(1)).map(|_| ())
     };
+    let refused = |field| Err(Refusal::Field { field });
+    let good = description();
+    assert_eq!(build(&[good]), Ok(()));
+    assert_eq!(build(&[]), Ok(()));
+    assert_eq!(build(&[good, good]), refused("order of names"));
+    let other = [
+        (
+            module::Description {
+                priority: 32,
+                ..good
+            },
+            "priority",
+        ),
+        (
+            module::Description {
+                needs: 1 << 63,
+                ..good
+            },
+            "set of needs",
+        ),
+        (
+            module::Description {
+                publisher: name("other"),
+                ..good
+            },
+            "publisher",
+        ),
+    ];
+    for (module, field) in other {
+        assert_eq!(build(&[module]), refused(field));
+    }
     assert_eq!(
-        module::build(&priority, &[], &keys(1)),
-        Err(Refusal::Field { field: "priority" })
-    );
-    let needs = module::Description {
-        needs: 1 << 63,
-        ..description()
-    };
-    assert_eq!(
-        module::build(&needs, &[], &keys(1)),
-        Err(Refusal::Field {
-            field: "set of needs"
-        })
+        build_list(&"n".repeat(25), 1).map(|_| ()),
+        refused("publisher"),
+        "no entry of the archive has such a name"
     );
 }
 
@@ -301,16 +353,18 @@ fn refusals_say_what_was_found_and_expected() {
         text(&flip(&IMAGE, PADDING_AT + 3, 5)),
         "padding: found 0x05 at byte 3888, expected 0"
     );
-    assert!(
-        text(&flip(&IMAGE, ENVELOPE_BYTES, 1))
-            .starts_with("BLAKE3 hash of the body is wrong: found ")
-    );
-    let hostile = Refusal::Publisher {
-        found: *b"a\x1B[2J\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    assert!(text(&flip(&IMAGE, ENVELOPE_BYTES, 1)).starts_with("BLAKE3 hash is wrong: found "));
+    let unknown = Refusal::Publisher {
+        found: name("stranger"),
+    };
+    assert_eq!(unknown.to_string(), "publisher \"stranger\" is not trusted");
+    let hostile = Refusal::Magic {
+        found: *b"a\x1B[2J\0\0\0",
+        expected: image::MAGIC,
     };
     assert_eq!(
         hostile.to_string(),
-        "publisher \"a?[2J\" is not trusted",
+        "not this kind of file: found \"a?[2J\", expected \"NONOSIMG\"",
         "no control characters reach the screen"
     );
 }

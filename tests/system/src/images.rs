@@ -221,11 +221,6 @@ impl Image {
         names.filter(|name| name.starts_with(prefix)).collect()
     }
 
-    /// The file of a module.
-    pub fn module(&self, name: &str) -> Vec<u8> {
-        self.entry(name)
-    }
-
     /// The same system signed with this security version.
     pub fn with_security_version(&self, security_version: u64) -> Vec<u8> {
         sign(&self.archive(), security_version, &self.secret())

@@ -46,7 +46,7 @@ fn a_call_to_a_function_of_another_type_stops_the_kernel() {
 }
 
 /// A function with a protected stack that runs at every boot.
-const VERIFY: &str = "nonos_image::module::verify";
+const VERIFY: &str = "nonos_image::list::verify";
 
 #[test]
 fn a_function_that_finds_its_stack_overwritten_stops_the_kernel() {

@@ -161,10 +161,10 @@ fn a_valid_ml_dsa_signature_beside_an_ed25519_signature_by_another_key_is_refuse
 }
 
 #[test]
-fn a_module_in_the_place_of_the_image_is_refused() {
+fn a_list_of_modules_in_the_place_of_the_image_is_refused() {
     let image = images::system();
-    let module = image.module("shell");
-    boot_refused(image, Some(&module), ED25519);
+    let list = image.entry("modules.nonos");
+    boot_refused(image, Some(&list), ED25519);
 }
 
 /// Boots from the start, with a disk that may have any other system image or none.

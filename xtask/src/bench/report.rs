@@ -267,7 +267,7 @@ fn parts(sizes: &Sizes) -> String {
     let modules = sizes.modules.iter();
     rows.extend(
         modules
-            .map(|(name, &size)| row(&[&format!("module {name}, signed"), "", &grouped(size), ""])),
+            .map(|(name, &size)| row(&[&format!("module {name}"), "", &grouped(size), ""])),
     );
     rows.push(row(&[
         "system image, unpacked",

@@ -5,10 +5,9 @@ use std::vec::Vec;
 
 use nonos_abi::info::needs;
 use nonos_abi::{Name, PAGE_BYTES};
-use nonos_image::keys::PublicKeys;
 use nonos_image::module::Description;
 use nonos_image::sign::SecretKeys;
-use nonos_image::{anchors, archive, module};
+use nonos_image::{anchors, archive, list};
 
 /// Highest priority that the manifests of `worker` and `init` allow.
 pub const MODULE_PRIORITY: u8 = 20;
@@ -16,73 +15,105 @@ pub const MODULE_PRIORITY: u8 = 20;
 pub const MODULE_QUOTA_PAGES: u64 = 256;
 
 const PUBLISHER: &str = "tests";
-/// Parts of a signed file: the header, the Ed25519 signature, the ML-DSA signature, the body.
-const ED25519_AT: usize = 512;
-const ML_DSA_AT: usize = ED25519_AT + 64;
-const BODY_AT: usize = 4096;
 
-/// The unpacked payload, made once. Modules: `init`, `worker`, `small` (the same with a quota too small to load);
-/// refused: `bad-ed25519`, `bad-ml-dsa`, `bad-hash`, `bad-manifest`, `bad-elf`, `other-name`, `other-publisher`,
-/// `other-keys`, `truncated`.
-pub fn payload() -> &'static [u8] {
-    static PAYLOAD: OnceLock<Vec<u8>> = OnceLock::new();
-    PAYLOAD.get_or_init(build)
+/// Parts of an archive that tests damage.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    /// Entries beside the trust anchors: modules and lists of them.
+    pub entries: Vec<(&'static str, Vec<u8>)>,
 }
 
-fn build() -> Vec<u8> {
-    let keys = SecretKeys::from_seeds([1; 32], [2; 32]);
-    let foreign = SecretKeys::from_seeds([3; 32], [4; 32]);
-    let elf = executable();
-    let describe = |text: &str| Description {
+/// The unpacked payload, made once. Modules: `init`, `worker`, `small` (the same with a quota too small to load);
+/// refused: `bad-hash`, `bad-elf`, `truncated`, `swapped` (the ELF of another), `unlisted`.
+pub fn payload() -> &'static [u8] {
+    static PAYLOAD: OnceLock<Vec<u8>> = OnceLock::new();
+    PAYLOAD.get_or_init(|| Parts::usual().archive())
+}
+
+impl Parts {
+    /// Those of [`payload`].
+    pub fn usual() -> Self {
+        let elf = executable();
+        let other = [&elf[..], &[0]].concat();
+        let mut bad_hash = elf.clone();
+        bad_hash[PAGE_BYTES] ^= 1;
+        let describe = |text| description(PUBLISHER, text);
+        let small = Description {
+            quota_pages: 8,
+            ..describe("small")
+        };
+        let listed = [
+            (describe("init"), &elf[..]),
+            (describe("worker"), &elf),
+            (small, &elf),
+            (describe("bad-hash"), &elf),
+            (describe("bad-elf"), &elf[1..]),
+            (describe("truncated"), &elf),
+            (describe("swapped"), &other),
+            (describe("absent"), &elf),
+        ];
+        let entries = [
+            ("init", elf.clone()),
+            ("worker", elf.clone()),
+            ("small", elf.clone()),
+            ("bad-hash", bad_hash),
+            ("bad-elf", elf[1..].to_vec()),
+            ("truncated", elf[..elf.len() - 1].to_vec()),
+            ("swapped", elf.clone()),
+            ("unlisted", elf.clone()),
+            ("modules.tests", list(PUBLISHER, &listed, &keys())),
+        ];
+        Self {
+            entries: entries.into(),
+        }
+    }
+
+    /// The archive.
+    pub fn archive(&self) -> Vec<u8> {
+        let trusted = [
+            (name(PUBLISHER), keys().public()),
+            (name("other"), other_keys().public()),
+        ];
+        let anchors = anchors::build(&trusted).expect("two names");
+        let mut entries: Vec<(Name, &[u8])> = Vec::new();
+        for (text, file) in &self.entries {
+            entries.push((name(text), file));
+        }
+        entries.push((name(archive::ANCHORS), &anchors));
+        archive::build(&entries).expect("names are distinct")
+    }
+}
+
+/// Keys of the publisher `tests`.
+pub(crate) fn keys() -> SecretKeys {
+    SecretKeys::from_seeds([1; 32], [2; 32])
+}
+
+/// Keys of the publisher `other`, who has no list in [`payload`].
+pub(crate) fn other_keys() -> SecretKeys {
+    SecretKeys::from_seeds([3; 32], [4; 32])
+}
+
+/// A signed list.
+pub(crate) fn list(
+    publisher: &str,
+    modules: &[(Description, &[u8])],
+    keys: &SecretKeys,
+) -> Vec<u8> {
+    list::build(name(publisher), modules, keys).expect("the descriptions are valid")
+}
+
+/// What a publisher's manifest of a module says.
+pub(crate) fn description(publisher: &str, text: &str) -> Description {
+    Description {
         name: name(text),
-        publisher: name(PUBLISHER),
+        publisher: name(publisher),
         version: name("1.0"),
         security_version: 7,
         priority: MODULE_PRIORITY,
         quota_pages: MODULE_QUOTA_PAGES,
         needs: needs::CONSOLE,
-    };
-    let sign = |description: &Description, elf: &[u8], keys: &SecretKeys| {
-        module::build(description, elf, keys).expect("the description is valid")
-    };
-    let good = |text: &str| sign(&describe(text), &elf, &keys);
-    let flipped = |text: &str, at: usize| {
-        let mut file = good(text);
-        file[at] ^= 1;
-        file
-    };
-    let mut truncated = good("truncated");
-    truncated.pop();
-    let small = Description {
-        quota_pages: 8,
-        ..describe("small")
-    };
-    let other = Description {
-        publisher: name("nobody"),
-        ..describe("other-publisher")
-    };
-    let modules = [
-        ("init", good("init")),
-        ("worker", good("worker")),
-        ("small", sign(&small, &elf, &keys)),
-        ("bad-ed25519", flipped("bad-ed25519", ED25519_AT)),
-        ("bad-ml-dsa", flipped("bad-ml-dsa", ML_DSA_AT)),
-        ("bad-hash", flipped("bad-hash", BODY_AT + PAGE_BYTES)),
-        ("bad-manifest", flipped("bad-manifest", 120)),
-        ("bad-elf", sign(&describe("bad-elf"), &elf[1..], &keys)),
-        ("other-name", good("worker")),
-        ("other-publisher", sign(&other, &elf, &keys)),
-        ("other-keys", sign(&describe("other-keys"), &elf, &foreign)),
-        ("truncated", truncated),
-    ];
-    let public: PublicKeys = keys.public();
-    let anchors = anchors::build(&[(name(PUBLISHER), public)]).expect("one name");
-    let mut entries: Vec<(Name, &[u8])> = modules
-        .iter()
-        .map(|(text, file)| (name(text), file.as_slice()))
-        .collect();
-    entries.push((name(archive::ANCHORS), &anchors));
-    archive::build(&entries).expect("names are distinct")
+    }
 }
 
 fn name(text: &str) -> Name {
@@ -112,8 +143,8 @@ pub(crate) mod layout {
     ];
 }
 
-/// A static position-independent executable: tables R, code RX, RELRO and data and zeros RW.
-fn executable() -> Vec<u8> {
+/// The ELF of the good modules: a static position-independent executable; tables R, code RX, RELRO and data and zeros RW.
+pub(crate) fn executable() -> Vec<u8> {
     use layout::{CODE, DATA, END, RELOCATIONS, RELRO, TABLES};
     const PHDR_BYTES: u64 = 56;
     const EHDR_BYTES: u64 = 64;

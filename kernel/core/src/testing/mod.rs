@@ -6,9 +6,9 @@ mod machine;
 pub(crate) mod player;
 mod world;
 
-#[cfg(test)]
-pub(crate) use image::layout;
 pub use image::{MODULE_PRIORITY, MODULE_QUOTA_PAGES, payload};
+#[cfg(test)]
+pub(crate) use image::{Parts, description, executable, keys, layout, list, other_keys};
 pub use machine::{FakeCpu, FakeDevice, FakeMachine, FakeSource, Mapping, noise};
 pub use player::Player;
 #[cfg(test)]

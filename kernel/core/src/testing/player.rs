@@ -163,6 +163,7 @@ impl Player {
             region_bytes: 0,
             shadow_stacks: seed & 4 != 0,
             seed: [seed as u8; 32],
+            ..WorldOptions::default()
         };
         let world = World::new(options);
         let mut player = Self {

@@ -40,6 +40,8 @@ pub struct WorldOptions {
     pub shadow_stacks: bool,
     /// Seed of the boot loader.
     pub seed: [u8; 32],
+    /// The unpacked payload.
+    pub payload: &'static [u8],
 }
 
 impl Default for WorldOptions {
@@ -53,6 +55,7 @@ impl Default for WorldOptions {
             handles: None,
             shadow_stacks: false,
             seed: [9; 32],
+            payload: payload(),
         }
     }
 }
@@ -119,7 +122,7 @@ impl World {
         sizes.handles_per_process = options.handles.unwrap_or(sizes.handles_per_process);
         let boot = BootRecord {
             info,
-            payload: payload(),
+            payload: options.payload,
             event_log: &EVENT_LOG,
             tsc_at_kernel_entry: 1500,
         };
@@ -514,7 +517,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         region_used_bytes: 0x1000,
         payload_base: 0,
         payload_physical: 0,
-        payload_bytes: payload().len() as u64,
+        payload_bytes: options.payload.len() as u64,
         event_log_base: 0,
         event_log_bytes: EVENT_LOG.len() as u64,
         tsc_at_entry: 1000,
