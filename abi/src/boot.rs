@@ -18,7 +18,7 @@
 //! Everything lies in the top 2 GiB, in PML4 entry 511. Nothing is both writable and executable.
 
 /// [`BootInfo::magic`].
-pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI7");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"NONOSBI8");
 
 /// Most ranges in the memory map.
 pub const MEMORY_RANGES: usize = 512;
@@ -71,6 +71,9 @@ pub struct BootInfo {
     pub event_log_bytes: u64,
     /// TSC when the boot loader was entered, for `bench`.
     pub tsc_at_entry: u64,
+    /// Seconds since 1970, UTC, by the firmware's clock shortly before the kernel is entered; 0 when it has none, or says what cannot be
+    /// true. Nobody vouches for it: nothing that decides on security asks.
+    pub wall_seconds: u64,
     /// Seed for the kernel's random numbers; the kernel wipes nothing here (the page is read-only) but
     /// hashes it once and never hands it out.
     pub seed: [u8; 32],

@@ -86,6 +86,8 @@ record! {
         pub tpm_start_method: u64,
         /// Where it is: [`crate::boot::Acpi::tpm_physical`].
         pub tpm_physical: u64,
+        /// Seconds since 1970, UTC, when the kernel's clock started: [`crate::boot::BootInfo::wall_seconds`].
+        pub wall_seconds: u64,
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod boot;
 pub mod cet;
+pub mod date;
 pub mod error;
 pub mod handle;
 pub mod info;

@@ -40,6 +40,7 @@ pub mod text;
 pub mod tpm;
 pub mod transition;
 pub mod vm_generation;
+pub mod wall_clock;
 
 pub use refusal::Refusal;
 

@@ -49,6 +49,7 @@ commands! {
     "tree" "[DIRECTORY]" "all that is in a directory and below it";
     "find" "TEXT" "files and directories with this in their name";
     "uptime" "" "time since the kernel started";
+    "date" "" "date and time, by the firmware's clock";
     "echo" "TEXT" "show text";
     "clear" "" "clear the screen";
     "reboot" "" "restart the machine";
@@ -146,6 +147,8 @@ pub enum Command<'a> {
     File(FileCommand<'a>),
     /// `uptime`
     Uptime,
+    /// `date`
+    Date,
     /// `echo`
     Echo(&'a str),
     /// `clear`
@@ -242,6 +245,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Mistake<'_>> {
         ("tree", (path, None, ..)) => Command::File(FileCommand::Tree(path.unwrap_or(""))),
         ("find", (Some(text), None, ..)) => Command::File(FileCommand::Find(text)),
         ("uptime", (None, ..)) => Command::Uptime,
+        ("date", (None, ..)) => Command::Date,
         ("clear", (None, ..)) => Command::Clear,
         ("reboot", (None, ..)) => Command::Reboot,
         ("poweroff", (None, ..)) => Command::PowerOff,

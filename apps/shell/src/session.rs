@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use nonos_proto::CallError;
 use nonos_rt::abi::Error;
+use nonos_rt::abi::date::Date;
 use nonos_rt::abi::info::needs::NAMES;
 use nonos_rt::abi::info::{ModuleInfo, ProcessInfo, Topic};
 use nonos_rt::files::File;
@@ -177,6 +178,7 @@ impl Session {
             Ok(Command::Uptime) => {
                 self.print(format_args!("up {}\n", Span(syscall::clock_ns())));
             }
+            Ok(Command::Date) => self.show(Self::date),
             Ok(Command::Echo(text)) => self.print(format_args!("{text}\n")),
             Ok(Command::Clear) => self.print(format_args!("\x1B[2J\x1B[H")),
             Ok(Command::Reboot) => self.power_off("restarting the machine", true),
@@ -245,6 +247,14 @@ impl Session {
                 format_args!("   {meaning}"),
             );
         }
+    }
+
+    fn date(&mut self, system: &SystemInfo) -> Result<(), Error> {
+        match system.wall_seconds().map(Date::from_seconds) {
+            Some(date) => self.print(format_args!("{date} UTC, by the firmware's clock\n")),
+            None => self.print(format_args!("unknown: the firmware's clock does not say\n")),
+        }
+        Ok(())
     }
 
     fn power_off(&mut self, what: &str, restart: bool) {

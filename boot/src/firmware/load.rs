@@ -19,7 +19,7 @@ use super::pages::Pages;
 use super::physical::FirmwareMemory;
 use super::region::Region;
 use super::tcg::{EventLog, Tpm};
-use super::{cpu, memory, tables};
+use super::{cpu, memory, tables, wall_clock};
 
 /// Bytes of the kernel's stack: verifying a module takes most of it.
 const STACK_BYTES: u64 = (signature::STACK_BYTES + (96 << 10)) as u64;
@@ -214,6 +214,7 @@ fn event_log(
 fn fill_in_facts(info: &mut BootInfo, image: &MeasuredImage<'_>, facts: &Facts) {
     let accepted = image.accepted();
     info.tsc_at_entry = facts.tsc_at_entry;
+    info.wall_seconds = wall_clock::seconds();
     info.seed = *facts.seed;
     info.entropy_sources = facts.sources.passed;
     info.entropy_failed = facts.sources.failed;

@@ -21,6 +21,7 @@ mod stack;
 mod tables;
 mod tcg;
 mod variables;
+mod wall_clock;
 
 use core::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! The types are a convenience, not a check: the kernel knows what a handle refers to and what it may do.
 
-use nonos_abi::info::{AuditRecord, ModuleInfo, ProcessInfo, Topic};
+use nonos_abi::info::{AuditRecord, BootStatus, ModuleInfo, ProcessInfo, Topic};
 use nonos_abi::words::Words;
 use nonos_abi::{Error, Handle, Rights};
 
@@ -279,6 +279,15 @@ impl Archive {
 }
 
 impl SystemInfo {
+    /// Seconds since 1970, UTC, now, by what the firmware's clock said at boot; `None` when it is unknown. Nobody vouches for it: nothing that
+    /// decides on security may ask. [`nonos_abi::date::Date`] says which date that is.
+    pub fn wall_seconds(&self) -> Option<u64> {
+        const NS_PER_SECOND: u64 = 1_000_000_000;
+        let boot: BootStatus = self.read(Topic::Boot, 0).ok()?;
+        let since = syscall::clock_ns() / NS_PER_SECOND;
+        (boot.wall_seconds != 0).then(|| boot.wall_seconds.saturating_add(since))
+    }
+
     /// The record about a topic.
     pub fn read<T: Words>(&self, topic: Topic, index: u64) -> Result<T, Error> {
         system_record(self.handle(), topic, index)

@@ -266,8 +266,7 @@ fn parts(sizes: &Sizes) -> String {
     ];
     let modules = sizes.modules.iter();
     rows.extend(
-        modules
-            .map(|(name, &size)| row(&[&format!("module {name}"), "", &grouped(size), ""])),
+        modules.map(|(name, &size)| row(&[&format!("module {name}"), "", &grouped(size), ""])),
     );
     rows.push(row(&[
         "system image, unpacked",

@@ -109,6 +109,7 @@ impl Kernel {
                 .saturating_sub(info.tsc_at_entry),
             tpm_start_method: info.acpi.tpm_start_method,
             tpm_physical: info.acpi.tpm_physical,
+            wall_seconds: info.wall_seconds,
         }
     }
 

@@ -521,6 +521,7 @@ fn boot_info(options: &WorldOptions) -> &'static BootInfo {
         event_log_base: 0,
         event_log_bytes: EVENT_LOG.len() as u64,
         tsc_at_entry: 1000,
+        wall_seconds: 1_772_282_096,
         remedies: 0,
         spec_control: 0,
         seed: options.seed,

@@ -31,6 +31,7 @@ fn records_say_what_the_boot_loader_and_the_machine_said() {
         (0x3F, 4, 1)
     );
     assert_eq!((boot.loader_ticks, boot.event_log_bytes), (500, 321));
+    assert_eq!(boot.wall_seconds, 1_772_282_096);
     assert_eq!(boot.payload_hash, [0x1111_1111_1111_1111; 4]);
     let cpu: CpuStatus = read(&mut world, INFO, Topic::Cpu, 0).unwrap();
     assert_eq!((cpu.cpus, cpu.w_xor_x), (1, 1));
