@@ -28,6 +28,7 @@ impl Name {
     }
 
     /// The name stored in `bytes`, or `None` when they hold none: characters outside the set, or bytes after the end.
+    #[inline(never)]
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
         let length = bytes.iter().position(|&b| b == 0).unwrap_or(Self::BYTES);
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
