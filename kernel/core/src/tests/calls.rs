@@ -140,6 +140,26 @@ fn a_call_to_a_waiting_server_arrives_and_is_answered() {
 }
 
 #[test]
+fn four_handles_arrive_in_their_order() {
+    let mut calls = calls();
+    let (server, client) = (calls.server, calls.clients[0]);
+    let created = [
+        Syscall::NotificationCreate,
+        Syscall::EndpointCreate,
+        Syscall::TimerCreate,
+        Syscall::NotificationCreate,
+    ];
+    let handles = created.map(|create| calls.world.value(client, create, &[]));
+    let kinds = handles.map(|handle| calls.kind_and_rights(client, handle).map(|[kind, _]| kind));
+    calls.client_calls(0, MessageInfo::new(0, 0, 4).moving(0b1111), handles);
+    let [_, info] = calls.server_receives().unwrap();
+    assert_eq!(MessageInfo(info).handles(), 4);
+    let arrived = calls.handles(server);
+    let found = arrived.map(|handle| calls.kind_and_rights(server, handle).map(|[kind, _]| kind));
+    assert_eq!(found, kinds);
+}
+
+#[test]
 fn a_call_before_the_server_receives_waits_in_order() {
     let mut calls = calls();
     for i in [1, 0] {

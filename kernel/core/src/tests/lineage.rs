@@ -149,6 +149,19 @@ fn what_was_derived_from_a_closed_handle_belongs_to_its_parent() {
 }
 
 #[test]
+fn what_was_derived_from_an_only_child_stays_below_it_when_its_parent_is_closed() {
+    let mut family = Family::default();
+    let [init, first, _] = family.processes();
+    let root = family.notification(init);
+    let child = family.value(init, Syscall::HandleCopy, &[root, ALL]);
+    let below = family.world.share(init, child, first);
+    assert_eq!(family.error(init, Syscall::HandleClose, &[root]), None);
+    family.revoke(init, child);
+    let dead = family.error(first, Syscall::NotificationSignal, &[below, 1]);
+    assert_eq!(dead, Some(Error::Revoked));
+}
+
+#[test]
 fn a_copy_has_at_most_the_rights_and_the_time_of_its_parent() {
     let mut family = Family::default();
     let init = family.init;
