@@ -144,7 +144,7 @@ impl Queue {
             let head = hardware.load(entry) as usize;
             let bytes = hardware.load(entry + 1) as usize;
             let waiting = self.waiting.get_mut(head / 2);
-            let waiting = waiting.filter(|waiting| **waiting && head % 2 == 0);
+            let waiting = waiting.filter(|waiting| **waiting && head.is_multiple_of(2));
             let whole = (HEADER_WORDS * 4..=ANSWER_WORDS * 4).contains(&bytes);
             *waiting.filter(|_| whole).ok_or(Error::Ring)? = false;
             self.taken = self.taken.wrapping_add(1);

@@ -37,7 +37,8 @@ pub const fn allowed(first: u16, count: u16) -> bool {
 
 /// Whether a port may be accessed with this width. A narrow access to the configuration address reaches the reset register among its bytes.
 pub fn access_allowed(port: u16, width: PortWidth) -> bool {
-    let narrow = port >= CONFIGURATION_ADDRESS && port <= CONFIGURATION_LAST && span(width) != 4;
+    let configuration = (CONFIGURATION_ADDRESS..=CONFIGURATION_LAST).contains(&port);
+    let narrow = configuration && span(width) != 4;
     allowed(port, span(width)) && !narrow
 }
 
