@@ -8,12 +8,14 @@
 //! Each module of the archive has an entry from boot on, with one reference of its own. The publishers' lists are verified then, each once:
 //! exactly one of them names a module that may run. The ELF is verified when the module is first asked for.
 
+use core::fmt::Display;
+
 use nonos_abi::info::{ModuleInfo, module_state};
 use nonos_abi::{Error, Name};
 use nonos_image::anchors::Anchors;
 use nonos_image::archive::Archive;
-use nonos_image::elf::{self, Executable};
-use nonos_image::list::{self, Refusal};
+use nonos_image::elf::Executable;
+use nonos_image::list;
 use nonos_image::module::{ListedModule, Manifest};
 
 use crate::arena::{Empty, ModuleId};
@@ -117,40 +119,6 @@ pub(crate) fn hash_words(hash: &[u8; 32]) -> [u64; 4] {
     words
 }
 
-/// Why a module is not admitted, in detail for the log.
-enum Rejection {
-    Signed(Refusal),
-    Elf(elf::Refusal),
-}
-
-impl Rejection {
-    fn error(self) -> Error {
-        match self {
-            Self::Signed(refusal) => refusal.into(),
-            Self::Elf(_) => Error::ModuleFormat,
-        }
-    }
-}
-
-impl core::fmt::Display for Rejection {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Signed(refusal) => write!(f, "{refusal}"),
-            Self::Elf(refusal) => write!(f, "{refusal}"),
-        }
-    }
-}
-
-impl Admitted {
-    fn new(listed: ListedModule<'static>, stored: &'static [u8]) -> Result<Self, Rejection> {
-        let verified = listed.verify(stored).map_err(Rejection::Signed)?;
-        Ok(Self {
-            manifest: *verified.manifest(),
-            executable: Executable::parse(verified.elf()).map_err(Rejection::Elf)?,
-        })
-    }
-}
-
 impl Kernel {
     /// Makes an entry for each module of the archive, with what the publishers' lists say of it.
     pub(crate) fn list_modules(
@@ -183,7 +151,7 @@ impl Kernel {
             match list::verify(entry.name, entry.contents, anchors) {
                 Ok(list) => list.iter().for_each(|listed| self.note_listed(listed)),
                 Err(refusal) => {
-                    self.log(format_args!("{} refused: {refusal}", entry.name), machine);
+                    self.log_refusal(entry.name, &refusal, machine);
                     unlisted = refusal.into();
                 }
             }
@@ -215,17 +183,30 @@ impl Kernel {
         let found = self.modules.iter().find(|(_, module)| module.name == name);
         let (id, module) = found.ok_or(Error::NotFound)?;
         if let State::Listed(listed) = module.state {
-            let state = match Admitted::new(listed, module.stored) {
-                Ok(admitted) => State::Admitted(admitted),
-                Err(rejection) => {
-                    self.log(format_args!("module {name} refused: {rejection}"), machine);
-                    State::Refused(rejection.error())
-                }
-            };
+            let verified = listed.verify(module.stored).map_err(|refusal| {
+                self.log_refusal(name, &refusal, machine);
+                refusal.into()
+            });
+            let admitted = verified.and_then(|verified| {
+                let executable = Executable::parse(verified.elf()).map_err(|refusal| {
+                    self.log_refusal(name, &refusal, machine);
+                    Error::ModuleFormat
+                })?;
+                Ok(Admitted {
+                    manifest: *verified.manifest(),
+                    executable,
+                })
+            });
+            let state = admitted.map_or_else(State::Refused, State::Admitted);
             self.modules[id].state = state;
         }
         self.modules[id].admitted()?;
         Ok(id)
+    }
+
+    #[inline(never)]
+    fn log_refusal(&mut self, name: Name, why: &dyn Display, machine: &mut impl Machine) {
+        self.log(format_args!("{name} refused: {why}"), machine);
     }
 
     /// Drops a reference; when nobody uses the module any more, frees its frames.

@@ -196,7 +196,6 @@ impl<'a> Archive<'a> {
 }
 
 /// Name, offset and length. A number that does not fit is as good as one past the end.
-#[inline(never)]
 fn fields_of(raw: &[u8; ENTRY_BYTES]) -> Option<(Name, usize, usize)> {
     let mut fields = Fields(raw);
     let name = Name::from_bytes(*fields.array()?)?;
