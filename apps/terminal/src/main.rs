@@ -45,7 +45,7 @@ fn run() -> Result<Error, CallError> {
     let signals = Notification::create().map_err(CallError::Unreachable)?;
     signals.bind().map_err(CallError::Unreachable)?;
     let session = Session::connect(&signals)?;
-    let shown = Shown::open(&session, "Terminal", SIZE)?;
+    let mut shown = Shown::open(&session, "Terminal", SIZE)?;
     shown.limit(&session, [LEAST, (0, 0)])?;
     let endpoint = Endpoint::create().map_err(CallError::Unreachable)?;
     let mut terminal = Terminal {

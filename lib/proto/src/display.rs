@@ -29,6 +29,18 @@ pub const NOTE_BYTES: usize = 160;
 /// Longest text on the clipboard, bytes of UTF-8.
 pub const CLIPBOARD_BYTES: usize = 64 * 1024;
 
+/// What lies around windows, points.
+pub mod points {
+    /// Height of the trusted bar.
+    pub const BAR: i32 = 28;
+    /// Height of a title.
+    pub const TITLE: i32 = 34;
+    /// Width of the line around a window.
+    pub const BORDER: i32 = 1;
+    /// What the dock and the room around it take at the lower edge.
+    pub const DOCK: i32 = 88;
+}
+
 /// A rectangle in a word: left, top, width and height, 16 bits each, lowest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rect {

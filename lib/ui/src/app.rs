@@ -17,6 +17,7 @@ use nonos_rt::mapping::{Mapping, ReadOnly};
 use nonos_rt::object::{Endpoint, Memory, Notification, Timer};
 use nonos_rt::{parent, syscall};
 
+use crate::fit::fit;
 use crate::geometry::Rect;
 use crate::input::{Input, Key};
 use crate::program::App;
@@ -143,6 +144,10 @@ pub struct Shown {
     pixels: Mapping,
     look: Look,
     cursor: u64,
+    /// Pixels for a point in this window.
+    scale: i32,
+    /// How small and how large the user can make it, points.
+    limits: Option<[(i32, i32); 2]>,
 }
 
 impl Shown {
@@ -161,6 +166,8 @@ impl Shown {
             pixels,
             look: session.look,
             cursor: 0,
+            scale: session.scale() as i32,
+            limits: None,
         })
     }
 
@@ -169,12 +176,31 @@ impl Shown {
         self.surface.window
     }
 
-    /// How small and how large the user can make it, points; 0 stands for no limit.
-    pub fn limit(&self, session: &Session, limits: [(i32, i32); 2]) -> Result<(), CallError> {
-        let [least, most] = limits;
-        let [a, b, c, d] =
-            [least.0, least.1, most.0, most.1].map(|points| points.max(0) as u64 * session.scale());
-        session.display.limits(self.number(), a, b, c, d)
+    /// How small and how large the user can make it, points; 0 stands for no limit. A window with limits is no larger than the screen.
+    pub fn limit(&mut self, session: &Session, limits: [(i32, i32); 2]) -> Result<(), CallError> {
+        self.limits = Some(limits);
+        let (width, height) = self.window.size();
+        let points = (width / self.scale, height / self.scale);
+        self.fit(session, points)
+    }
+
+    /// Has limits of the size that they have on the screen, and makes the window so large, points, when that is no larger than the screen.
+    fn fit(&mut self, session: &Session, points: (i32, i32)) -> Result<(), CallError> {
+        let (mut scale, mut size) = (session.scale() as i32, points);
+        match self.limits {
+            Some([least, most]) => {
+                (scale, size) = fit(&session.look, points, least);
+                let [a, b, c, d] = [least.0, least.1, most.0, most.1]
+                    .map(|points| points.max(0) as u64 * scale as u64);
+                session.display.limits(self.number(), a, b, c, d)?;
+            }
+            None => size = (size.0 * scale, size.1 * scale),
+        }
+        if self.scale == scale && self.window.size() == size {
+            return Ok(());
+        }
+        self.scale = scale;
+        self.resize(session, size.0 as u64, size.1 as u64)
     }
 
     /// Another title; what is too long is cut off.
@@ -292,9 +318,8 @@ impl Shown {
     fn look_changed(&mut self, session: &Session) -> Result<(), CallError> {
         let last = core::mem::replace(&mut self.look, session.look);
         if session.look.scale != last.scale {
-            let points = |pixels: u64| pixels / last.scale.clamp(1, 2);
-            let (width, height) = (points(self.surface.width), points(self.surface.height));
-            self.resize(session, width * session.scale(), height * session.scale())?;
+            let (width, height) = self.window.size();
+            self.fit(session, (width / self.scale, height / self.scale))?;
         } else if session.look.theme != last.theme {
             let (width, height) = self.window.size();
             self.reset(session, (width, height));
@@ -313,8 +338,7 @@ impl Shown {
 
     fn reset(&mut self, session: &Session, (width, height): (i32, i32)) {
         let theme = Theme::of(session.look.theme);
-        let scale = session.scale() as i32;
-        self.window.reset(width, height, scale, theme);
+        self.window.reset(width, height, self.scale, theme);
     }
 
     /// Closes it.

@@ -21,6 +21,7 @@ pub mod canvas;
 mod caret;
 pub mod color;
 pub mod edit;
+pub mod fit;
 pub mod frame;
 pub mod geometry;
 #[cfg(feature = "host")]

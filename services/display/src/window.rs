@@ -10,12 +10,8 @@ use crate::trim::Strip;
 
 /// Lengths of frames, points.
 pub mod points {
-    /// Height of the trusted bar.
-    pub const BAR: i32 = 28;
-    /// Height of a title.
-    pub const TITLE: i32 = 34;
-    /// Width of the line around a window.
-    pub const BORDER: i32 = 1;
+    pub use nonos_proto::display::points::{BAR, BORDER, TITLE};
+
     /// Corners.
     pub const RADIUS: i32 = 10;
     /// Width of a button in a title.
@@ -179,6 +175,8 @@ pub struct Window {
     pub restore: Option<Rect>,
     /// Sizes that the user can give it.
     pub limits: Limits,
+    /// Whether it is put where it is seen when it has another size.
+    pub misplaced: bool,
     /// What the pointer looks like over it.
     pub cursor: u64,
     /// Its title.
@@ -204,6 +202,7 @@ impl Window {
             minimized: false,
             restore: None,
             limits: Limits::default(),
+            misplaced: false,
             cursor: cursor::ARROW,
             title,
             subject: None,

@@ -242,10 +242,14 @@ impl Compositor {
         }
     }
 
-    fn touch_title(&mut self, id: u32) {
+    /// Has a title drawn again, and nothing else of its window.
+    pub(super) fn touch_title(&mut self, id: u32) {
         let scale = self.scale;
         if let Some(window) = self.window_mut(id) {
             window.strip.stale = true;
+            if !window.visible() {
+                return;
+            }
             let mut frame = window.frame(scale);
             let title = frame.cut_top(points::TITLE * scale, 0);
             self.damage.add(title.intersect(self.screen));

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use nonos_proto::Refusal;
-use nonos_proto::display::CLIPBOARD_BYTES;
+use nonos_proto::display::{CLIPBOARD_BYTES, event};
 use nonos_ui::Rect;
 
 use super::{Action, Compositor};
@@ -161,7 +161,10 @@ impl Compositor {
     pub fn retitle(&mut self, key: u64, window: u64, title: &str) -> Result<(), Refusal> {
         let id = self.own(key, window)?;
         let title = printable(title);
-        self.change(id, |window| window.title = title);
+        if let Some(window) = self.window_mut(id) {
+            window.title = title;
+        }
+        self.touch_title(id);
         if self.focus == Some(id) {
             self.rename_bar();
         }
@@ -192,6 +195,7 @@ impl Compositor {
             });
             self.actions.push(Action::Release(old.id));
             self.arrange(id);
+            self.find_place(id);
             self.look_again();
         } else if window.visible() {
             let content = window.content();
@@ -222,12 +226,8 @@ impl Compositor {
                 .filter(|other| other.layer == Layer::Window && other.shown);
             let step = others.count() as i32 % 6 * CASCADE * self.scale;
             let middle = area.centred(frame.width, frame.height);
-            let x = (middle.x + step).clamp(area.x, area.x.max(area.right() - frame.width));
-            let y = (middle.y + step).clamp(area.y, area.y.max(area.bottom() - frame.height));
-            let place = inside(Rect::new(x, y, frame.width, frame.height), self.scale);
-            if let Some(window) = self.window_mut(id) {
-                window.place(place.x, place.y);
-            }
+            self.put_frame(id, middle.x + step, middle.y + step);
+            self.ask_to_fit(id);
         }
         self.change(id, |window| window.shown = true);
         self.arrange(id);
@@ -239,6 +239,45 @@ impl Compositor {
             _ if takes_focus => self.set_focus(Some(id)),
             Some(focused) => self.raise(focused),
             None => {}
+        }
+    }
+
+    /// Puts a window where it is seen, when that is still to be done.
+    fn find_place(&mut self, id: u32) {
+        let scale = self.scale;
+        let misplaced = |window: &mut super::Window| core::mem::take(&mut window.misplaced);
+        if self.window_mut(id).is_some_and(misplaced)
+            && let Some(frame) = self.window(id).map(|window| window.frame(scale))
+        {
+            self.put_frame(id, frame.x, frame.y);
+            self.ask_to_fit(id);
+        }
+    }
+
+    /// Puts the frame of a window here or near, so that it is seen: all of it above the dock when that can be, its title in any case,
+    /// with the buttons at its right.
+    fn put_frame(&mut self, id: u32, x: i32, y: i32) {
+        let (area, scale) = (self.work_area(), self.scale);
+        let Some(frame) = self.window(id).map(|window| window.frame(scale)) else {
+            return;
+        };
+        let x = x.max(area.x).min(area.right() - frame.width);
+        let y = y.min(area.bottom() - frame.height).max(area.y);
+        let place = inside(Rect::new(x, y, frame.width, frame.height), scale);
+        self.change(id, |window| window.place(place.x, place.y));
+    }
+
+    /// Asks the program of a window that is larger than what is seen of it to make it smaller.
+    fn ask_to_fit(&mut self, id: u32) {
+        let room = inside(self.work_area(), self.scale);
+        let Some(window) = self.window(id).filter(|window| window.limits.resizable()) else {
+            return;
+        };
+        let Surface { width, height, .. } = window.surface;
+        if width > room.width || height > room.height {
+            let size = (width.min(room.width), height.min(room.height));
+            let (width, height) = window.limits.within(size, self.scale);
+            self.send(id, event::RESIZE, [width as u64, height as u64, 0]);
         }
     }
 

@@ -39,6 +39,9 @@ impl Compositor {
             .map(|window| (window.id, window.content()));
         for (id, content) in framed.collect::<Vec<_>>() {
             self.move_to(id, content.x, content.y);
+            if let Some(window) = self.window_mut(id) {
+                window.misplaced = true;
+            }
         }
         Ok(())
     }

@@ -703,3 +703,64 @@ fn what_the_user_starts_gets_the_keyboard_also_right_after_typing() {
     assert_eq!(desk.compositor.focus, Some(started));
     assert_ne!(started, window);
 }
+
+#[test]
+fn another_title_draws_title_and_bar_and_nothing_else() {
+    let mut desk = Desk::new();
+    let id = desk.shown(1);
+    desk.draw();
+    let key = |desk: &Desk| desk.compositor.window(id).unwrap().client;
+    desk.compositor
+        .retitle(key(&desk), id.into(), "another")
+        .unwrap();
+    let mut drawn = 0;
+    let mut line = vec![0; WIDTH as usize];
+    desk.compositor
+        .draw(&NoAtlas, &desk.colors, &mut line, |_, _, pixels| {
+            drawn += pixels.len() as i32;
+        });
+    let frame = desk.compositor.window(id).unwrap().frame(1);
+    assert_eq!(drawn, points::BAR * WIDTH + points::TITLE * frame.width);
+}
+
+#[test]
+fn windows_that_grow_with_the_points_have_their_title_on_the_screen() {
+    let mut desk = Desk::new();
+    let id = desk.shown(1);
+    desk.compositor
+        .limit(1, id.into(), [100, 60, 0, 0])
+        .unwrap();
+    desk.compositor.move_to(id, WIDTH - 100, HEIGHT - 100);
+    let wide = desk.shown(2);
+    while desk.compositor.next_event(1).is_some() {}
+    desk.compositor.set_look(0, 2).unwrap();
+    for (key, id, width, height) in [(1, id, 400, 300), (2, wide, 700, 600)] {
+        let surface = desk.surface(width, height);
+        desk.compositor.resize(key, id.into(), surface).unwrap();
+        desk.present(key, id);
+        let frame = desk.compositor.window(id).unwrap().frame(2);
+        assert!(
+            frame.right() <= WIDTH,
+            "the buttons of its title: {frame:?}"
+        );
+        assert!(frame.y >= 2 * points::BAR, "below the bar: {frame:?}");
+        desk.draw();
+    }
+    let events: Vec<Event> = core::iter::from_fn(|| desk.compositor.next_event(1)).collect();
+    let asked = events.iter().any(|event| event[0] & 0xFF == event::RESIZE);
+    assert!(!asked, "it fits");
+    // What does not is asked to be smaller, once.
+    desk.compositor.set_look(0, 1).unwrap();
+    let surface = desk.surface(900, 900);
+    desk.compositor.resize(1, id.into(), surface).unwrap();
+    desk.present(1, id);
+    let events: Vec<Event> = core::iter::from_fn(|| desk.compositor.next_event(1)).collect();
+    let room = desk.compositor.work_area();
+    let room = crate::window::inside(room, 1);
+    let asked = [room.width as u64, room.height as u64];
+    let found = events
+        .iter()
+        .filter(|event| event[0] & 0xFF == event::RESIZE);
+    let found: Vec<[u64; 2]> = found.map(|event| [event[1], event[2]]).collect();
+    assert_eq!(found, [asked]);
+}
