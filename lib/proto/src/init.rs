@@ -140,6 +140,16 @@ parts! {
     }
 }
 
+/// What is ended one after the other before the machine is, see [`Init::wind_down`].
+pub mod wind_down {
+    /// All programs but the caller that serve nobody, and the power box.
+    pub const PROGRAMS: u64 = 0;
+    /// The vault with its keys.
+    pub const VAULT: u64 = 1;
+    /// All files.
+    pub const FILES: u64 = 2;
+}
+
 interface! {
     /// `init`.
     pub trait Init, version 8;
@@ -221,4 +231,8 @@ interface! {
 
     /// A GPU of virtio's, where the firmware set up no frame buffer.
     24 => answered gpu() -> Gpu;
+
+    /// Before the machine is turned off: ends one of [`wind_down`] for good, whose memory is wiped when this returns. From the first call on
+    /// nothing is started any more. Needs `power`.
+    25 => answered wind_down(part: u64) -> ();
 }

@@ -104,6 +104,11 @@ pub fn power_off(restart: bool) -> CallError {
     }
 }
 
+/// Before the machine is turned off: ends one of [`nonos_proto::init::wind_down`] for good.
+pub fn wind_down(part: u64) -> Result<(), CallError> {
+    INIT.wind_down(part)
+}
+
 /// The kernel's log.
 pub fn log() -> Result<Log, CallError> {
     INIT.log().map(Log::from_handle)

@@ -24,6 +24,7 @@ use nonos_ui::{Rect, Theme};
 use crate::client::{Client, Identity};
 use crate::cursor::Cursor;
 use crate::damage::Damage;
+use crate::ending::Ending;
 use crate::menu::Menu;
 use crate::scene::{Panel, Scene, Surfaces};
 use crate::shade::{Corners, Shadow};
@@ -84,7 +85,7 @@ pub struct Compositor {
     /// Which window gets the keyboard after a prompt or the lock.
     later: Option<u32>,
     /// What the machine does now, when that is to end.
-    ending: Option<&'static str>,
+    ending: Option<Ending>,
     clipboard: Vec<u8>,
     /// When the clipboard is emptied, if ever.
     clipboard_until_ns: Option<u64>,
@@ -450,9 +451,9 @@ impl Compositor {
         for toast in self.toasts.iter_mut() {
             toast.draw(&pen);
         }
-        if let Some(text) = self.ending {
+        if let Some(ending) = &self.ending {
             let place = self.screen;
-            pen.ending(&mut self.ending_strip, place.width, place.height, text);
+            pen.ending(&mut self.ending_strip, place.width, place.height, ending);
         }
         if let Some(menu) = &self.menu {
             let program = self.focused_program().map(|(_, identity)| identity);

@@ -16,6 +16,7 @@ pub mod client;
 pub mod compositor;
 pub mod cursor;
 pub mod damage;
+pub mod ending;
 pub mod menu;
 pub mod qoi;
 pub mod scene;

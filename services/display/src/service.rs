@@ -7,6 +7,7 @@ use crate::front::Front;
 use crate::surfaces::Surfaces;
 use display::client::{EVENTS, Identity};
 use display::compositor::{Action, Compositor};
+use display::ending;
 use display::qoi::Encoder;
 use display::state::Machine;
 use display::window;
@@ -240,9 +241,15 @@ impl Service {
         signal(&mut self.photographer);
     }
 
-    /// Ends the machine, when the screen says so; returns only when that fails.
+    /// Ends the machine, when the screen says so; returns only when that fails. Whatever step fails, the kernel wipes all memory.
     fn end(&mut self, what: &str, restart: bool) {
         self.draw();
+        for (part, text) in ending::STEPS {
+            let done = parent::wind_down(part);
+            self.compositor.step_done(done.is_ok());
+            said(text, done);
+            self.draw();
+        }
         said(what, Err(parent::power_off(restart)));
         self.compositor.go_on();
     }

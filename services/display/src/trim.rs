@@ -9,6 +9,7 @@ use nonos_ui::theme::font;
 use nonos_ui::{Color, Icon, Rect, Theme};
 
 use crate::client::Identity;
+use crate::ending::{Ending, Step};
 use crate::menu::{Choice, Menu};
 use crate::state::Machine;
 use crate::window::{Button, button, points};
@@ -215,20 +216,31 @@ impl Pen<'_> {
     }
 
     /// All of the screen, before the machine ends.
-    pub fn ending(&self, strip: &mut Strip, width: i32, height: i32, text: &str) -> bool {
+    pub fn ending(&self, strip: &mut Strip, width: i32, height: i32, ending: &Ending) -> bool {
+        const LINE: i32 = 32;
+        const WIDTH: i32 = 420;
         let Self { theme, scale, .. } = *self;
         strip.draw(width, height, |canvas| {
             let all = Rect::new(0, 0, width, height);
             canvas.fill(all, theme.background);
-            let note = "All memory is wiped: keys, files and programs. That takes a moment.";
-            let mut lines = all.centred(width, 64 * scale);
-            let mut middle = |font: Font, text: &str, color: Color| {
-                let line = lines.cut_top(32 * scale, 0);
-                let length = self.writer.width(font.scaled(scale), text);
-                self.write(canvas, font, line.centred(length, line.height), text, color);
-            };
-            middle(font::HEADING, text, theme.text);
-            middle(font::CAPTION, note, theme.secondary);
+            let lines = ending.steps().count() as i32 + 2;
+            let mut lines = all.centred((WIDTH * scale).min(width), lines * LINE * scale);
+            let head = lines.cut_top(2 * LINE * scale, 0);
+            self.write(canvas, font::HEADING, head, ending.text, theme.text);
+            for (text, step) in ending.steps() {
+                let mut line = lines.cut_top(LINE * scale, 0);
+                let mark = line.cut_left(20 * scale, GAP * scale);
+                let (icon, color, ink) = match step {
+                    Step::Done => (Some(Icon::Check), theme.good, theme.text),
+                    Step::Failed => (Some(Icon::Warning), theme.danger, theme.danger),
+                    Step::Now => (Some(Icon::Right), theme.accent_text, theme.text),
+                    Step::Later => (None, theme.secondary, theme.secondary),
+                };
+                if let Some(icon) = icon {
+                    self.icon(canvas, 18, mark, icon, color);
+                }
+                self.write(canvas, font::BODY, line, text, ink);
+            }
         })
     }
 

@@ -4,6 +4,7 @@ use init::services;
 use nonos_proto::console::BADGE_INPUT;
 use nonos_proto::init::{
     self as interface, ClientOf, Gpu, Needs, Ps2, Screen, Serial, ServiceState, Spawned, Tpm,
+    wind_down,
 };
 use nonos_proto::{CallError, Caller, Passable, Refusal, tpm};
 use nonos_rt::abi::info::needs;
@@ -86,6 +87,9 @@ impl Init {
         policy: &'static Policy,
         most: u64,
     ) -> Result<&mut Child, Refusal> {
+        if self.supervisor.is_closed() {
+            return Err(Refusal::NotGranted);
+        }
         let slot = self.children.free_slot().ok_or(Refusal::Full)?;
         let start = Start {
             archive: &self.archive,
@@ -258,6 +262,27 @@ impl interface::Init for Init {
             Err(error) => log!("the TPM was not told that power ends: {error}"),
         }
         Err(Refusal::Kernel(end(&self.power)))
+    }
+
+    fn wind_down(&mut self, caller: Caller, part: u64) -> Result<(), Refusal> {
+        self.check(caller, needs::POWER)?;
+        let is_part = |served: Option<&str>| match (part, served) {
+            (wind_down::PROGRAMS, served) => matches!(served, None | Some("powerbox")),
+            (wind_down::VAULT, served) => served == Some("vault"),
+            (wind_down::FILES, served) => served == Some("files"),
+            _ => false,
+        };
+        if part > wind_down::FILES {
+            return Err(Refusal::Malformed);
+        }
+        self.supervisor.close();
+        let mut ended = Ok(());
+        for child in self.children.iter_mut() {
+            if is_part(child.policy.serves) && child.badge != caller.badge {
+                ended = ended.and(child.process.kill());
+            }
+        }
+        Ok(ended?)
     }
 
     fn log(&mut self, caller: Caller) -> Result<Handle, Refusal> {

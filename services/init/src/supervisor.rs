@@ -42,6 +42,8 @@ enum State {
 pub struct Supervisor {
     programs: [Option<Program>; MOST],
     timer: Option<Timer>,
+    /// Nothing is started any more.
+    closed: bool,
 }
 
 impl Supervisor {
@@ -62,7 +64,18 @@ impl Supervisor {
         Self {
             programs,
             timer: Timer::create().ok(),
+            closed: false,
         }
+    }
+
+    /// From now on nothing is started any more.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether nothing is started any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Program `index`, for whoever asks.
@@ -92,7 +105,9 @@ impl Supervisor {
 
     /// A program that is to be started now.
     fn due(&self, now_ns: u64) -> Option<(Name, &'static Policy)> {
-        let due = |program: &&Program| matches!(program.state, State::Waiting(at) if at <= now_ns);
+        let due = |program: &&Program| {
+            !self.closed && matches!(program.state, State::Waiting(at) if at <= now_ns)
+        };
         let program = self.programs.iter().flatten().find(due)?;
         Some((program.name, program.policy))
     }
@@ -101,7 +116,7 @@ impl Supervisor {
     fn next_start_ns(&self) -> Option<u64> {
         let starts = self.programs.iter().flatten();
         let starts = starts.filter_map(|program| match program.state {
-            State::Waiting(at_ns) => Some(at_ns),
+            State::Waiting(at_ns) if !self.closed => Some(at_ns),
             _ => None,
         });
         starts.min()
@@ -177,13 +192,14 @@ impl Init {
                 policy,
                 ..
             } = child;
+            let closed = self.supervisor.closed;
             let Some(program) = self.supervisor.program(name) else {
                 continue;
             };
             if program.process != id {
                 continue;
             }
-            if policy.restart {
+            if policy.restart && !closed {
                 self.start_later(name, started_ns, syscall::clock_ns());
             } else {
                 program.state = State::Ended;

@@ -19,6 +19,9 @@ const TITLE: usize = 34;
 /// Ground of a window in the light and the dark theme.
 const LIGHT: [u8; 3] = [0xF5, 0xF5, 0xF8];
 const DARK: [u8; 3] = [0x1B, 0x1B, 0x20];
+/// What is done, and what is done now, when the machine ends: colours of the dark theme.
+const DONE: [u8; 3] = [0x6F, 0xD2, 0x95];
+const NOW: [u8; 3] = [0x9F, 0xB0, 0xFF];
 /// Ground and size of a terminal when it opens.
 const TERMINAL_COLOR: [u8; 3] = [0x0D, 0x11, 0x17];
 const TERMINAL: (usize, usize) = (760, 480);
@@ -79,6 +82,21 @@ fn settings_change_how_things_look_at_once() {
     machine.wait_until("the settings in light colours", |machine| {
         ground(machine) == LIGHT
     });
+    // Twice as large there would be no room for them: frames and bar are, and all of the window is to be seen.
+    machine.press(&["tab"]);
+    machine.press(&["right"]);
+    machine.wait_until(
+        "all of the settings below a bar of twice the size",
+        |machine| {
+            let picture = machine.picture();
+            let column = picture.width / 2 - 260;
+            let rows: Vec<usize> = (0..picture.height)
+                .filter(|&y| picture.pixel(column, y) == LIGHT)
+                .collect();
+            let window = rows.first().copied().zip(rows.last().copied());
+            window.is_some_and(|(top, bottom)| top >= 2 * (BAR + TITLE) && bottom - top >= 560)
+        },
+    );
 }
 
 #[test]
@@ -160,12 +178,23 @@ fn a_window_gets_keys_and_pointer() {
 #[test]
 fn the_menu_turns_the_machine_off() {
     let (mut machine, _) = with_window();
+    machine.keep_after_power_off();
     press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
     // Round to the last choice.
     machine.press(&["up"]);
     machine.press(&["ret"]);
-    let reason = machine.expect_end();
-    machine.check_equal(&*reason, "guest-shutdown", "why it ended");
+    machine.expect_event("SHUTDOWN");
+    // The last picture: three steps are done, below them is the kernel's.
+    let picture = machine.picture();
+    let lines = |color| {
+        let rows =
+            (0..picture.height).map(|y| (0..picture.width).any(|x| picture.pixel(x, y) == color));
+        let rows: Vec<bool> = rows.collect();
+        rows.windows(2).filter(|rows| !rows[0] && rows[1]).count()
+    };
+    machine.check_equal(lines(DONE), 3, "steps that are shown as done");
+    machine.check_equal(lines(NOW), 1, "steps that are shown as being done");
+    machine.check(content(&picture).is_none(), "a window is still shown");
 }
 
 #[test]

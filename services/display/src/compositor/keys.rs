@@ -9,6 +9,7 @@ use nonos_proto::usage;
 use nonos_ui::Rect;
 
 use super::{Action, Compositor};
+use crate::ending::Ending;
 use crate::menu::{Choice, Menu};
 use crate::trim::Strip;
 use crate::window::{Edges, Layer, points};
@@ -376,9 +377,18 @@ impl Compositor {
 
     /// From now on the screen shows that the machine ends.
     fn end(&mut self, text: &'static str, action: Action) -> Action {
-        self.ending = Some(text);
+        self.ending = Some(Ending::new(text));
         self.damage.add(self.screen);
         action
+    }
+
+    /// The next step before the machine ends was done, or could not be.
+    pub fn step_done(&mut self, done: bool) {
+        if let Some(ending) = &mut self.ending {
+            ending.step(done);
+            self.ending_strip.stale = true;
+            self.damage.add(self.screen);
+        }
     }
 
     /// The machine goes on.
