@@ -59,7 +59,7 @@ fn writable_and_executable_is_refused() {
     }
     assert_eq!(
         Refusal::SegmentAccess(1, 7).to_string(),
-        "segment 1 is writable and executable"
+        "segment 1 is writable and executable: found 0x7"
     );
     for flags in [0, 1, 2, 12, 0x1000_0005] {
         assert_eq!(

@@ -516,6 +516,12 @@ impl Init for Refuser {
     fn tpm(&mut self, _: Caller) -> Result<Tpm, Refusal> {
         Err(Refusal::NotGranted)
     }
+    fn gpu(&mut self, _: Caller) -> Result<init::Gpu, Refusal> {
+        Err(Refusal::NotGranted)
+    }
+    fn wind_down(&mut self, _: Caller, _: u64) -> Result<(), Refusal> {
+        Err(Refusal::NotGranted)
+    }
     fn audit(&mut self, _: Caller) -> Result<Handle, Refusal> {
         Err(Refusal::NotGranted)
     }

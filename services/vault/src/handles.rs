@@ -64,10 +64,13 @@ impl Handles {
         others.iter().flatten().try_for_each(Endpoint::revoke)
     }
 
-    /// Makes all handles dead that the user lent.
+    /// Makes all handles dead that the user lent, also when one of them fails.
     pub fn revoke_lent(&mut self) -> Result<(), Error> {
-        let lent = self.keys.iter().flat_map(|[_, _, lent]| lent);
-        lent.fold(Ok(()), |so_far, between| so_far.and(between.revoke()))
+        let mut outcome = Ok(());
+        for between in self.keys.iter().flat_map(|[_, _, lent]| lent) {
+            outcome = outcome.and(between.revoke());
+        }
+        outcome
     }
 
     /// Makes all handles to these keys dead; a bit for each place.

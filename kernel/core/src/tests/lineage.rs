@@ -234,8 +234,8 @@ fn ancestors_that_are_gone_do_not_count_and_the_others_do() {
         let last = *chain.last().expect("a handle");
         chain.push(family.value(init, Syscall::HandleCopy, &[last, ALL]));
     }
-    for gone in 3..6 {
-        family.value(init, Syscall::HandleClose, &[chain[gone]]);
+    for &gone in &chain[3..6] {
+        family.value(init, Syscall::HandleClose, &[gone]);
     }
     for _ in 0..3 {
         let last = *chain.last().expect("a handle");

@@ -5,8 +5,7 @@ use core::fmt;
 use elf::abi;
 
 #[cfg(doc)]
-use super::MEMORY_BYTES_MAX;
-use super::SEGMENTS_MAX;
+use super::{MEMORY_BYTES_MAX, SEGMENTS_MAX};
 
 /// Why a file is no executable for this system: the first check that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +20,7 @@ pub enum Refusal {
     ProgramHeaders,
     /// A program header of a kind that a loader here does not know.
     HeaderKind(u32),
-    /// More than [`SEGMENTS_MAX`] load segments.
+    /// More load segments than [`SEGMENTS_MAX`].
     SegmentCount,
     /// This load segment is not aligned to pages of 4096 bytes in file or memory.
     SegmentAlignment(usize),
@@ -59,62 +58,99 @@ pub enum Refusal {
     RelocationAddend(usize, u64),
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Refusal {
+    /// Which segment or relocation it is, what is wrong, and what was found. One form for all, because the kernel has them, too.
+    fn parts(&self) -> (Option<(&'static str, usize)>, &'static str, Option<u64>) {
+        let segment = |number| Some(("segment", number));
+        let relocation = |number| Some(("relocation", number));
         match *self {
-            Self::Ident => f.write_str("not a 64-bit little-endian ELF file"),
-            Self::Type(found) => {
-                write!(f, "not position-independent: ELF type {found}, expected 3")
-            }
-            Self::Machine(found) => write!(f, "not for x86_64: ELF machine {found}, expected 62"),
-            Self::ProgramHeaders => f.write_str("program header table is missing or out of range"),
-            Self::HeaderKind(kind) => write!(f, "unknown program header of type {kind:#x}"),
-            Self::SegmentCount => write!(f, "more than {SEGMENTS_MAX} load segments"),
-            Self::SegmentAlignment(number) => write!(
-                f,
-                "segment {number} is not page-aligned (-z separate-loadable-segments -z max-page-size=4096)"
+            Self::Ident => (None, "not a 64-bit little-endian ELF file", None),
+            Self::Type(found) => (
+                None,
+                "ELF type is not 3, position-independent",
+                Some(found.into()),
             ),
-            Self::SegmentAccess(number, flags)
-                if flags & (abi::PF_W | abi::PF_X) == abi::PF_W | abi::PF_X =>
-            {
-                write!(f, "segment {number} is writable and executable")
-            }
+            Self::Machine(found) => (None, "ELF machine is not 62, x86_64", Some(found.into())),
+            Self::ProgramHeaders => (
+                None,
+                "program header table is missing or out of range",
+                None,
+            ),
+            Self::HeaderKind(kind) => (None, "unknown program header", Some(kind.into())),
+            Self::SegmentCount => (None, "too many load segments", None),
+            Self::SegmentAlignment(number) => (
+                segment(number),
+                "is not page-aligned (-z separate-loadable-segments -z max-page-size=4096)",
+                None,
+            ),
             Self::SegmentAccess(number, flags) => {
-                write!(f, "segment {number} has flags {flags:#x}")
+                let both = abi::PF_W | abi::PF_X;
+                let words = if flags & both == both {
+                    "is writable and executable"
+                } else {
+                    "has unknown flags"
+                };
+                (segment(number), words, Some(flags.into()))
             }
-            Self::SegmentFile(number) => write!(f, "segment {number} is out of range in the file"),
+            Self::SegmentFile(number) => (segment(number), "is out of range in the file", None),
             Self::SegmentMemory(number) => {
-                write!(f, "segment {number} is empty or too large in memory")
+                (segment(number), "is empty or too large in memory", None)
             }
-            Self::SegmentOverlap(number) => write!(f, "segment {number} overlaps the one before"),
-            Self::Entry(entry) => {
-                write!(f, "entry point {entry:#x} is not in an executable segment")
-            }
-            Self::ExecutableStack => f.write_str("asks for an executable stack"),
-            Self::Interpreter => f.write_str("asks for an interpreter: not statically linked"),
-            Self::ThreadLocal => f.write_str("uses thread-local storage"),
-            Self::Relro => f.write_str("RELRO range is not whole pages of one writable segment"),
-            Self::Dynamic => f.write_str("dynamic section is out of range or does not end"),
-            Self::DynamicTag(tag) => write!(f, "dynamic section has unsupported tag {tag:#x}"),
-            Self::RelocationTable => f.write_str("relocation table is out of range"),
-            Self::NotPacked => f.write_str(
-                "has relocations other than packed relative ones (-z pack-relative-relocs)",
+            Self::SegmentOverlap(number) => (segment(number), "overlaps the one before", None),
+            Self::Entry(entry) => (
+                None,
+                "entry point is not in an executable segment",
+                Some(entry),
             ),
-            Self::RelocationTarget(number, offset) => {
-                write!(
-                    f,
-                    "relocation {number} at {offset:#x} is not an aligned word of a writable segment"
-                )
-            }
+            Self::ExecutableStack => (None, "asks for an executable stack", None),
+            Self::Interpreter => (None, "asks for an interpreter: not statically linked", None),
+            Self::ThreadLocal => (None, "uses thread-local storage", None),
+            Self::Relro => (
+                None,
+                "RELRO range is not whole pages of one writable segment",
+                None,
+            ),
+            Self::Dynamic => (
+                None,
+                "dynamic section is out of range or does not end",
+                None,
+            ),
+            Self::DynamicTag(tag) => (
+                None,
+                "unsupported tag in the dynamic section",
+                Some(tag as u64),
+            ),
+            Self::RelocationTable => (None, "relocation table is out of range", None),
+            Self::NotPacked => (
+                None,
+                "has relocations other than packed relative ones (-z pack-relative-relocs)",
+                None,
+            ),
+            Self::RelocationTarget(number, offset) => (
+                relocation(number),
+                "does not change an aligned word of a writable segment",
+                Some(offset),
+            ),
             Self::RelocationOrder(number, offset) => {
-                write!(f, "relocation {number} at {offset:#x} is out of order")
+                (relocation(number), "is out of order", Some(offset))
             }
             Self::RelocationAddend(number, addend) => {
-                write!(
-                    f,
-                    "relocation {number} points out of the image: {addend:#x}"
-                )
+                (relocation(number), "points out of the image", Some(addend))
             }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (part, words, found) = self.parts();
+        if let Some((kind, number)) = part {
+            write!(f, "{kind} {number} ")?;
+        }
+        f.write_str(words)?;
+        match found {
+            Some(found) => write!(f, ": found {found:#x}"),
+            None => Ok(()),
         }
     }
 }
