@@ -214,13 +214,13 @@ impl MachineConfig {
             "",
         );
         // An IOMMU is there before the devices behind it.
-        args.add(match self.graphics {
-            Graphics::Vga => "-device VGA",
+        match self.graphics {
+            Graphics::Vga => args.add("-device VGA"),
             Graphics::Virtio => {
-                "-device intel-iommu,intremap=on -device virtio-gpu-pci,iommu_platform=on"
+                args.add("-device intel-iommu,intremap=on -device virtio-gpu-pci,iommu_platform=on")
             }
-            Graphics::None => "",
-        });
+            Graphics::None => {}
+        }
         args.add("-device virtio-blk-pci,drive=disk,bootindex=0");
         args.add("-object rng-builtin,id=rng -device virtio-rng-pci,rng=rng");
         self.add_tpm(&mut args, run_dir);
