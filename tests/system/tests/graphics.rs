@@ -39,6 +39,7 @@ fn the_desktop_on_a_gpu_is_that_on_a_frame_buffer_and_rests_when_nothing_happens
     let processes = machine.command("ps");
     machine.check(!processes.contains("framebuffer"), &processes);
     // Keys, a window, and a pointer that moves.
+    machine.settle();
     let before = machine.picture();
     launch_and_see(&mut machine, "secu");
     machine.point(150, 120);
