@@ -88,10 +88,10 @@ impl Module {
             ..ModuleInfo::default()
         };
         match &self.state {
-            State::Unlisted | State::Listed(_) => ModuleInfo {
-                state: module_state::UNVERIFIED,
-                ..stored
-            },
+            State::Unlisted | State::Listed(_) => {
+                const { assert!(module_state::UNVERIFIED == 0) };
+                stored
+            }
             State::Refused(error) => ModuleInfo {
                 state: module_state::REFUSED + error.raw(),
                 ..stored

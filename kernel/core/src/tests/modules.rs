@@ -9,6 +9,7 @@ use nonos_image::list as signed_list;
 use nonos_image::sign::SecretKeys;
 use std::vec::Vec;
 
+use crate::module::hash_words;
 use crate::testing::{
     MODULE_PRIORITY, MODULE_QUOTA_PAGES, Parts, World, WorldOptions, description, executable, keys,
     list, other_keys,
@@ -52,6 +53,14 @@ fn a_good_module_is_admitted_and_its_manifest_can_be_read() {
         (MODULE_PRIORITY.into(), MODULE_QUOTA_PAGES)
     );
     assert_eq!((info.needs, info.security_version), (needs::CONSOLE, 7));
+    let mut modules = world.kernel.modules.iter();
+    let elf = modules
+        .find(|(_, module)| module.name.as_str() == "worker")
+        .map_or(&[][..], |(_, module)| module.stored);
+    drop(modules);
+    assert_eq!(info.stored_bytes, elf.len() as u64);
+    let hash = nonos_image::signature::hash(elf);
+    assert_eq!(info.elf_hash, hash_words(&hash));
     let [_, rights] = world
         .call(world.init(), Syscall::HandleInfo, &[module])
         .unwrap();
@@ -81,6 +90,11 @@ fn each_bad_module_is_refused_with_its_own_reason_each_time() {
             let lines = printed.lines().filter(|line| line.contains(name));
             assert!(
                 lines.clone().all(|line| line.contains("refused: ")),
+                "{name}"
+            );
+            // With a reason.
+            assert!(
+                lines.clone().all(|line| !line.ends_with("refused: ")),
                 "{name}"
             );
             // Of a list that is refused the log tells once, and of what no list names whoever asks for it.
