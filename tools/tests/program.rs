@@ -206,7 +206,7 @@ fn executables_that_the_system_would_refuse_are_not_signed() {
     let error = desk.error(&SIGN_LIST);
     assert_eq!(
         error,
-        "elf: no executable for this system: segment 1 is writable and executable"
+        "elf: no executable for this system: segment 1 is writable and executable: found 0x7"
     );
     fs::write(
         desk.path("manifest.toml"),
