@@ -5,7 +5,7 @@ use nonos_abi::Name;
 use nonos_image::envelope::{ED25519_AT, ENVELOPE_BYTES, HEADER_BYTES, ML_DSA_AT};
 use nonos_image::module::Description;
 use nonos_image::{anchors, archive, list};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use system_tests::images;
 use system_tests::machine::Machine;
@@ -159,9 +159,9 @@ fn expect_list_refused(publisher: &str, reason: &str) {
     expect_refused(&mut machine, &format!("of-{publisher}"), "");
 }
 
-fn at_prompt(disk: &PathBuf) -> Machine {
+fn at_prompt(disk: &Path) -> Machine {
     let config = MachineConfig {
-        disk: disk.clone(),
+        disk: disk.to_path_buf(),
         ..images::with_adversaries().machine_without_tpm()
     };
     saved::at_prompt(&config)
