@@ -182,6 +182,33 @@ fn none_of_the_modules_of_a_list_that_is_refused_are_admitted() {
 }
 
 #[test]
+fn modules_without_room_are_left_out_and_the_log_says_how_many() {
+    let printed = |more: usize| {
+        let mut parts = Parts::usual();
+        for number in 0..more {
+            let name: &'static str = std::format!("z{number}").leak();
+            parts.entries.push((name, b"any".to_vec()));
+        }
+        let lists = parts
+            .entries
+            .iter()
+            .filter(|(name, _)| name.starts_with("modules."));
+        let modules = parts.entries.len() - lists.count();
+        let world = World::without_init(WorldOptions {
+            payload: parts.archive().leak(),
+            ..WorldOptions::default()
+        });
+        let room = world.sizes.modules;
+        (modules.saturating_sub(room), world.machine.printed)
+    };
+    let (none, quiet) = printed(0);
+    assert!(none == 0 && !quiet.contains("left out"), "{quiet}");
+    let (left_out, log) = printed(80);
+    let says = std::format!("{left_out} modules of the image left out");
+    assert!(left_out > 1 && log.contains(&says), "{log}");
+}
+
+#[test]
 fn a_module_that_two_lists_name_is_nobodys() {
     let add = |entry: &'static str, file: Vec<u8>| {
         move |parts: &mut Parts| parts.entries.push((entry, file))
