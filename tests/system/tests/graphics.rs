@@ -45,10 +45,10 @@ fn the_desktop_on_a_gpu_is_that_on_a_frame_buffer_and_rests_when_nothing_happens
     machine.point(150, 120);
     press_and_see(&mut machine, &["alt", "f4"], 100_000);
     machine.point(-150, -120);
-    // But for the pointer, perhaps.
+    // But for the dock, which had the keyboard, and the pointer, perhaps.
     machine.wait_until("the desktop as it was", |machine| {
         let changed = machine.picture().changed_pixels(&before);
-        changed.is_some_and(|changed| changed < 2000)
+        changed.is_some_and(|changed| changed < 20_000)
     });
     check_confined(&mut machine);
     machine.settle();
@@ -115,7 +115,7 @@ fn a_gpu_that_forgets_all_is_started_again() {
     machine.check_contains(&log, "the GPU does not answer");
     machine.wait_until("the desktop as it was, but for the pointer", |machine| {
         let changed = machine.picture().changed_pixels(&before);
-        changed.is_some_and(|changed| changed < 2000)
+        changed.is_some_and(|changed| changed < 20_000)
     });
     check_confined(&mut machine);
 }
