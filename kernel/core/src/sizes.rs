@@ -74,7 +74,7 @@ impl Sizes {
             notifications: 0,
             interrupts: 32,
             windows: 64,
-            modules: 64,
+            modules: 96,
             watches: 0,
             timers: 0,
             frames: frames.min(region_bytes / 2 / size_of::<FrameInfo>()),

@@ -203,7 +203,7 @@ fn modules_without_room_are_left_out_and_the_log_says_how_many() {
     };
     let (none, quiet) = printed(0);
     assert!(none == 0 && !quiet.contains("left out"), "{quiet}");
-    let (left_out, log) = printed(80);
+    let (left_out, log) = printed(120);
     let says = std::format!("{left_out} modules of the image left out");
     assert!(left_out > 1 && log.contains(&says), "{log}");
 }
