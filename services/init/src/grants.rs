@@ -167,13 +167,7 @@ mod tests {
 
     #[test]
     fn whatever_happens_nothing_is_granted_that_was_not_asked_for() {
-        let mut state = 88_172_645_463_325_252_u64;
-        let mut draw = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut draw = crate::draws();
         for _ in 0..2000 {
             let asked = draw() & ((1 << COUNT) - 1);
             let mut grants = Grants::new(asked, draw());

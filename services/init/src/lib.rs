@@ -13,3 +13,15 @@ pub mod grants;
 pub mod pci;
 pub mod policy;
 pub mod services;
+
+/// Numbers for tests, the same each time (Marsaglia's xorshift64).
+#[cfg(test)]
+fn draws() -> impl FnMut() -> u64 {
+    let mut state = 88_172_645_463_325_252_u64;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}

@@ -392,13 +392,7 @@ mod tests {
 
     #[test]
     fn whatever_configuration_space_says_the_search_ends_and_what_it_finds_is_aligned() {
-        let mut state = 88_172_645_463_325_252_u64;
-        let mut draw = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut draw = crate::draws();
         let mut found = 0;
         for _ in 0..20_000 {
             let mut machine = machine();
