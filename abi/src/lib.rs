@@ -38,7 +38,7 @@ pub const RANDOM_BYTES_MAX: usize = 224;
 /// First I/O address of each device. Nothing lies below, so that a device that was given no address faults.
 pub const DEVICE_ADDRESS: u64 = 0x20_0000;
 
-/// Pages from there on at which memory can be mapped for a device: 2 MiB.
+/// Pages from there on at which memory can be mapped for a device: 16 MiB.
 pub const DEVICE_PAGES: u64 = 4096;
 
 /// First address that user space can map. Nothing lies below, so that a null pointer with an offset faults.

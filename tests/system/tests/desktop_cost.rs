@@ -208,7 +208,7 @@ fn written(documents: &str, figure: &Figure) -> bool {
             let most = written.max(SMALL) * TOLERANCE_PERCENT / 100;
             written.abs_diff(figure.measured) <= most
         });
-        // Checking a signature takes a little more or less with each key: what is above its goal by a hair may be below it.
+        // A build differs a little from the next: what is above its goal by a hair may be below it.
         let judged = verdict == "MISSED" || verdict == "met" && figure.measured <= figure.goal;
         what == figure.what && number(goal) == Some(figure.goal) && close && judged
     })
