@@ -63,37 +63,33 @@ impl PowerBox {
 
     /// The answer to a request for a key; none while there is none.
     pub fn answered_key(&self, request: u64) -> Result<Option<vault::Client<Endpoint>>, CallError> {
-        match self.0.answer(request, &mut [0; NAME_BYTES]) {
-            Ok(answer) => {
-                let key = Endpoint::from_handle(answer.handle);
-                match answer.kind {
-                    KEY => Ok(Some(vault::Client(key))),
-                    _ => Err(CallError::BadReply),
-                }
-            }
-            Err(CallError::Refused(Refusal::NotAnswered)) => Ok(None),
-            Err(error) => Err(error),
+        let Some(answer) = self.answered(request, &mut [0; NAME_BYTES])? else {
+            return Ok(None);
+        };
+        let key = Endpoint::from_handle(answer.handle);
+        match answer.kind {
+            KEY => Ok(Some(vault::Client(key))),
+            _ => Err(CallError::BadReply),
         }
     }
 
     /// The answer to a request; none while there is none. [`Refusal::Declined`] when the user said no.
     pub fn answer(&self, request: u64) -> Result<Option<Given>, CallError> {
         let mut name = [0; NAME_BYTES];
-        match self.0.answer(request, &mut name) {
-            Ok(Answer {
-                handle,
-                kind,
-                rights,
-                name_bytes,
-                ..
-            }) => Ok(Some(Given {
-                file: File::from_parts(Endpoint::from_handle(handle), kind),
-                rights,
-                name,
-                name_bytes: usize::try_from(name_bytes).unwrap_or(0),
-            })),
+        let answer = self.answered(request, &mut name)?;
+        Ok(answer.map(|answer| Given {
+            file: File::from_parts(Endpoint::from_handle(answer.handle), answer.kind),
+            rights: answer.rights,
+            name,
+            name_bytes: usize::try_from(answer.name_bytes).unwrap_or(0),
+        }))
+    }
+
+    /// What the power box says of a request; none while the user has not answered.
+    fn answered(&self, request: u64, name: &mut [u8]) -> Result<Option<Answer>, CallError> {
+        match self.0.answer(request, name) {
             Err(CallError::Refused(Refusal::NotAnswered)) => Ok(None),
-            Err(error) => Err(error),
+            answer => answer.map(Some),
         }
     }
 
