@@ -343,6 +343,9 @@ fn build_archive(keys: &Keys, programs: &Programs) -> Result<(Vec<u8>, Vec<Entry
     Ok((archive, entries))
 }
 
+/// How archives are packed. Changes with that, so that images are packed again.
+const PACKING: &[u8] = b"x86, LZMA lc=4";
+
 /// Packs and signs an archive with the image key.
 ///
 /// # Errors
@@ -353,7 +356,8 @@ pub fn sign_image(archive: &[u8], security_version: u64, keys: &Keys, file: &Pat
     inputs
         .update(archive)
         .update(&security_version.to_le_bytes())
-        .update(version.as_bytes());
+        .update(version.as_bytes())
+        .update(PACKING);
     inputs.update(&keys.public(Signer::Image)?.to_bytes());
     if is_fresh(file, &inputs) {
         return Ok(());

@@ -24,7 +24,7 @@
 // Links name everything; with fewer features some of it is not there.
 #![cfg_attr(not(feature = "sign"), allow(rustdoc::broken_intra_doc_links))]
 
-#[cfg(any(feature = "unpack", feature = "sign"))]
+#[cfg(feature = "sign")]
 extern crate alloc;
 
 pub mod archive;
@@ -47,9 +47,9 @@ pub mod module;
 #[cfg(feature = "verify")]
 pub mod signature;
 
-#[cfg(feature = "unpack")]
-mod pack;
 #[cfg(feature = "sign")]
 pub mod sign;
+#[cfg(feature = "unpack")]
+mod unpack;
 
 pub use bytes::Hex;
