@@ -61,8 +61,6 @@ pub enum Refusal {
     },
     /// No room in the kernel's half of the address space.
     AddressSpace,
-    /// The boot loader in memory does not look like what the firmware loaded.
-    LoaderImage,
     /// Page tables could not be built.
     PageTables(page_tables::Error),
     /// The memory map has more ranges than the hand-over has room for.
@@ -132,7 +130,6 @@ impl fmt::Display for Refusal {
                 write!(f, "memory: found no {pages} contiguous free pages for the {what}, expected them")
             }
             Self::AddressSpace => f.write_str("memory: found no room in the top 2 GiB, expected room for every area"),
-            Self::LoaderImage => f.write_str("boot loader: found no PE32+ headers in memory, expected its own"),
             Self::PageTables(error) => write!(f, "page tables: found {error:?}, expected every area to be mappable"),
             Self::MemoryRanges => write!(
                 f,
@@ -257,7 +254,6 @@ mod tests {
                 pages: 3,
             },
             Refusal::AddressSpace,
-            Refusal::LoaderImage,
             Refusal::PageTables(page_tables::Error::Mapped),
             Refusal::MemoryRanges,
             Refusal::Acpi("MADT"),

@@ -14,30 +14,6 @@ use crate::placement::PHYSICAL_END;
 /// end of the code, and as many again for a loader above 4 GiB.
 pub const TABLES: u64 = 16;
 
-/// Where the code of a loaded PE32+ image lies, as whole pages from its start (Microsoft PE format, "Optional Header").
-/// `headers` are the first bytes of the image.
-pub fn code_range(headers: &[u8]) -> Option<Range<u64>> {
-    const PE_OFFSET_AT: usize = 0x3C;
-    const OPTIONAL_HEADER: usize = 24;
-    const PE32_PLUS: u32 = 0x20B;
-    let word = |at: usize| -> Option<u32> {
-        headers
-            .get(at..)?
-            .first_chunk()
-            .map(|bytes| u32::from_le_bytes(*bytes))
-    };
-    let pe = word(PE_OFFSET_AT)? as usize;
-    let optional = pe.checked_add(OPTIONAL_HEADER)?;
-    if headers.get(pe..)?.first_chunk() != Some(b"PE\0\0") || word(optional)? & 0xFFFF != PE32_PLUS
-    {
-        return None;
-    }
-    let bytes = u64::from(word(optional + 4)?);
-    let start = u64::from(word(optional + 20)?);
-    let aligned = start.is_multiple_of(PAGE) && bytes > 0;
-    aligned.then(|| start..(start + bytes).next_multiple_of(PAGE))
-}
-
 /// Maps memory where it is: all below 4 GiB, and the loader. `image` and `code` are page-aligned addresses of the
 /// loader and its code.
 ///
@@ -81,36 +57,6 @@ fn map_from(tables: &mut PageTables<'_>, range: Range<u64>, access: Access) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(start: u32, bytes: u32) -> Vec<u8> {
-        let mut headers = vec![0; 0x200];
-        headers[0x3C] = 0x80;
-        headers[0x80..0x84].copy_from_slice(b"PE\0\0");
-        headers[0x98..0x9A].copy_from_slice(&[0x0B, 0x02]);
-        headers[0x9C..0xA0].copy_from_slice(&bytes.to_le_bytes());
-        headers[0xAC..0xB0].copy_from_slice(&start.to_le_bytes());
-        headers
-    }
-
-    #[test]
-    fn the_code_of_an_image_is_found() {
-        assert_eq!(
-            code_range(&headers(0x1000, 0x1F200)),
-            Some(0x1000..0x2_1000)
-        );
-    }
-
-    #[test]
-    fn damaged_headers_are_refused() {
-        assert_eq!(code_range(&headers(0x1001, 0x1000)), None);
-        assert_eq!(code_range(&headers(0x1000, 0)), None);
-        let mut damaged = headers(0x1000, 0x1000);
-        damaged[0x3F] = 0xFF;
-        assert_eq!(code_range(&damaged), None);
-        for length in 0..0xB0 {
-            assert_eq!(code_range(&headers(0x1000, 0x1000)[..length]), None);
-        }
-    }
 
     #[test]
     fn a_loader_anywhere_is_mapped_with_few_tables() {

@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 
 use crate::modules::SystemKind;
-use crate::paths;
 use crate::process::{progress, run};
 use crate::toolchain::Toolchain;
+use crate::{boot_program, paths};
 
 /// What is built for which machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -208,6 +208,8 @@ static INIT_OF_ONE_SYSTEM: Mutex<()> = Mutex::new(());
 
 /// Package of the boot loader.
 pub const BOOT_LOADER: &str = "nonos-boot";
+/// Package of the stub that unpacks it.
+const BOOT_STUB: &str = "nonos-boot-stub";
 /// Package of the kernel.
 pub const KERNEL: &str = "nonos-kernel";
 
@@ -228,6 +230,15 @@ impl Tree {
             target: paths::system_target(),
         }
     }
+}
+
+/// The boot loader, not signed.
+#[derive(Clone, Debug)]
+pub struct BootLoader {
+    /// What the firmware starts: it holds the program, packed.
+    pub stub: PathBuf,
+    /// The program as it was linked.
+    pub program: PathBuf,
 }
 
 /// Builds programs of one checkout.
@@ -296,18 +307,29 @@ impl Builder {
         cargo
     }
 
-    /// Builds the boot loader with these image keys compiled in.
+    /// Builds the boot loader with these image keys compiled in, and the stub with it.
     ///
     /// # Errors
-    /// When the build fails.
-    pub fn boot_loader(&self, image_keys: &Path) -> Result<PathBuf> {
+    /// When a build fails.
+    pub fn boot_loader(&self, image_keys: &Path) -> Result<BootLoader> {
         progress("building the boot loader");
         let mut cargo = self.cargo("build", Target::BootLoader);
         run(cargo
             .args(["--package", BOOT_LOADER])
             .env("NONOS_IMAGE_KEYS", image_keys))
         .context("build the boot loader")?;
-        self.result(Target::BootLoader, "nonos-boot.efi")
+        let program = self.result(Target::BootLoader, "nonos-boot.efi")?;
+        let packed = program.with_extension("packed");
+        let contents =
+            boot_program::pack(&paths::read(&program)?).context("pack the boot loader")?;
+        paths::write_if_changed(&packed, &contents)?;
+        let mut cargo = self.cargo("build", Target::BootLoader);
+        run(cargo
+            .args(["--package", BOOT_STUB])
+            .env("NONOS_PACKED_BOOT_LOADER", packed))
+        .context("build the boot loader's stub")?;
+        let stub = self.result(Target::BootLoader, "nonos-boot-stub.efi")?;
+        Ok(BootLoader { stub, program })
     }
 
     /// Builds another program for the firmware.

@@ -11,9 +11,10 @@ use anyhow::{Context, Result, anyhow};
 use nonos_image::archive::Archive;
 use nonos_image::{anchors, archive, image, list};
 
-use crate::build::{Builder, Protection, Tree};
+use crate::build::{BootLoader, Builder, Protection, Tree};
 use crate::keys::{Keys, PUBLISHER, SecureBootKey, Signer};
 use crate::modules::{self, ModuleSpec, SystemKind, name};
+use crate::paths::write_if_changed;
 use crate::process::progress;
 use crate::{disk, elf, packages, paths, qemu, vars};
 
@@ -72,8 +73,10 @@ pub struct ImageFiles {
     pub vars: PathBuf,
     /// Boot loader, signed for Secure Boot.
     pub boot_loader: PathBuf,
-    /// Boot loader as it was linked.
+    /// The same, not signed: the stub as it was linked, with the packed program in it.
     pub boot_loader_unsigned: PathBuf,
+    /// The boot loader's program as it was linked, not packed.
+    pub boot_program: PathBuf,
     /// Signed system image.
     pub system_image: PathBuf,
     /// The archive in it, not packed and not signed.
@@ -191,7 +194,11 @@ pub fn parts(tree: Tree, keys: &Keys) -> Result<Vec<Entry>> {
     let modules = modules::of_system(builder.root(), system)?;
     let programs = Programs::build(&builder, &builder, system, modules, &keys.update_key())?;
     let (_, mut parts) = build_archive(keys, &programs)?;
-    parts.push(("boot loader".to_owned(), paths::read(&boot_loader)?));
+    parts.push(("boot loader".to_owned(), paths::read(&boot_loader.stub)?));
+    parts.push((
+        "boot loader, unpacked".to_owned(),
+        paths::read(&boot_loader.program)?,
+    ));
     Ok(parts)
 }
 
@@ -232,7 +239,7 @@ pub type Entry = (String, Vec<u8>);
 fn assemble(
     spec: &ImageSpec,
     keys: &Keys,
-    boot_loader: &Path,
+    boot_loader: &BootLoader,
     programs: &Programs,
 ) -> Result<ImageFiles> {
     let out = &spec.out_dir;
@@ -246,6 +253,7 @@ fn assemble(
         vars: out.join("vars.fd"),
         boot_loader: out.join("BOOTX64.EFI"),
         boot_loader_unsigned: out.join("boot-unsigned.efi"),
+        boot_program: out.join("boot-program.efi"),
         system_image: out.join("system.img"),
         archive: out.join("payload.archive"),
         kernel: out.join("kernel.elf"),
@@ -271,7 +279,11 @@ fn assemble(
     write_if_changed(&files.archive, &archive)?;
     sign_image(&archive, spec.security_version, keys, &files.system_image)?;
 
-    write_if_changed(&files.boot_loader_unsigned, &paths::read(boot_loader)?)?;
+    write_if_changed(
+        &files.boot_loader_unsigned,
+        &paths::read(&boot_loader.stub)?,
+    )?;
+    write_if_changed(&files.boot_program, &paths::read(&boot_loader.program)?)?;
     make(
         &files.boot_loader,
         &[
@@ -404,14 +416,6 @@ fn stamp_path(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".made-from");
     name.into()
-}
-
-/// Leaves the file alone when it has these contents, so that its date says when it changed.
-fn write_if_changed(file: &Path, contents: &[u8]) -> Result<()> {
-    if fs::read(file).is_ok_and(|old| old == contents) {
-        return Ok(());
-    }
-    fs::write(file, contents).with_context(|| format!("write {}", file.display()))
 }
 
 impl ImageFiles {

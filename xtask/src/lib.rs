@@ -11,6 +11,7 @@
 pub mod abi;
 pub mod audit;
 pub mod bench;
+mod boot_program;
 pub mod build;
 pub mod check;
 pub mod disk;

@@ -52,3 +52,14 @@ pub fn venv() -> PathBuf {
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read {}", path.display()))
 }
+
+/// Leaves the file alone when it has these contents, so that its date says when it changed.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_if_changed(file: &Path, contents: &[u8]) -> Result<()> {
+    if fs::read(file).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    fs::write(file, contents).with_context(|| format!("write {}", file.display()))
+}

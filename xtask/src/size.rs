@@ -23,6 +23,8 @@ pub struct Sizes {
     pub kernel_bytes: u64,
     /// Signed boot loader.
     pub boot_loader_bytes: u64,
+    /// The boot loader's program, unpacked.
+    pub boot_program_bytes: u64,
     /// System image as it is stored.
     pub image_bytes: u64,
     /// Its payload, unpacked.
@@ -40,6 +42,7 @@ impl Sizes {
         Ok(Self {
             kernel_bytes: bytes(&image.kernel)?,
             boot_loader_bytes: bytes(&image.boot_loader)?,
+            boot_program_bytes: bytes(&image.boot_program)?,
             image_bytes: bytes(&image.system_image)?,
             payload_bytes: bytes(&image.archive)?,
             modules: image
@@ -74,6 +77,7 @@ impl Sizes {
             "boot loader",
             limited(self.boot_loader_bytes, BOOT_LOADER_LIMIT)
         );
+        table += &format!("{:<20} {:>10}\n", "  unpacked", self.boot_program_bytes);
         table += &format!(
             "{:<20} {}\n",
             "kernel",
@@ -106,6 +110,7 @@ mod tests {
         let mut sizes = Sizes {
             kernel_bytes: KERNEL_LIMIT,
             boot_loader_bytes: 1,
+            boot_program_bytes: 5,
             image_bytes: 2,
             payload_bytes: 3,
             modules: BTreeMap::new(),

@@ -9,6 +9,7 @@ use nonos_boot::placement::{self, Area};
 use nonos_boot::random::{Random, Sources};
 use nonos_boot::report::Report;
 use nonos_boot::{PAGE, Refusal, acpi, memory_map, pages_for, payload, tpm};
+use nonos_boot_stub::program::Start;
 use nonos_image::signature;
 use uefi::system;
 use uefi::table::cfg::ConfigTableEntry;
@@ -33,8 +34,9 @@ const NO_MEMORY: MemoryRange = MemoryRange {
 };
 
 /// What was found out before, for the hand-over.
-pub struct Facts {
-    pub tsc_at_entry: u64,
+pub struct Facts<'s> {
+    /// Where this program is.
+    pub start: &'s Start,
     /// [`boot_flags`], but for MEASURED.
     pub flags: u64,
     pub framebuffer: Framebuffer,
@@ -67,7 +69,7 @@ pub struct Places {
 pub fn prepare(
     report: &mut Report<'_>,
     image: &MeasuredImage<'_>,
-    facts: Facts,
+    facts: Facts<'_>,
     mut random: Random,
     tpm: Option<Tpm>,
 ) -> Result<Jump, Refusal> {
@@ -106,7 +108,7 @@ pub fn prepare(
     )?;
     let loaded = kernel.load(kernel_pages.bytes(), places.kernel.base)?;
     let final_tables = tables::build_final(&kernel, &places)?;
-    let transition_root = tables::build_transition(&final_tables)?;
+    let transition_root = tables::build_transition(&final_tables, facts.start)?;
 
     let info = handoff::boot_info(info_pages);
     fill_in_places(info, &places);
@@ -211,9 +213,9 @@ fn event_log(
     Ok(Some(log))
 }
 
-fn fill_in_facts(info: &mut BootInfo, image: &MeasuredImage<'_>, facts: &Facts) {
+fn fill_in_facts(info: &mut BootInfo, image: &MeasuredImage<'_>, facts: &Facts<'_>) {
     let accepted = image.accepted();
-    info.tsc_at_entry = facts.tsc_at_entry;
+    info.tsc_at_entry = facts.start.tsc_at_entry;
     info.wall_seconds = wall_clock::seconds();
     info.seed = *facts.seed;
     info.entropy_sources = facts.sources.passed;

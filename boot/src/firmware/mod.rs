@@ -3,8 +3,8 @@
 //! [`boot`] is the whole story from top to bottom. Anything that is not as it should be ends as a
 //! [`Refusal`] in [`refuse`], which shows it and powers off; there is no other way out but the kernel.
 //!
-//! `unsafe` is in [`cpu`], [`serial`], [`stack`], [`pages`], [`display`], [`tcg`], [`physical`] and [`handoff`], each
-//! block with the reason why it is sound. Boot services run with one CPU and without preemption of this code.
+//! `unsafe` is in [`cpu`], [`serial`], [`stack`], [`pages`], [`display`], [`tcg`], [`physical`], [`handoff`] and [`main`],
+//! each block with the reason why it is sound. Boot services run with one CPU and without preemption of this code.
 
 mod cpu;
 mod disk;
@@ -23,6 +23,7 @@ mod tcg;
 mod variables;
 mod wall_clock;
 
+use core::ffi::c_void;
 use core::time::Duration;
 
 use nonos_abi::boot::{self as hand_over, RollbackStore};
@@ -32,11 +33,12 @@ use nonos_boot::report::Report;
 use nonos_boot::rollback::{self, AcceptedImage, TpmCounter};
 use nonos_boot::screen::Screen;
 use nonos_boot::{Refusal, tpm};
+use nonos_boot_stub::program::Start;
 use nonos_image::Hex;
 use nonos_image::image;
 use nonos_image::keys::{PUBLIC_KEYS_BYTES, PublicKeys};
 use uefi::runtime::ResetType;
-use uefi::{Status, entry, runtime, system};
+use uefi::{Handle, Status, boot as boot_services, runtime, system};
 
 use serial::Serial;
 use tcg::Tpm;
@@ -47,9 +49,15 @@ static IMAGE_KEYS: &[u8; PUBLIC_KEYS_BYTES] = include_bytes!(env!("NONOS_IMAGE_K
 /// How long a refusal stays on the screen when nobody presses a key.
 const REFUSAL_SECONDS: u64 = 30;
 
-#[entry]
-fn main() -> Status {
-    let tsc_at_entry = cpu::time_stamp();
+/// Where the stub jumps to.
+// SAFETY: the entry's name on this target, which no other function of the program has.
+#[unsafe(export_name = "efi_main")]
+extern "efiapi" fn main(image: Handle, table: *const c_void, start: &Start) -> Status {
+    // SAFETY: the stub passes on what the firmware gave it, and nothing of this program ran before.
+    unsafe {
+        boot_services::set_image_handle(image);
+        uefi::table::set_system_table(table.cast());
+    }
     let mut display = display::Display::open();
     let mut serial = Serial;
     let framebuffer = display
@@ -58,7 +66,7 @@ fn main() -> Status {
         .unwrap_or_default();
     let screen = display.as_mut().map(|display| Screen::new(display));
     let mut report = Report::new(&mut serial, screen);
-    let refusal = stack::run(|| match boot(&mut report, tsc_at_entry, framebuffer) {
+    let refusal = stack::run(|| match boot(&mut report, start, framebuffer) {
         Ok(jump) => handoff::start(jump),
         Err(refusal) => refusal,
     });
@@ -68,7 +76,7 @@ fn main() -> Status {
 /// Everything from the first check to the last step before the kernel.
 fn boot(
     report: &mut Report<'_>,
-    tsc_at_entry: u64,
+    start: &Start,
     framebuffer: hand_over::Framebuffer,
 ) -> Result<handoff::Jump, Refusal> {
     report.good(
@@ -110,7 +118,7 @@ fn boot(
     };
 
     let facts = load::Facts {
-        tsc_at_entry,
+        start,
         flags,
         framebuffer,
         key_hash: keys.hash(),
@@ -187,7 +195,7 @@ fn wait_for_key() {
             if matches!(keyboard.read_key(), Ok(Some(_))) {
                 break;
             }
-            uefi::boot::stall(POLL);
+            boot_services::stall(POLL);
         }
     });
 }

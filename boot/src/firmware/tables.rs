@@ -2,20 +2,15 @@
 #![forbid(unsafe_code)]
 
 use nonos_abi::boot::KERNEL_SPACE_START;
-use nonos_boot::acpi::PhysicalMemory;
+use nonos_boot::Refusal;
 use nonos_boot::kernel_image::KernelImage;
 use nonos_boot::page_tables::{Access, PageTables};
-use nonos_boot::transition::{self, code_range, map_identity};
-use nonos_boot::{PAGE, Refusal};
-use uefi::boot;
-use uefi::proto::loaded_image::LoadedImage;
+use nonos_boot::transition::{self, map_identity};
+use nonos_boot_stub::program::Start;
 
 use super::load::{Place, Places};
 use super::pages::Pages;
-use super::physical::FirmwareMemory;
 
-/// Bytes at the start of the loader that hold its headers.
-const HEADER_BYTES: usize = 1024;
 /// Tables above the last level in the kernel's half: top level, directory pointers, two directories.
 const UPPER_TABLES: u64 = 4;
 
@@ -61,28 +56,12 @@ pub fn build_final(kernel: &KernelImage<'_>, places: &Places) -> Result<FinalTab
 }
 
 /// Builds the tables of the loader's last steps and says where they are.
-pub fn build_transition(last: &FinalTables) -> Result<u64, Refusal> {
-    let failed = |error: uefi::Error| Refusal::Firmware {
-        check: "page tables",
-        status: error.status().0 as u64,
-    };
-    let loaded =
-        boot::open_protocol_exclusive::<LoadedImage>(boot::image_handle()).map_err(failed)?;
-    let (base, bytes) = loaded.info();
-    let base = base as u64;
-    let headers = FirmwareMemory
-        .bytes(base, HEADER_BYTES)
-        .ok_or(Refusal::LoaderImage)?;
-    let code = code_range(headers).ok_or(Refusal::LoaderImage)?;
-    if !base.is_multiple_of(PAGE) {
-        return Err(Refusal::LoaderImage);
-    }
-
+pub fn build_transition(last: &FinalTables, start: &Start) -> Result<u64, Refusal> {
     let mut pages = Pages::anywhere("page tables", transition::TABLES)?;
     let root = pages.physical();
     let mut tables = PageTables::new(pages.tables(), root)?;
-    let image = base..(base + bytes).next_multiple_of(PAGE);
-    map_identity(&mut tables, image, base + code.start..base + code.end)?;
+    let loader = start.base..start.base + start.bytes;
+    map_identity(&mut tables, loader, start.code..start.code_end)?;
     tables.share_root_entry(KERNEL_SPACE_START, last.kernel_half)?;
     Ok(root)
 }

@@ -2,12 +2,12 @@
 //! the system image. Each refusal names its own check, nothing of the refused code runs, and a key turns the machine off.
 
 use nonos_image::envelope::{ED25519_AT, ENVELOPE_BYTES, HEADER_BYTES, ML_DSA_AT, PADDING_AT};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use system_tests::images::{self, Image};
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::saved;
 use system_tests::scratch::Scratch;
-use xtask::qemu::MachineConfig;
+use xtask::qemu::{FIRMWARE_VARS, MachineConfig};
 
 const ED25519: &str = "image signature Ed25519: found a signature that is not valid";
 const ML_DSA: &str = "image signature ML-DSA-65: found a signature that is not valid";
@@ -283,15 +283,39 @@ fn a_boot_loader_signed_by_another_key_is_refused_by_the_firmware() {
     expect_boot_loader_refused(&signed);
 }
 
-#[test]
-fn a_boot_loader_with_a_flipped_byte_is_refused_by_the_firmware() {
-    let scratch = Scratch::new();
+/// The boot loader with one bit flipped, in the middle of the packed program.
+fn flipped_boot_loader(scratch: &Scratch) -> PathBuf {
     let mut bytes = std::fs::read(&images::system().files.boot_loader).expect("the build left it");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     let flipped = scratch.file("flipped.efi");
     std::fs::write(&flipped, bytes).expect("the scratch folder is writable");
-    expect_boot_loader_refused(&flipped);
+    flipped
+}
+
+#[test]
+fn a_boot_loader_with_a_flipped_byte_is_refused_by_the_firmware() {
+    expect_boot_loader_refused(&flipped_boot_loader(&Scratch::new()));
+}
+
+#[test]
+fn a_damaged_boot_loader_is_refused_by_its_stub_where_the_firmware_checks_nothing() {
+    let image = images::system();
+    let scratch = Scratch::new();
+    let mut machine = Machine::start(MachineConfig {
+        disk: image.disk_with_boot_loader(&scratch, &flipped_boot_loader(&scratch)),
+        vars: FIRMWARE_VARS.into(),
+        ..image.machine_without_tpm()
+    });
+    machine.expect("nonos boot: REFUSED: boot loader: found it damaged");
+    // The firmware has it back: it says so, and goes on without.
+    if machine
+        .expect_any(&["BdsDxe: failed to start", "nonos boot:"])
+        .0
+        == 1
+    {
+        machine.fail("the damaged boot loader runs");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
 
 use super::{Finding, without};
-use crate::paths;
+use crate::{boot_program, paths};
 
 /// What holds of a kernel or module, stripped.
 pub fn executable(file: &[u8]) -> Vec<Finding> {
@@ -124,6 +124,21 @@ pub fn boot_loader(file: &[u8]) -> Result<Vec<Finding>> {
             format!("{symbols} symbols, {}", debug_file(file).join(", ")),
         ),
     ])
+}
+
+/// Whether the boot loader holds this program, with the access that its sections ask for.
+///
+/// # Errors
+/// When it is no PE file that can be packed.
+pub fn packed(boot_loader: &[u8], program: &[u8]) -> Result<Finding> {
+    let packed = boot_program::pack(program)?;
+    let counted = format!("{} bytes", packed.len());
+    let held = holds(boot_loader, &packed);
+    Ok((
+        "in the boot loader, its code to be made read-only",
+        held,
+        counted,
+    ))
 }
 
 /// What the debug records of a PE file (CodeView, `RSDS`, a GUID, an age, a name) say where its symbols are.

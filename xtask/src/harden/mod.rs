@@ -52,6 +52,10 @@ impl Report {
         let boot_loader = paths::read(&image.boot_loader_unsigned)?;
         report.add("boot loader", format::boot_loader(&boot_loader)?);
         report.add("boot loader", format::no_paths(&boot_loader));
+        let program = paths::read(&image.boot_program)?;
+        report.add("  unpacked", format::boot_loader(&program)?);
+        report.add("  unpacked", format::no_paths(&program));
+        report.add("  unpacked", vec![format::packed(&boot_loader, &program)?]);
 
         let kernel = paths::read(&image.kernel)?;
         report.add_executable("kernel", &kernel);
