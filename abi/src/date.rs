@@ -5,7 +5,14 @@ const FIRST_YEAR: u64 = 2024;
 /// The last.
 const LAST_YEAR: u64 = 2199;
 
-const DAY_SECONDS: u64 = 24 * 60 * 60;
+/// Seconds of a day.
+pub const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Day of the week of a second since 1970: 0 is Sunday.
+pub const fn weekday(seconds: u64) -> u64 {
+    // The first of January 1970 was a Thursday.
+    (seconds / DAY_SECONDS + 4) % 7
+}
 
 /// A second of a day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,6 +136,18 @@ mod tests {
         );
         let last = Date::from_seconds(u64::MAX);
         assert!(last.year > 500_000_000_000 && (1..=12).contains(&last.month));
+    }
+
+    #[test]
+    fn known_days_of_the_week() {
+        for (known, day) in [
+            (date(2024, 2, 29, 23, 59, 59), 4),
+            (date(2026, 11, 27, 0, 0, 0), 5),
+            (date(2026, 11, 29, 12, 0, 0), 0),
+            (date(2100, 3, 1, 0, 0, 0), 1),
+        ] {
+            assert_eq!(known.seconds().map(weekday), Some(day), "{known}");
+        }
     }
 
     #[test]

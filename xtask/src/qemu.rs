@@ -88,6 +88,8 @@ pub struct MachineConfig {
     pub vars: PathBuf,
     /// TPM.
     pub tpm: TpmKind,
+    /// Date and time (ISO 8601, UTC) that the machine's clock shows when it is turned on, from when on it goes with the machine; `None`: ours.
+    pub clock: Option<&'static str>,
     /// Counts time in instructions (one nanosecond, one TSC tick each): the same run, the same figures.
     pub icount: bool,
     /// Serial port.
@@ -114,6 +116,7 @@ impl MachineConfig {
             disk: disk.into(),
             vars: vars.into(),
             tpm: TpmKind::Crb,
+            clock: None,
             icount: false,
             serial: Serial::Stdio,
             qmp: None,
@@ -233,6 +236,9 @@ impl MachineConfig {
         }
         if self.icount {
             args.add(INSTRUCTION_COUNTING);
+        }
+        if let Some(clock) = self.clock {
+            args.add(&format!("-rtc base={clock},clock=vm"));
         }
         args.add(match self.display {
             Display::None => "-display none",

@@ -1,12 +1,15 @@
-//! Settings: how things look, what the keyboard types, how the pointer moves, and what the user gave to programs.
+//! Settings: how things look, what the keyboard types, how the pointer moves, which time it is where, and what the user gave to programs.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use nonos_proto::Zone;
+use nonos_proto::settings::ZONES;
 use nonos_ui::theme::{font, space};
 use nonos_ui::ui::Align;
 use nonos_ui::widgets::{Kind, List};
@@ -25,6 +28,8 @@ pub struct Choices {
     pub layout: usize,
     /// How fast the pointer moves: place in [`SPEEDS`].
     pub speed: usize,
+    /// In which of [`ZONES`] the clock shows the time.
+    pub zone: usize,
     /// What programs were given.
     pub permissions: Vec<Permission>,
 }
@@ -65,6 +70,8 @@ pub enum Change {
     Layout(usize),
     /// How fast the pointer moves.
     Speed(usize),
+    /// The time zone.
+    Zone(usize),
     /// A permission is taken back, by its number.
     Revoke(u64),
 }
@@ -77,7 +84,7 @@ const SCALES: [&str; 2] = ["100 %", "200 %"];
 /// Names of the pointer's speeds.
 pub const SPEEDS: [&str; 4] = ["Slow", "Normal", "Fast", "Faster"];
 /// Pages of the window.
-const PAGES: [&str; 2] = ["General", "Permissions"];
+const PAGES: [&str; 3] = ["General", "Time", "Permissions"];
 /// How often the permissions are read again, while the window is open.
 const AGAIN_NS: u64 = 2_000_000_000;
 
@@ -94,6 +101,7 @@ pub struct Settings<R, S> {
     choices: Choices,
     list: List,
     page: usize,
+    zones: List,
     given: List,
 }
 
@@ -107,6 +115,7 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
             choices,
             list: List::default(),
             page: 0,
+            zones: List::default(),
             given: List::default(),
         }
     }
@@ -159,6 +168,42 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
         }
         let note = area.cut_top(20, 0);
         ui.note(note, "Super+Space goes to the next layout at any time.");
+    }
+
+    fn time(&mut self, ui: &mut Ui<'_>, mut area: Rect) {
+        heading(ui, &mut area, Icon::Clock, "Time zone");
+        let note = area.cut_bottom(20, space::MEDIUM);
+        ui.note(
+            note,
+            "The time is that of the computer’s clock, which was read at the start.",
+        );
+        ui.card(area);
+        let Self { zones, choices, .. } = self;
+        zones.selected = Some(choices.zone);
+        let rows = (ZONES.len(), space::ROW);
+        let inner = area.inset(0, 4);
+        ui.list(inner, "zones", zones, rows, |ui, mut row, at, used| {
+            let mark = row.cut_right(20, space::SMALL);
+            if used {
+                ui.icon(mark, Icon::Check, 16, ui.theme.accent_text);
+            }
+            let Some(zone) = ZONES.get(at) else {
+                return;
+            };
+            let text = offset(zone);
+            let place = row.cut_right(190, space::SMALL);
+            ui.text(
+                place,
+                font::CAPTION,
+                Align::Right,
+                &text,
+                ui.theme.secondary,
+            );
+            ui.label(row, zone.places);
+        });
+        if let Some(zone) = zones.selected.filter(|&zone| zone != choices.zone) {
+            self.change(ui, Change::Zone(zone));
+        }
     }
 
     fn permissions(&mut self, ui: &mut Ui<'_>, mut area: Rect) {
@@ -219,6 +264,31 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
     }
 }
 
+/// How clocks differ from UTC: `UTC−3:30, in summer −2:30`.
+fn offset(zone: &Zone) -> String {
+    let standard = zone.standard_minutes();
+    let mut text = format!("UTC{}", signed(standard));
+    if zone.has_summer_time() {
+        text.push_str(", in summer ");
+        text.push_str(&signed(standard + 60));
+    }
+    text
+}
+
+/// Minutes as hours: `+1`, `−3:30`, and nothing for none.
+fn signed(minutes: i64) -> String {
+    let sign = match minutes {
+        0 => return String::new(),
+        ..0 => '−',
+        _ => '+',
+    };
+    let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+    match minutes {
+        0 => format!("{sign}{hours}"),
+        _ => format!("{sign}{hours}:{minutes:02}"),
+    }
+}
+
 /// Heading of a group, with its picture.
 fn heading(ui: &mut Ui<'_>, area: &mut Rect, icon: Icon, text: &str) {
     let mut row = area.cut_top(24, space::MEDIUM);
@@ -245,6 +315,7 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> App for Settings<R, S> {
         }
         match self.page {
             0 => self.general(ui, area),
+            1 => self.time(ui, area),
             _ => self.permissions(ui, area),
         }
     }
@@ -254,7 +325,7 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> App for Settings<R, S> {
     }
 
     fn tick(&mut self) {
-        if self.page == 1 {
+        if self.page == 2 {
             self.choices = (self.read)();
         }
     }
@@ -300,6 +371,7 @@ mod tests {
                 // The second layout is refused.
                 Change::Layout(_) => {}
                 Change::Speed(speed) => set.borrow_mut().speed = speed,
+                Change::Zone(zone) => set.borrow_mut().zone = zone,
                 Change::Revoke(number) => {
                     let mut now = set.borrow_mut();
                     now.permissions.retain(|p| p.number != number);
@@ -323,6 +395,46 @@ mod tests {
         assert_eq!(press(usage::DOWN).layout, 0, "as it was");
         assert_eq!(*now.borrow(), stage.app.choices);
         stage.shoot("settings-general");
+    }
+
+    #[test]
+    fn the_time_zone_is_chosen_by_keys() {
+        let now = Rc::new(RefCell::new(Choices::default()));
+        let (read, set) = (now.clone(), now.clone());
+        let app = Settings::new(
+            move || read.borrow().clone(),
+            move |change| {
+                let Change::Zone(zone) = change else { panic!() };
+                set.borrow_mut().zone = zone;
+            },
+        );
+        let mut stage = Stage::new(app, 0, 1);
+        stage.press(usage::TAB, 0);
+        stage.press(usage::RIGHT, 0);
+        stage.press(usage::TAB, 0);
+        let all: Vec<&str> = (1..ZONES.len())
+            .map(|_| {
+                stage.press(usage::DOWN, 0);
+                let Choices { zone, .. } = *now.borrow();
+                if zone == 17 {
+                    stage.shoot("settings-time");
+                }
+                ZONES[zone].places
+            })
+            .collect();
+        let expected: Vec<&str> = ZONES[1..].iter().map(|zone| zone.places).collect();
+        assert_eq!(all, expected);
+        let of = |places: &str| ZONES.iter().find(|zone| zone.places.contains(places));
+        for (places, expected) in [
+            ("UTC", "UTC"),
+            ("London", "UTC, in summer +1"),
+            ("Berlin", "UTC+1, in summer +2"),
+            ("St. John", "UTC−3:30, in summer −2:30"),
+            ("Kathmandu", "UTC+5:45"),
+            ("Honolulu", "UTC−10"),
+        ] {
+            assert_eq!(offset(of(places).unwrap()), expected);
+        }
     }
 
     #[test]
@@ -352,6 +464,7 @@ mod tests {
         );
         let mut stage = Stage::new(app, 1, 1);
         stage.press(usage::TAB, 0);
+        stage.press(usage::RIGHT, 0);
         stage.press(usage::RIGHT, 0);
         // Given while the page shows.
         now.borrow_mut().permissions = vec![permission(1), permission(2), permission(3)];

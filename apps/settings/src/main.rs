@@ -39,6 +39,7 @@ fn main() -> u64 {
             // What was refused is seen: it is as before.
             let _ = match change {
                 Change::Speed(speed) => settings.set_pointer(speed as u64),
+                Change::Zone(zone) => settings.set_zone(zone as u64),
                 Change::Revoke(number) => match permissions {
                     Some(permissions) => permissions.revoke(number),
                     None => Ok(()),
@@ -102,6 +103,7 @@ fn choices(settings: &Client<Endpoint>, display: &display::Client<Endpoint>) -> 
         choices.theme = theme as usize;
         choices.scale = scale.saturating_sub(1) as usize;
     }
+    choices.zone = settings.zone().unwrap_or(0) as usize;
     choices.speed = settings.pointer().unwrap_or(1) as usize;
     if let Ok(Layouts { count, chosen }) = settings.layouts() {
         choices.layout = chosen as usize;

@@ -55,7 +55,7 @@ parts! {
 
 interface! {
     /// The compositor. Surfaces and events are those of [`crate::display`], through the handle for it.
-    pub trait Desktop, version 2;
+    pub trait Desktop, version 3;
 
     /// Makes a window of the caller, just opened, a part of the desktop, without a frame: one of [`layer`].
     1 => answered place(window: u64, layer: u64) -> ();
@@ -66,9 +66,6 @@ interface! {
     /// One of [`action`] for a window.
     3 => answered act(window: u64, action: u64) -> ();
 
-    /// Has bits of a notification signalled when windows or what they are called change, and when the user asks for the launcher.
+    /// Has bits of a notification signalled when windows come, go, change places or get the keyboard, and when the user asks for the launcher.
     4 => answered watch(notification: Handle, changed: u64, launcher: u64) -> ();
-
-    /// Title of a window: how many bytes.
-    5 => answered title(window: u64; out: write) -> u64;
 }

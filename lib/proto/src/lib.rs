@@ -18,6 +18,7 @@
 mod interface;
 mod refusal;
 mod value;
+mod zone;
 
 pub mod console;
 pub mod desktop;
@@ -40,6 +41,7 @@ pub mod vault;
 pub use interface::{Caller, Ticket, Transport, transact, transact_lending};
 pub use refusal::{CallError, Refusal};
 pub use value::{Bytes, Lease, Lent, Packer, Passable, Unpacker, Value};
+pub use zone::Zone;
 
 #[cfg(test)]
 mod tests;

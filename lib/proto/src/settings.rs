@@ -3,6 +3,8 @@
 use crate::interface::interface;
 use crate::value::parts;
 
+pub use crate::zone::ZONES;
+
 /// Longest name of a layout, bytes of UTF-8.
 pub const LAYOUT_BYTES: usize = 32;
 
@@ -40,4 +42,10 @@ interface! {
 
     /// Has it move so fast.
     6 => answered set_pointer(speed: u64) -> ();
+
+    /// In which of [`ZONES`] the clock of the bar shows the time.
+    7 => answered zone() -> u64;
+
+    /// Has it show the time of that zone.
+    8 => answered set_zone(zone: u64) -> ();
 }

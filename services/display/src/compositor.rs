@@ -21,7 +21,9 @@ use nonos_proto::display::{Look, event};
 use nonos_ui::text::{Atlas, Writer};
 use nonos_ui::{Rect, Theme};
 
+use crate::bar::{Bar, Facts};
 use crate::client::{Client, Identity};
+use crate::clock::Clock;
 use crate::cursor::Cursor;
 use crate::damage::Damage;
 use crate::ending::Ending;
@@ -55,7 +57,7 @@ pub enum Action {
 /// What the desktop is to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Notice {
-    /// Windows or what they are called changed.
+    /// Windows came, went, changed places or got the keyboard.
     pub changed: bool,
     /// The user asked for the launcher.
     pub launcher: bool,
@@ -92,7 +94,8 @@ pub struct Compositor {
     damage: Damage,
     actions: Vec<Action>,
     notice: Notice,
-    bar: Strip,
+    bar: Bar,
+    clock: Clock,
     menu_strip: Strip,
     ending_strip: Strip,
     shades: Shades,
@@ -156,7 +159,8 @@ impl Compositor {
             damage,
             actions: Vec::new(),
             notice: Notice::default(),
-            bar: Strip::default(),
+            bar: Bar::default(),
+            clock: Clock::new(machine.started_seconds),
             menu_strip: Strip::default(),
             ending_strip: Strip::default(),
             shades: Shades::new(Theme::of(nonos_proto::display::theme::DARK), scale),
@@ -301,7 +305,7 @@ impl Compositor {
             self.change(new, |_| {});
         }
         self.notice.changed = true;
-        self.rename_bar();
+        self.bar.stale.program = true;
     }
 
     /// Gives the keyboard to what is before all others.
@@ -321,12 +325,6 @@ impl Compositor {
             .find(takes)
             .map(|window| window.id);
         self.set_focus(top);
-    }
-
-    /// The bar names the window that has the keyboard.
-    fn rename_bar(&mut self) {
-        self.bar.stale = true;
-        self.damage.add(self.bar_place());
     }
 
     fn bar_place(&self) -> Rect {
@@ -382,7 +380,7 @@ impl Compositor {
             } else {
                 self.focus_top();
             }
-            self.rename_bar();
+            self.bar.stale.program = true;
         }
     }
 
@@ -396,7 +394,7 @@ impl Compositor {
     /// Whether anything is to be drawn again.
     pub fn is_damaged(&mut self) -> bool {
         let cursor = self.cursor_place();
-        !self.damage.is_empty() || cursor != self.drawn
+        !self.damage.is_empty() || self.bar.is_stale() || cursor != self.drawn
     }
 
     /// The shape of the cursor now, and where it belongs.
@@ -406,7 +404,7 @@ impl Compositor {
         (shape, cursor.place(self.pointer.x, self.pointer.y))
     }
 
-    /// Draws titles, bar and menu again where what they show changed.
+    /// Draws titles, bar and menu again where what they show changed. What of the bar changed is to be shown.
     fn refresh(&mut self, writer: Writer<'_>) {
         let (scale, theme) = (self.scale, self.theme());
         let pen = Pen {
@@ -439,14 +437,15 @@ impl Compositor {
         }
         self.windows = windows;
         let mut bar = core::mem::take(&mut self.bar);
-        let layout = self.keyboard.layout().name;
-        pen.bar(
-            &mut bar,
-            self.screen.width,
-            self.focused_program(),
-            self.machine,
-            layout,
-        );
+        let facts = Facts {
+            program: self.focused_program(),
+            machine: self.machine,
+            layout: self.keyboard.layout().name,
+            clock: &self.clock,
+        };
+        for part in bar.paint(&pen, self.screen.width, &facts) {
+            self.damage.add(part);
+        }
         self.bar = bar;
         for toast in self.toasts.iter_mut() {
             toast.draw(&pen);
@@ -517,7 +516,7 @@ impl Compositor {
             panels.push(own(self.screen, &self.ending_strip));
             return panels;
         }
-        panels.push(own(self.bar_place(), &self.bar));
+        panels.push(own(self.bar_place(), &self.bar.strip));
         if let Some(menu) = &self.menu {
             panels.push(Panel {
                 corners,
@@ -562,11 +561,11 @@ impl Compositor {
             self.damage.add(place.intersect(self.screen));
             self.drawn = (shape, place);
         }
-        if self.damage.is_empty() {
+        if self.damage.is_empty() && !self.bar.is_stale() {
             return;
         }
-        let damage = core::mem::take(&mut self.damage);
         self.refresh(Writer(atlas));
+        let damage = core::mem::take(&mut self.damage);
         let theme = self.theme();
         let Some(cursor) = &self.cursors[shape as usize] else {
             return;

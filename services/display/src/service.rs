@@ -108,9 +108,10 @@ impl Service {
     ) -> Result<Self, CallError> {
         parent::service_end("screen", &signals, SCREEN_ENDED)?;
         let system = parent::system_info()?;
-        let machine = machine(&system);
+        let mut compositor = Compositor::new(front.width, front.height, machine(&system));
+        compositor.tick(syscall::clock_ns());
         Ok(Self {
-            compositor: Compositor::new(front.width, front.height, machine),
+            compositor,
             surfaces: Surfaces::default(),
             line: vec![0; front.width as usize],
             front,
@@ -336,7 +337,7 @@ fn refusal(error: CallError) -> Refusal {
 /// The state of the machine, from the kernel.
 fn machine(system: &SystemInfo) -> Machine {
     let boot: Result<BootStatus, _> = system.read(Topic::Boot, 0);
-    let flags = boot.map_or(0, |boot| boot.flags);
+    let (flags, seconds) = boot.map_or((0, 0), |boot| (boot.flags, boot.wall_seconds));
     let has = |bits: u64| flags & bits == bits;
     Machine {
         verified: has(boot_flags::SECURE_BOOT
@@ -346,6 +347,7 @@ fn machine(system: &SystemInfo) -> Machine {
         measured: has(boot_flags::MEASURED),
         tpm: has(boot_flags::TPM_PRESENT),
         vault_locked: None,
+        started_seconds: Some(seconds).filter(|&seconds| seconds != 0),
     }
 }
 
@@ -536,16 +538,6 @@ impl desktop::Desktop for Service {
         self.desktop = Some((watch, launcher));
         Ok(())
     }
-
-    fn title(&mut self, caller: Caller, window: u64, out: Lease) -> Result<u64, Refusal> {
-        self.desktop(caller)?;
-        let title = self.compositor.title_of(window)?;
-        if title.len() as u64 > out.length {
-            return Err(Refusal::TooShort);
-        }
-        write_lent(out, 0, title.as_bytes())?;
-        Ok(title.len() as u64)
-    }
 }
 
 impl settings::Settings for Service {
@@ -576,6 +568,14 @@ impl settings::Settings for Service {
 
     fn set_layout(&mut self, _: Caller, layout: u64) -> Result<(), Refusal> {
         self.compositor.set_layout(layout)
+    }
+
+    fn zone(&mut self, _: Caller) -> Result<u64, Refusal> {
+        Ok(self.compositor.zone())
+    }
+
+    fn set_zone(&mut self, _: Caller, zone: u64) -> Result<(), Refusal> {
+        self.compositor.set_zone(zone)
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Machine {
     pub tpm: bool,
     /// Whether the vault is locked; nothing when nobody says.
     pub vault_locked: Option<bool>,
+    /// Seconds since 1970, UTC, when the kernel's clock started; nothing when the firmware did not say.
+    pub started_seconds: Option<u64>,
 }
 
 /// A part of that, as it is shown.

@@ -1,4 +1,4 @@
-//! What the compositor draws itself: titles, the trusted bar, the trusted menu.
+//! What the compositor draws itself: titles, the trusted menu, and what all of it is drawn with.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,7 +11,6 @@ use nonos_ui::{Color, Icon, Rect, Theme};
 use crate::client::Identity;
 use crate::ending::{Ending, Step};
 use crate::menu::{Choice, Menu};
-use crate::state::Machine;
 use crate::window::{Button, button, points};
 
 /// A picture, and what it was drawn for.
@@ -44,16 +43,32 @@ impl Strip {
 
     /// Draws it anew in this size, when it has another or is stale. Tells whether it did.
     fn draw(&mut self, width: i32, height: i32, draw: impl FnOnce(&mut Canvas<'_>)) -> bool {
-        if (self.width, self.height) == (width, height) && !self.stale {
+        if self.is(width, height) && !self.stale {
             return false;
         }
+        draw(&mut self.resized(width, height));
+        true
+    }
+
+    /// Whether it has this size.
+    pub fn is(&self, width: i32, height: i32) -> bool {
+        (self.width, self.height) == (width, height)
+    }
+
+    /// All of it, in another size.
+    pub fn resized(&mut self, width: i32, height: i32) -> Canvas<'_> {
         let (columns, lines) = (width.max(0) as usize, height.max(0) as usize);
         if self.pixels.len() != columns * lines {
             self.pixels = vec![0; columns * lines];
         }
         (self.width, self.height, self.stale) = (width, height, false);
-        draw(&mut Canvas::new(&mut self.pixels, columns, lines, columns));
-        true
+        self.canvas()
+    }
+
+    /// All of it.
+    pub fn canvas(&mut self) -> Canvas<'_> {
+        let (columns, lines) = (self.width as usize, self.height as usize);
+        Canvas::new(&mut self.pixels, columns, lines, columns)
     }
 }
 
@@ -86,11 +101,16 @@ pub struct Title<'a> {
 }
 
 /// Between a text and what is beside it, points.
-const GAP: i32 = 12;
+pub const GAP: i32 = 12;
 
 impl Pen<'_> {
+    /// Width of a text in pixels.
+    pub fn width(&self, font: Font, text: &str) -> i32 {
+        self.writer.width(font.scaled(self.scale), text)
+    }
+
     /// Writes text so that capitals stand in the middle of a rectangle, as much as fits into it; returns where it ends.
-    fn write(
+    pub fn write(
         &self,
         canvas: &mut Canvas<'_>,
         font: Font,
@@ -113,7 +133,7 @@ impl Pen<'_> {
     }
 
     /// An icon in the middle of a rectangle.
-    fn icon(&self, canvas: &mut Canvas<'_>, size: u32, place: Rect, icon: Icon, color: Color) {
+    pub fn icon(&self, canvas: &mut Canvas<'_>, size: u32, place: Rect, icon: Icon, color: Color) {
         let font = Font::new(font::ICON.face, size).scaled(self.scale);
         let mut bytes = [0; 4];
         let text = icon.character().encode_utf8(&mut bytes);
@@ -124,7 +144,7 @@ impl Pen<'_> {
     }
 
     /// Who a program is: module, and who signed it. Returns where it ends.
-    fn identity(
+    pub fn identity(
         &self,
         canvas: &mut Canvas<'_>,
         place: Rect,
@@ -268,61 +288,6 @@ impl Pen<'_> {
             canvas.rounded(inner, 6 * self.scale, ground);
         }
         self.icon(canvas, 16, place, icon, color);
-    }
-
-    /// The trusted bar: the program that has the keyboard, and the state of the machine.
-    pub fn bar(
-        &self,
-        strip: &mut Strip,
-        width: i32,
-        program: Option<(&str, Identity)>,
-        machine: Machine,
-        layout: &str,
-    ) -> bool {
-        let Self { theme, scale, .. } = *self;
-        let height = points::BAR * scale;
-        strip.draw(width, height, |canvas| {
-            let all = Rect::new(0, 0, width, height);
-            canvas.fill(all, theme.sidebar);
-            canvas.fill(Rect::new(0, height - scale, width, scale), theme.border);
-            let mut right = width - GAP * scale;
-            for sign in machine.signs().into_iter().rev() {
-                let text = font::CAPTION.scaled(scale);
-                let length = self.writer.width(text, sign.text);
-                let icon = 20 * scale;
-                let place = Rect::new(right - length, 0, length, height);
-                self.write(canvas, font::CAPTION, place, sign.text, theme.text);
-                let before = Rect::new(place.x - icon, 0, icon, height);
-                self.icon(canvas, 14, before, sign.icon, sign.color(theme));
-                right = before.x - GAP * scale;
-            }
-            let length = self.writer.width(font::CAPTION.scaled(scale), layout);
-            let place = Rect::new(right - length, 0, length, height);
-            self.write(canvas, font::CAPTION, place, layout, theme.secondary);
-            right = place.x - 2 * GAP * scale;
-            let left = (GAP + 2) * scale;
-            let end = self.write(
-                canvas,
-                font::STRONG,
-                Rect::new(left, 0, right - left, height),
-                "NØNOS",
-                theme.accent_text,
-            );
-            let Some((title, identity)) = program else {
-                return;
-            };
-            let left = end + 2 * GAP * scale;
-            let end = self.write(
-                canvas,
-                font::BODY,
-                Rect::new(left, 0, (right - left) * 2 / 3, height),
-                title,
-                theme.text,
-            );
-            let left = end + GAP * scale;
-            let place = Rect::new(left, 0, right - left, height);
-            self.identity(canvas, place, &identity, theme.secondary);
-        })
     }
 
     /// The trusted menu.

@@ -25,6 +25,9 @@ pub fn folder() -> PathBuf {
     paths::target().join("system-tests-data")
 }
 
+/// When the machines of tests are turned on, by their clocks.
+pub const CLOCK: &str = "2026-11-27T12:00:00";
+
 /// Held while files in [`folder`] are made; released when dropped.
 pub struct Lock(#[allow(dead_code, reason = "held for its lock")] File);
 
@@ -168,7 +171,10 @@ fn made<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> T {
 impl Image {
     /// A machine that boots this image, with a TPM.
     pub fn machine(&self) -> MachineConfig {
-        MachineConfig::new(&self.files.disk, &self.files.vars)
+        MachineConfig {
+            clock: Some(CLOCK),
+            ..MachineConfig::new(&self.files.disk, &self.files.vars)
+        }
     }
 
     /// A machine that boots this image, without a TPM.

@@ -358,9 +358,15 @@ impl Machine {
         found
     }
 
-    /// What the screen shows.
+    /// What the screen shows but for the clock, which goes on by itself.
     #[track_caller]
     pub fn picture(&mut self) -> Picture {
+        self.picture_with_clock().without_clock()
+    }
+
+    /// What the screen shows.
+    #[track_caller]
+    pub fn picture_with_clock(&mut self) -> Picture {
         let file = self.scratch.file("screen.ppm");
         self.monitor("screendump", json!({ "filename": file }));
         let picture = fs::read(&file)
@@ -482,6 +488,10 @@ impl Machine {
     #[track_caller]
     pub fn cost(&mut self, cause: impl FnOnce(&mut Self)) -> u64 {
         self.settle();
+        // The clock of the desktop is not drawn meanwhile.
+        self.wait_until("the beginning of a minute", |machine| {
+            machine.clock_seconds() % 60 < 50
+        });
         let before = self.instructions();
         cause(self);
         self.wait_until("what the cause does", |machine| {

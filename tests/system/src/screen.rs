@@ -76,6 +76,21 @@ impl Picture {
         self.pixels[y * self.width + x]
     }
 
+    /// Without the clock of the desktop: the right end of the bar is as where nothing stands in it.
+    pub fn without_clock(mut self) -> Self {
+        const LINES: usize = 56;
+        let ground = |y: usize| self.pixels.get(y * self.width + self.width - 1).copied();
+        let lines = (0..LINES.min(self.height)).take_while(|&y| ground(y) == ground(0));
+        let lines = lines.count();
+        // It is less than six times as wide as the bar is high.
+        let columns = (lines * 6).min(self.width);
+        for row in self.pixels.chunks_mut(self.width).take(lines) {
+            let ground = row[self.width - 1];
+            row[self.width - columns..].fill(ground);
+        }
+        self
+    }
+
     /// Where pixels of a colour lie: left, top, right and bottom of the smallest rectangle with all of them.
     pub fn bounds_of(&self, color: [u8; 3]) -> Option<[usize; 4]> {
         let places = self

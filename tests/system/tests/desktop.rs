@@ -1,11 +1,21 @@
 //! The desktop, as a person sees it: the screen from outside, keys and mouse through the PS/2 controller. What programs hear, they say on
 //! the serial line.
 
+use display::bar::{Bar, Facts};
+use display::clock::Clock;
+use display::trim::Pen;
+use nonos_abi::date::Date;
+use nonos_proto::display::theme;
+use nonos_ui::Theme;
+use nonos_ui::host::HostAtlas;
+use nonos_ui::text::Writer;
 use system_tests::desk::{at_prompt, launch, press_and_see, type_text};
+use system_tests::images;
 use system_tests::machine::{Machine, PROMPT};
 use system_tests::screen::Picture;
 use system_tests::shell::row;
 use system_tests::vault::{Seen, frames};
+use xtask::qemu::MachineConfig;
 
 /// Colour of the window of `dt-window` before a key is pressed.
 const COLOR: [u8; 3] = [0x30, 0xA0, 0x60];
@@ -63,24 +73,31 @@ fn click(machine: &mut Machine) {
     machine.left_button(false);
 }
 
+/// Starts the settings, and waits until they show.
+#[track_caller]
+fn launch_settings(machine: &mut Machine) {
+    launch(machine, "sett");
+    machine.wait_until("the settings in dark colours", |machine| {
+        ground_of_settings(machine) == DARK
+    });
+}
+
+/// Colour of a place in the settings' window, beside where the launcher is.
+fn ground_of_settings(machine: &mut Machine) -> [u8; 3] {
+    let picture = machine.picture();
+    picture.pixel(picture.width / 2 - 260, 330)
+}
+
 #[test]
 fn settings_change_how_things_look_at_once() {
     let mut machine = at_prompt();
-    launch(&mut machine, "sett");
-    // A place in the settings' window, beside where the launcher is.
-    let ground = |machine: &mut Machine| {
-        let picture = machine.picture();
-        picture.pixel(picture.width / 2 - 260, 330)
-    };
-    machine.wait_until("the settings in dark colours", |machine| {
-        ground(machine) == DARK
-    });
+    launch_settings(&mut machine);
     // Past the pages to the first setting, the theme.
     machine.press(&["tab"]);
     machine.press(&["tab"]);
     machine.press(&["left"]);
     machine.wait_until("the settings in light colours", |machine| {
-        ground(machine) == LIGHT
+        ground_of_settings(machine) == LIGHT
     });
     // Twice as large there would be no room for them: frames and bar are, and all of the window is to be seen.
     machine.press(&["tab"]);
@@ -97,6 +114,80 @@ fn settings_change_how_things_look_at_once() {
             window.is_some_and(|(top, bottom)| top >= 2 * (BAR + TITLE) && bottom - top >= 560)
         },
     );
+}
+
+/// The right end of the bar, where the clock is, but for the lower edge.
+fn right_end(width: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Vec<[u8; 3]> {
+    let places = (0..BAR - 1).flat_map(|y| (width - 110..width).map(move |x| (x, y)));
+    places.map(|(x, y)| pixel(x, y)).collect()
+}
+
+/// Whether that shows the time of a second since 1970 in a zone, or none, as the host paints it.
+fn shows_time(picture: &Picture, seconds: Option<u64>, zone: usize) -> bool {
+    let mut clock = Clock::new(seconds);
+    clock.set_zone(zone);
+    let atlas = HostAtlas::new();
+    let pen = Pen {
+        writer: Writer(&atlas),
+        theme: Theme::of(theme::DARK),
+        scale: 1,
+    };
+    let facts = Facts {
+        program: None,
+        machine: display::state::Machine::default(),
+        layout: "",
+        clock: &clock,
+    };
+    let mut bar = Bar::default();
+    bar.paint(&pen, picture.width as i32, &facts);
+    let painted = right_end(picture.width, |x, y| {
+        let [_, red, green, blue] = bar.strip.row(y as i32)[x].to_be_bytes();
+        [red, green, blue]
+    });
+    painted == right_end(picture.width, |x, y| picture.pixel(x, y))
+}
+
+#[test]
+fn the_bar_shows_the_time_of_the_zone_that_is_set() {
+    const MIDNIGHT: Date = Date {
+        year: 2026,
+        month: 11,
+        day: 27,
+        hour: 0,
+        minute: 0,
+        second: 0,
+    };
+    let midnight = MIDNIGHT.seconds().expect("a date");
+    let mut machine = at_prompt();
+    let wait_for = |machine: &mut Machine, zone: usize| {
+        machine.wait_until(&format!("the time of zone {zone}"), |machine| {
+            let picture = machine.picture_with_clock();
+            let now = midnight + machine.clock_seconds();
+            // The system asked for the time when it started, in seconds.
+            [now - 2, now + 2].map(|now| shows_time(&picture, Some(now), zone)) != [false; 2]
+        });
+    };
+    wait_for(&mut machine, 0);
+    launch_settings(&mut machine);
+    // To the page of the time, to its list, and on to the second zone.
+    for key in ["tab", "right", "tab", "down"] {
+        press_and_see(&mut machine, &[key], 0);
+    }
+    wait_for(&mut machine, 1);
+}
+
+#[test]
+fn a_clock_that_lost_its_power_is_not_believed() {
+    let mut machine = Machine::start(MachineConfig {
+        clock: Some("2000-01-01T00:00:00"),
+        ..images::with_desktop().machine_without_tpm()
+    });
+    machine.expect_prompt();
+    let said = machine.command("date");
+    machine.check(said.contains("unknown"), &said);
+    machine.wait_until("a bar without a clock", |machine| {
+        shows_time(&machine.picture_with_clock(), None, 0)
+    });
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn take_back(machine: &mut Machine) {
     });
     let settings = machine.number_of("settings");
     // To the pages, to that of the permissions, to its list, and to what takes back.
-    for key in ["tab", "right", "tab", "tab", "ret"] {
+    for key in ["tab", "right", "right", "tab", "tab", "ret"] {
         press_and_see(machine, &[key], 0);
     }
     machine.command(&format!("kill {settings}"));

@@ -93,15 +93,4 @@ impl Compositor {
         }
         Ok(())
     }
-
-    /// Title of a window.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn title_of(&self, window: u64) -> Result<&str, Refusal> {
-        let id = self.framed_id(window)?;
-        self.window(id)
-            .map(|window| &*window.title)
-            .ok_or(Refusal::NoSuchWindow)
-    }
 }

@@ -219,7 +219,7 @@ impl Compositor {
     pub(super) fn use_layout(&mut self, layout: usize) {
         self.keys.layout = layout;
         self.keyboard.set_layout(layout);
-        self.rename_bar();
+        self.bar.stale.all = true;
     }
 
     /// What is done with the window that has the keyboard.

@@ -74,7 +74,7 @@ impl Compositor {
     /// What the bar says of the vault.
     pub fn tell_vault(&mut self, locked: Option<bool>) {
         self.machine.vault_locked = locked;
-        self.rename_bar();
+        self.bar.stale.all = true;
     }
 
     /// Whether a window shows and hears of input, as far as lock and prompt go.

@@ -92,12 +92,14 @@ impl Compositor {
         let prompt = self.prompt.as_ref().and_then(|prompt| prompt.ready_ns);
         let prompt = prompt.filter(|_| self.lock.is_open());
         let toasts = self.toasts.next_end_ns();
-        prompt.into_iter().chain(toasts).min()
+        let minute = self.clock.next_ns();
+        prompt.into_iter().chain(toasts).chain(minute).min()
     }
 
     /// Time went by.
     pub fn tick(&mut self, now_ns: u64) {
         self.expire_toasts(now_ns);
+        self.bar.stale.clock |= self.clock.tick(now_ns);
         if let Some(prompt) = self.prompt.as_mut().filter(|_| self.lock.is_open())
             && prompt.ready_ns.is_some_and(|at| at <= now_ns)
         {

@@ -166,9 +166,8 @@ impl Compositor {
         }
         self.touch_title(id);
         if self.focus == Some(id) {
-            self.rename_bar();
+            self.bar.stale.program = true;
         }
-        self.notice.changed = true;
         Ok(())
     }
 

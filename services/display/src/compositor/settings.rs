@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use nonos_input::layout::LAYOUTS;
 use nonos_proto::Refusal;
 use nonos_proto::display::{event, theme};
-use nonos_proto::settings::{Layouts, POINTER_SPEEDS};
+use nonos_proto::settings::{Layouts, POINTER_SPEEDS, ZONES};
 use nonos_ui::Theme;
 
 use super::{Compositor, Shades};
@@ -24,7 +24,7 @@ impl Compositor {
         self.shades = Shades::new(Theme::of(new_theme), self.scale);
         self.cursors = [const { None }; 5];
         self.redraw_toasts();
-        (self.bar.stale, self.menu_strip.stale) = (true, true);
+        (self.bar.stale.all, self.menu_strip.stale) = (true, true);
         for window in &mut self.windows {
             window.strip.stale = true;
         }
@@ -61,6 +61,23 @@ impl Compositor {
             .ok()
             .and_then(|at| POINTER_SPEEDS.get(at));
         self.pointer.speed = *speed.ok_or(Refusal::Malformed)?;
+        Ok(())
+    }
+
+    /// In which of [`ZONES`] the clock shows the time.
+    pub fn zone(&self) -> u64 {
+        self.clock.zone() as u64
+    }
+
+    /// Has it show the time of that zone.
+    ///
+    /// # Errors
+    /// When there is no such zone.
+    pub fn set_zone(&mut self, zone: u64) -> Result<(), Refusal> {
+        let zone = usize::try_from(zone).ok();
+        let zone = zone.filter(|&zone| zone < ZONES.len());
+        self.clock.set_zone(zone.ok_or(Refusal::Malformed)?);
+        self.bar.stale.clock = true;
         Ok(())
     }
 
