@@ -169,7 +169,7 @@ parts! {
 
 interface! {
     /// The compositor.
-    pub trait Display, version 1;
+    pub trait Display, version 2;
 
     /// How things look.
     1 => answered look() -> Look;
@@ -189,8 +189,8 @@ interface! {
     /// Another title.
     6 => answered title(window: u64; title: read) -> ();
 
-    /// Shows what was drawn in this [`Rect`].
-    7 => answered present(window: u64, rect: u64) -> ();
+    /// Shows what was drawn in these [`Rect`]s, of which one may be empty: what lies far apart costs less in two.
+    7 => answered present(window: u64, first: u64, second: u64) -> ();
 
     /// What the pointer looks like over the window: one of [`cursor`].
     8 => answered cursor(window: u64, shape: u64) -> ();

@@ -18,7 +18,7 @@ use nonos_rt::object::{Endpoint, Memory, Notification, Timer};
 use nonos_rt::{parent, syscall};
 
 use crate::fit::fit;
-use crate::geometry::Rect;
+use crate::geometry::{Rect, in_two};
 use crate::input::{Input, Key};
 use crate::program::App;
 use crate::text::Atlas;
@@ -222,8 +222,7 @@ impl Shown {
         let changed = self.window.paint(&session.atlas);
         let (width, _) = self.window.size();
         let stride = self.surface.stride as usize;
-        let mut all = Rect::default();
-        for rect in changed {
+        for rect in &changed {
             for y in rect.y..rect.bottom() {
                 let first = y as usize * width as usize + rect.x as usize;
                 let line = self.window.pixels().get(first..first + rect.width as usize);
@@ -232,10 +231,10 @@ impl Shown {
                     line.unwrap_or_default(),
                 );
             }
-            all = all.union(rect);
         }
-        if !all.is_empty() {
-            session.display.present(self.number(), word(all))?;
+        if !changed.is_empty() {
+            let [first, second] = in_two(&changed).map(word);
+            session.display.present(self.number(), first, second)?;
         }
         if self.cursor != self.window.cursor {
             self.cursor = self.window.cursor;
@@ -265,7 +264,7 @@ impl Shown {
             self.pixels.write(y * self.surface.stride as usize, &pixels);
         }
         let all = Rect::new(0, 0, width, height);
-        session.display.present(self.number(), word(all))
+        session.display.present(self.number(), word(all), 0)
     }
 
     /// Takes an event of this window, or of all of them ([`event::LOOK`]).

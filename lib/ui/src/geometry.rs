@@ -146,9 +146,50 @@ impl Rect {
     }
 }
 
+/// Two rectangles that cover all of these, which go from the top down: what is above the widest gap between them, and what is below.
+pub fn in_two(rects: &[Rect]) -> [Rect; 2] {
+    let all = |rects: &[Rect]| {
+        rects
+            .iter()
+            .fold(Rect::default(), |all, &rect| all.union(rect))
+    };
+    let (mut widest, mut split, mut bottom) = (0, 0, i32::MAX);
+    for (index, rect) in rects.iter().enumerate() {
+        let gap = rect.y.saturating_sub(bottom);
+        if gap > widest {
+            (widest, split) = (gap, index);
+        }
+        bottom = if index == 0 {
+            rect.bottom()
+        } else {
+            bottom.max(rect.bottom())
+        };
+    }
+    let (above, below) = rects.split_at(split);
+    [all(above), all(below)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_cover_all_and_nothing_between() {
+        let at = |y, height| Rect::new(5, y, 10, height);
+        assert_eq!(in_two(&[]), [Rect::default(); 2]);
+        assert_eq!(in_two(&[at(7, 3)]), [Rect::default(), at(7, 3)]);
+        let rects = [
+            at(0, 4),
+            at(2, 30),
+            at(36, 2),
+            Rect::new(20, 80, 5, 5),
+            at(90, 10),
+        ];
+        let below = Rect::new(5, 80, 20, 20);
+        assert_eq!(in_two(&rects), [at(0, 38), below]);
+        // Not from the top down: still all of it.
+        assert_eq!(in_two(&[at(50, 5), at(0, 5)]), [Rect::default(), at(0, 55)]);
+    }
 
     #[test]
     fn pieces_and_gaps_fill_what_they_are_cut_from() {

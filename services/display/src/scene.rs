@@ -39,11 +39,8 @@ pub struct Panel<'a> {
 const WIDEST_CORNER: usize = 32;
 
 impl Panel<'_> {
-    /// What it draws on.
-    fn reach(&self) -> Rect {
-        if self.dims {
-            return Rect::new(0, 0, i32::MAX, i32::MAX);
-        }
+    /// Its frame with its shadow.
+    fn around(&self) -> Rect {
         self.shadow
             .map_or(self.frame, |shadow| shadow.around(self.frame))
     }
@@ -67,8 +64,8 @@ impl Panel<'_> {
         inside && x <= left && self.frame.right() >= right && self.corner(y).is_empty()
     }
 
-    /// Draws what of it is in a line that begins at column `x`.
-    fn draw(&self, line: &mut [u32], x: i32, y: i32, surfaces: &impl Surfaces) {
+    /// Draws what of it is in a line that begins at column `x`. `around` is where its shadow is.
+    fn draw(&self, line: &mut [u32], (x, y): (i32, i32), around: Rect, surfaces: &impl Surfaces) {
         let part = Rect::new(x, y, line.len() as i32, 1);
         let frame = self.frame;
         let seen = frame.intersect(part);
@@ -77,15 +74,15 @@ impl Panel<'_> {
                 .for_each(|pixel| *pixel = *pixel >> 1 & 0x7F_7F7F);
         }
         if let Some(shadow) = self.shadow
-            && (shadow.around(frame).y..shadow.around(frame).bottom()).contains(&y)
+            && (around.y..around.bottom()).contains(&y)
         {
-            self.draw_shadow(shadow, line, x, y);
+            self.draw_shadow(shadow, line, (x, y), around);
         }
         if seen.is_empty() {
             return;
         }
         let corner = self.corner(y);
-        let behind = Behind::of(line, x, frame, corner.len());
+        let behind = (!corner.is_empty()).then(|| Behind::of(line, x, frame, corner.len()));
         let span = |from: i32, to: i32| {
             (from.clamp(seen.x, seen.right()) - x) as usize
                 ..(to.clamp(seen.x, seen.right()) - x) as usize
@@ -109,11 +106,13 @@ impl Panel<'_> {
             }
             _ => nonos_pixels::fill(&mut line[span(seen.x, seen.right())], self.border.0),
         }
-        behind.restore(line, x, frame, corner);
+        if let Some(behind) = behind {
+            behind.restore(line, x, frame, corner);
+        }
     }
 
     /// Where it is opaque there is no need for its shadow.
-    fn draw_shadow(&self, shadow: &Shadow, line: &mut [u32], x: i32, y: i32) {
+    fn draw_shadow(&self, shadow: &Shadow, line: &mut [u32], (x, y): (i32, i32), around: Rect) {
         let frame = self.frame;
         let right = x + line.len() as i32;
         let clamp = |at: i32| (at.clamp(x, right) - x) as usize;
@@ -123,7 +122,6 @@ impl Panel<'_> {
             true => (frame.x + corner, frame.right() - corner),
             false => (frame.right(), frame.right()),
         };
-        let around = shadow.around(frame);
         for (from, to) in [(around.x, hidden), (shown.max(hidden), around.right())] {
             let part = &mut line[clamp(from)..clamp(to).max(clamp(from))];
             shadow.darken(part, (from.clamp(x, right), y), frame);
@@ -199,17 +197,19 @@ impl Scene<'_> {
         let Some(line) = line.get_mut(..area.width.max(0) as usize) else {
             return;
         };
-        let touched = |panel: &&Panel<'_>| !panel.reach().intersect(area).is_empty();
-        let panels: Vec<&Panel<'_>> = self.panels.iter().filter(touched).collect();
+        let panels = self.panels.iter().map(|panel| (panel, panel.around()));
+        let panels =
+            panels.filter(|(panel, around)| panel.dims || !around.intersect(area).is_empty());
+        let panels: Vec<(&Panel<'_>, Rect)> = panels.collect();
         for y in area.y..area.bottom() {
-            let hides = |panel: &&Panel<'_>| panel.hides(y, area.x, area.right());
+            let hides = |(panel, _): &(&Panel<'_>, Rect)| panel.hides(y, area.x, area.right());
             let first = panels.iter().rposition(hides);
             if first.is_none() {
                 nonos_pixels::fill(line, self.ground_at(y));
             }
-            for panel in &panels[first.unwrap_or(0)..] {
-                if y >= panel.reach().y && y < panel.reach().bottom() {
-                    panel.draw(line, area.x, y, surfaces);
+            for &(panel, around) in &panels[first.unwrap_or(0)..] {
+                if panel.dims || (around.y..around.bottom()).contains(&y) {
+                    panel.draw(line, (area.x, y), around, surfaces);
                 }
             }
             let (cursor, place) = self.cursor;

@@ -436,17 +436,25 @@ impl interface::Display for Service {
         self.compositor.retitle(key, window, title)
     }
 
-    fn present(&mut self, caller: Caller, window: u64, rect: u64) -> Result<(), Refusal> {
+    fn present(
+        &mut self,
+        caller: Caller,
+        window: u64,
+        first: u64,
+        second: u64,
+    ) -> Result<(), Refusal> {
         let key = self.program(caller)?;
-        let interface::Rect {
-            left,
-            top,
-            width,
-            height,
-        } = interface::Rect::from_word(rect);
-        let part = nonos_ui::Rect::new(left.into(), top.into(), width.into(), height.into());
+        let parts = [first, second].map(|word| {
+            let interface::Rect {
+                left,
+                top,
+                width,
+                height,
+            } = interface::Rect::from_word(word);
+            Rect::new(left.into(), top.into(), width.into(), height.into())
+        });
         self.compositor
-            .present(key, window, part, syscall::clock_ns())
+            .present(key, window, parts, syscall::clock_ns())
     }
 
     fn cursor(&mut self, caller: Caller, window: u64, shape: u64) -> Result<(), Refusal> {

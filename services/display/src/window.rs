@@ -75,7 +75,8 @@ pub enum Anchor {
 }
 
 impl Anchor {
-    fn near(self, size: i32) -> i32 {
+    /// The near edge of what is so large.
+    pub fn near(self, size: i32) -> i32 {
         match self {
             Self::Near(edge) => edge,
             Self::Far(edge) => edge - size,

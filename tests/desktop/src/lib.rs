@@ -78,7 +78,7 @@ impl Desk {
     /// When the compositor refuses.
     pub fn present(&self, window: &Window) -> Result<(), CallError> {
         self.display
-            .present(window.surface.window, window.all().word())
+            .present(window.surface.window, window.all().word(), 0)
     }
 
     /// Waits for events, and takes some.

@@ -203,11 +203,16 @@ impl Compositor {
             -1 => Anchor::Far(far),
             _ => Anchor::Near(near),
         };
-        if let Some(window) = self.window_mut(id) {
-            window.anchors = (
-                anchor(edges.across, content.x, content.right()),
-                anchor(edges.down, content.y, content.bottom()),
-            );
+        let anchors = (
+            anchor(edges.across, content.x, content.right()),
+            anchor(edges.down, content.y, content.bottom()),
+        );
+        let now = window.content();
+        if (anchors.0.near(now.width), anchors.1.near(now.height)) != (now.x, now.y) {
+            // The program has not drawn in the size of `content` yet: the window moves at once.
+            self.change(id, |window| window.anchors = anchors);
+        } else if let Some(window) = self.window_mut(id) {
+            window.anchors = anchors;
         }
         self.send(id, event::RESIZE, [width as u64, height as u64, 0]);
     }

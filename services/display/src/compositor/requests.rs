@@ -171,7 +171,7 @@ impl Compositor {
         Ok(())
     }
 
-    /// Shows what was drawn in a part of a window.
+    /// Shows what was drawn in two parts of a window.
     ///
     /// # Errors
     /// When it is not the program's window.
@@ -179,7 +179,7 @@ impl Compositor {
         &mut self,
         key: u64,
         window: u64,
-        part: Rect,
+        parts: [Rect; 2],
         now_ns: u64,
     ) -> Result<(), Refusal> {
         let id = self.own(key, window)?;
@@ -198,9 +198,11 @@ impl Compositor {
             self.look_again();
         } else if window.visible() {
             let content = window.content();
-            let part = part.intersect(Rect::new(0, 0, content.width, content.height));
-            self.damage
-                .add(part.moved(content.x, content.y).intersect(self.screen));
+            for part in parts {
+                let part = part.intersect(Rect::new(0, 0, content.width, content.height));
+                self.damage
+                    .add(part.moved(content.x, content.y).intersect(self.screen));
+            }
         }
         if self.window(id).is_some_and(|window| !window.shown) {
             self.show(id, now_ns);

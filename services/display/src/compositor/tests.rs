@@ -103,7 +103,7 @@ impl Desk {
     fn present(&mut self, key: u64, id: u32) {
         let all = Rect::new(0, 0, WIDTH, HEIGHT);
         self.compositor
-            .present(key, id.into(), all, self.now_ns)
+            .present(key, id.into(), [all, Rect::default()], self.now_ns)
             .unwrap();
     }
 
@@ -225,7 +225,7 @@ fn windows_of_others_are_refused() {
     let compositor = &mut desk.compositor;
     let part = Rect::new(0, 0, 1, 1);
     for result in [
-        compositor.present(2, id, part, 0),
+        compositor.present(2, id, [part; 2], 0),
         compositor.resize(2, id, surface),
         compositor.retitle(2, id, "mine"),
         compositor.limit(2, id, [0; 4]),
@@ -233,7 +233,7 @@ fn windows_of_others_are_refused() {
         compositor.close(2, id),
         compositor.place(2, id, layer::DOCK),
         compositor.check_window(2, id),
-        compositor.present(1, id + (1 << 32), part, 0),
+        compositor.present(1, id + (1 << 32), [part; 2], 0),
     ] {
         assert_eq!(result, Err(Refusal::NoSuchWindow));
     }
@@ -580,13 +580,11 @@ fn random_step(desk: &mut Desk, random: &mut Random) {
             }
         }
         2 | 3 => {
-            let part = Rect::new(
-                random.below(300) as i32,
-                random.below(300) as i32,
-                random.below(300) as i32,
-                50,
-            );
-            let _ = desk.compositor.present(key, window, part, now);
+            let [part, other] = [(); 2].map(|()| {
+                let [x, y, width] = [(); 3].map(|()| random.below(300) as i32);
+                Rect::new(x, y, width, 50)
+            });
+            let _ = desk.compositor.present(key, window, [part, other], now);
         }
         4 => {
             let surface = desk.surface(1 + random.below(500) as i32, 1 + random.below(400) as i32);

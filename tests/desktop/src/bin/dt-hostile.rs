@@ -129,7 +129,7 @@ fn windows_of_others(desk: &mut Desk) {
             ..Rect::default()
         };
         let results = [
-            display.present(window, all.word()),
+            display.present(window, all.word(), all.word()),
             display.title(window, b"System update"),
             display.limits(window, 1, 1, 1, 1),
             display.cursor(window, 1),
@@ -196,7 +196,7 @@ fn floods(desk: &mut Desk) -> Result<(), CallError> {
     }
     let window = desk.open(200, 100, "flood", 0x80_2020)?;
     for round in 0_u32..5000 {
-        desk.display.present(window.surface.window, all.word())?;
+        desk.display.present(window.surface.window, all.word(), 0)?;
         if round.is_multiple_of(50) {
             desk.display.title(
                 window.surface.window,
