@@ -209,7 +209,7 @@ static INIT_OF_ONE_SYSTEM: Mutex<()> = Mutex::new(());
 /// Package of the boot loader.
 pub const BOOT_LOADER: &str = "nonos-boot";
 /// Package of the stub that unpacks it.
-const BOOT_STUB: &str = "nonos-boot-stub";
+pub const BOOT_STUB: &str = "nonos-boot-stub";
 /// Package of the kernel.
 pub const KERNEL: &str = "nonos-kernel";
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::build::{BOOT_LOADER, Builder, KERNEL, Target, Tree};
+use crate::build::{BOOT_LOADER, BOOT_STUB, Builder, KERNEL, Target, Tree};
 use crate::keys::{Keys, Signer};
 use crate::modules::SystemKind;
 use crate::process::{find_program, progress, run};
@@ -103,6 +103,8 @@ fn for_each_target(subcommand: &str, add: fn(&mut Command) -> &mut Command) -> R
         }
         cargo.env("NONOS_IMAGE_KEYS", keys.public_file(Signer::Image));
         cargo.env("NONOS_UPDATE_KEY", keys.update_key());
+        // Some file: nothing is run of this.
+        cargo.env("NONOS_PACKED_BOOT_LOADER", paths::root().join("Cargo.toml"));
         run(add(&mut cargo)).with_context(|| target.title())?;
     }
     Ok(())
@@ -111,7 +113,7 @@ fn for_each_target(subcommand: &str, add: fn(&mut Command) -> &mut Command) -> R
 fn packages_of(target: Target) -> Result<Vec<String>> {
     let own = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     Ok(match target {
-        Target::BootLoader => own(&[BOOT_LOADER, "bochs-firmware"]),
+        Target::BootLoader => own(&[BOOT_LOADER, BOOT_STUB, "bochs-firmware"]),
         Target::Kernel => own(&[KERNEL, "nonos-hal", "nonos-kernel-core"]),
         Target::User => {
             let mut packages: Vec<String> = own(&[

@@ -39,11 +39,11 @@ pub struct ImageSpec {
 pub const SECURITY_VERSION: u64 = 1;
 
 impl ImageSpec {
-    /// The image of this checkout.
-    pub fn new(out_dir: impl Into<PathBuf>) -> Self {
+    /// A system of this checkout.
+    pub fn new(system: SystemKind, out_dir: impl Into<PathBuf>) -> Self {
         Self {
             security_version: SECURITY_VERSION,
-            system: SystemKind::default(),
+            system,
             system_modules: true,
             extra_modules: Vec::new(),
             kpti: false,
@@ -51,16 +51,14 @@ impl ImageSpec {
         }
     }
 
-    /// The image that `cargo xtask image` writes, or the system with a desktop, in a folder of its own.
-    pub fn usual(desktop: bool) -> Self {
+    /// The image that `cargo xtask image` writes: the desktop; or the console, in a folder of its own.
+    pub fn usual(system: SystemKind) -> Self {
         let folder = paths::image();
-        match desktop {
-            true => Self {
-                system: SystemKind::Desktop,
-                ..Self::new(folder.with_extension("desktop"))
-            },
-            false => Self::new(folder),
-        }
+        let out_dir = match system {
+            SystemKind::Desktop => folder,
+            SystemKind::Console => folder.with_extension(system.name()),
+        };
+        Self::new(system, out_dir)
     }
 }
 
@@ -190,7 +188,7 @@ pub fn firmware_program(package: &str) -> Result<PathBuf> {
 pub fn parts(tree: Tree, keys: &Keys) -> Result<Vec<Entry>> {
     let builder = Builder::new(packages::ensure(false)?, tree)?;
     let boot_loader = builder.boot_loader(&keys.public_file(Signer::Image))?;
-    let system = SystemKind::default();
+    let system = SystemKind::Desktop;
     let modules = modules::of_system(builder.root(), system)?;
     let programs = Programs::build(&builder, &builder, system, modules, &keys.update_key())?;
     let (_, mut parts) = build_archive(keys, &programs)?;

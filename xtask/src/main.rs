@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use xtask::harden::{self, Report};
 use xtask::image::{self, ImageFiles, ImageSpec};
 use xtask::keys::Keys;
+use xtask::modules::SystemKind;
 use xtask::size::Sizes;
 use xtask::{abi, audit, bench, check, fuzz, mutants, packages, paths, process, run, test, update};
 
@@ -26,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the system, boot it in QEMU with Secure Boot and a TPM, and end in its shell
+    /// Build the system, boot it in QEMU with Secure Boot and a TPM, and end on its desktop, with a shell on the serial line
     Run(run::Options),
     /// Run all tests, on the host and on booted machines
     Test,
@@ -44,9 +45,8 @@ enum Task {
         /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
         #[arg(long)]
         json: bool,
-        /// The system with a desktop
-        #[arg(long)]
-        desktop: bool,
+        #[command(flatten)]
+        system: run::SystemOption,
     },
     /// Read the binaries and say which protections are in them; build them in another folder and compare
     HardenCheck {
@@ -106,17 +106,19 @@ fn main() -> ExitCode {
 
 fn execute(task: Task) -> Result<()> {
     match task {
-        Task::Run(options) => run::run(&build(&options.image(), options.window())?, &options),
+        Task::Run(options) => {
+            run::run(&build(&options.system.image(), options.window())?, &options)
+        }
         Task::Test => test::run(),
         Task::Image => {
             print!(
                 "{}",
-                build(&ImageSpec::new(paths::image()), false)?.table()?
+                build(&ImageSpec::usual(SystemKind::Desktop), false)?.table()?
             );
             Ok(())
         }
         Task::QemuCommand(options) => {
-            run::commands(&build(&options.image(), options.window())?, &options)?
+            run::commands(&build(&options.system.image(), options.window())?, &options)?
                 .iter()
                 .for_each(|line| println!("{line}"));
             Ok(())
@@ -127,14 +129,14 @@ fn execute(task: Task) -> Result<()> {
             println!("{}", nonos_image::Hex(&approval));
             Ok(())
         }
-        Task::Size { json, desktop } => {
-            let sizes = Sizes::of(&build(&ImageSpec::usual(desktop), false)?)?;
+        Task::Size { json, system } => {
+            let sizes = Sizes::of(&build(&system.image(), false)?)?;
             print_figures(json, &sizes, &sizes.table())?;
             ensure!(sizes.within_limits(), "a part is larger than its limit");
             Ok(())
         }
         Task::HardenCheck { json } => {
-            let mut report = Report::of(&build(&ImageSpec::new(paths::image()), false)?)?;
+            let mut report = Report::of(&build(&ImageSpec::usual(SystemKind::Desktop), false)?)?;
             report.add_of_image(harden::reproducible::check(&Keys::developer()?)?);
             print_figures(json, &report, &report.table())?;
             ensure!(report.holds(), "a protection is missing");

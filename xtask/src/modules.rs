@@ -95,13 +95,12 @@ pub fn name(text: &str) -> Result<Name> {
 }
 
 /// Which system an image holds: what runs beside the kernel.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SystemKind {
     /// One terminal on screen and serial line.
-    #[default]
     Console,
-    /// The desktop, which is being built; the terminal is on the serial line alone.
+    /// The desktop; the terminal is on the serial line alone.
     Desktop,
 }
 

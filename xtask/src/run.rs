@@ -9,17 +9,36 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::image::{ImageFiles, ImageSpec};
+use crate::modules::SystemKind;
 use crate::paths;
 use crate::process::progress;
 use crate::qemu::{self, Display, Graphics, MachineConfig, Serial, TpmKind};
 use crate::swtpm::Swtpm;
 
+/// Which system.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct SystemOption {
+    /// The system that has a console on the screen, and no desktop
+    #[arg(long)]
+    console: bool,
+}
+
+impl SystemOption {
+    /// The image to build.
+    pub fn image(self) -> ImageSpec {
+        ImageSpec::usual(match self.console {
+            true => SystemKind::Console,
+            false => SystemKind::Desktop,
+        })
+    }
+}
+
 /// What the user asked for.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
-    /// Boot the desktop, which is being built, in place of the console on the screen
-    #[arg(long)]
-    pub desktop: bool,
+    /// Which system to boot.
+    #[command(flatten)]
+    pub system: SystemOption,
     /// No window, even where there is a display; the terminal is the console
     #[arg(long)]
     pub headless: bool,
@@ -50,11 +69,6 @@ impl Options {
     /// Whether QEMU shall open a window.
     pub fn window(&self) -> bool {
         !self.headless && crate::packages::has_display()
-    }
-
-    /// The image to boot, before it is built.
-    pub fn image(&self) -> ImageSpec {
-        ImageSpec::usual(self.desktop)
     }
 
     fn state_folder(&self) -> Result<PathBuf> {

@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::image::{self, ImageSpec};
+use crate::modules::SystemKind;
 use crate::process::progress;
 use crate::{fuzz, paths, status};
 
@@ -98,7 +99,7 @@ pub fn run() -> Result<()> {
     progress(format!("{} random system calls on the host", fuzz::CALLS));
     let random = stream(fuzz::random_calls(fuzz::CALLS), &mut results)?;
     progress("building the image for the tests on booted machines");
-    image::build_image(&ImageSpec::new(paths::image()))?;
+    image::build_image(&ImageSpec::usual(SystemKind::Desktop))?;
     progress("tests on booted machines");
     let system = stream(
         cargo_test(&["--package", "system-tests", "--", "--test-threads=2"]),

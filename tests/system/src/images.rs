@@ -90,9 +90,8 @@ pub fn with_desktop() -> &'static Image {
             made("the manifest of the programs with windows", module)
         });
         let spec = ImageSpec {
-            system: SystemKind::Desktop,
             extra_modules: clients.into(),
-            ..ImageSpec::new(folder().join("desktop"))
+            ..ImageSpec::new(SystemKind::Desktop, folder().join("desktop"))
         };
         Image {
             files: made("the image", xtask::image::build_image(&spec)),
@@ -124,7 +123,7 @@ fn build(name: &str, extra_modules: Vec<ModuleSpec>) -> Image {
     let _lock = lock("images");
     let spec = ImageSpec {
         extra_modules,
-        ..ImageSpec::new(folder().join(name))
+        ..ImageSpec::new(SystemKind::Console, folder().join(name))
     };
     let files = made("the image", xtask::image::build_image(&spec));
     Image {

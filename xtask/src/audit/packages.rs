@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
 use super::source::{self, Kind, Site};
-use crate::build::{BOOT_LOADER, KERNEL};
+use crate::build::{BOOT_LOADER, BOOT_STUB, KERNEL};
 use crate::modules::SystemKind;
 use crate::process::capture;
 use crate::{modules, paths};
@@ -183,7 +183,7 @@ pub fn forbids(text: &str) -> bool {
 /// # Errors
 /// When their source is not here or cannot be read.
 pub fn dependencies_of_system() -> Result<BTreeMap<String, Counts>> {
-    let mut names: Vec<String> = [BOOT_LOADER, KERNEL].map(str::to_owned).to_vec();
+    let mut names: Vec<String> = [BOOT_LOADER, BOOT_STUB, KERNEL].map(str::to_owned).to_vec();
     let modules = modules::of_system(&paths::root(), SystemKind::Desktop)?;
     names.extend(modules.into_iter().map(|module| module.program.package));
     let mut counted = BTreeMap::new();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::machine::Running;
 use crate::image::{ImageFiles, ImageSpec};
-use crate::modules::ModuleSpec;
+use crate::modules::{ModuleSpec, SystemKind};
 use crate::paths;
 use crate::process::progress;
 use crate::qemu::{MachineConfig, TpmKind};
@@ -77,7 +77,7 @@ fn only(folder: &str, modules: Vec<ModuleSpec>) -> ImageSpec {
     ImageSpec {
         system_modules: false,
         extra_modules: modules,
-        ..ImageSpec::new(paths::target().join(folder))
+        ..ImageSpec::new(SystemKind::Console, paths::target().join(folder))
     }
 }
 

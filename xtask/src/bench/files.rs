@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::machine::Running;
 use super::report;
 use crate::image::{self, ImageSpec};
-use crate::modules::ModuleSpec;
+use crate::modules::{ModuleSpec, SystemKind};
 use crate::packages;
 use crate::paths;
 use crate::process::progress;
@@ -38,7 +38,10 @@ pub fn run(write: bool) -> Result<()> {
     };
     let image = image::build_image(&ImageSpec {
         extra_modules: vec![cost],
-        ..ImageSpec::new(paths::target().join("bench-files-image"))
+        ..ImageSpec::new(
+            SystemKind::Console,
+            paths::target().join("bench-files-image"),
+        )
     })?;
     progress("measuring files");
     let mut machine = Running::boot_from_firmware(MachineConfig {

@@ -26,8 +26,8 @@ use self::calls::Calls;
 use self::figures::Kept;
 use self::mitigations::Variant;
 use crate::image::{self, ImageSpec};
+use crate::modules::SystemKind;
 use crate::packages;
-use crate::paths;
 use crate::process::progress;
 use crate::qemu::TpmKind;
 use crate::size::Sizes;
@@ -120,7 +120,7 @@ pub fn run(options: &Options) -> Result<()> {
         results.mitigations = mitigations::measure(&image, &results.calls)?;
     }
     if !options.calls {
-        let system = image::build_image(&ImageSpec::new(paths::image()))?;
+        let system = image::build_image(&ImageSpec::usual(SystemKind::Console))?;
         results.boot = Some(boot::best(&system, options.tpm, options.boots)?);
         results.sizes = Some(Sizes::of(&system)?);
     }
