@@ -13,6 +13,9 @@ use crate::ending::{Ending, Step};
 use crate::menu::{Choice, Menu};
 use crate::window::{Button, button, points};
 
+/// Which network a program may use. There is none yet.
+const NETWORK: &str = "· no network";
+
 /// A picture, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
 pub struct Strip {
@@ -182,14 +185,21 @@ impl Pen<'_> {
                 Rect::new(border, border, width - 2 * border, height - 2 * border),
                 ground,
             );
-            let buttons = button(all, 2, scale).x;
+            let buttons = Button::of(title.resizable);
+            let end_of_text = button(all, buttons.len() as i32 - 1, scale).x;
             let left = (GAP + 2) * scale;
-            let text = Rect::new(left, 0, (buttons - left) * 2 / 3, height);
+            let text = Rect::new(left, 0, (end_of_text - left) * 2 / 3, height);
             let end = self.write(canvas, font::STRONG, text, title.text, ink) + GAP * scale;
-            let room = buttons - GAP * scale - end;
+            let room = end_of_text - GAP * scale - end;
             let place = Rect::new(end, 0, room, height);
-            self.identity(canvas, place, &title.identity, theme.secondary);
-            for (index, which) in (0..).zip(Button::ALL) {
+            let end = self.identity(canvas, place, &title.identity, theme.secondary);
+            let mut rest = place;
+            rest.cut_left(end - place.x, 4 * scale);
+            let network = font::CAPTION.scaled(scale);
+            if self.writer.width(network, NETWORK) <= rest.width {
+                self.write(canvas, font::CAPTION, rest, NETWORK, theme.secondary);
+            }
+            for (index, &which) in (0..).zip(buttons) {
                 self.button(canvas, button(all, index, scale), which, title);
             }
         })
@@ -269,7 +279,6 @@ impl Pen<'_> {
         let hot = title.hot == Some(which);
         let icon = match which {
             Button::Close => Icon::Close,
-            Button::Maximize if !title.resizable => return,
             Button::Maximize if title.maximized => Icon::Down,
             Button::Maximize => Icon::Plus,
             Button::Minimize => Icon::Minus,

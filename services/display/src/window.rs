@@ -138,8 +138,13 @@ pub enum Button {
 }
 
 impl Button {
-    /// From the right.
-    pub const ALL: [Self; 3] = [Self::Close, Self::Maximize, Self::Minimize];
+    /// Those of a window, from the right.
+    pub const fn of(resizable: bool) -> &'static [Self] {
+        match resizable {
+            true => &[Self::Close, Self::Maximize, Self::Minimize],
+            false => &[Self::Close, Self::Minimize],
+        }
+    }
 }
 
 /// A part of a window.
@@ -262,9 +267,9 @@ impl Window {
             return Some(Part::Title);
         }
         let button = (0..)
-            .zip(Button::ALL)
+            .zip(Button::of(self.limits.resizable()))
             .find(|&(index, _)| button(frame, index, scale).contains(x, y));
-        Some(button.map_or(Part::Title, |(_, button)| Part::Button(button)))
+        Some(button.map_or(Part::Title, |(_, button)| Part::Button(*button)))
     }
 }
 
@@ -372,7 +377,13 @@ mod tests {
             least: (400, 300),
             most: (400, 300),
         };
-        assert_eq!(window.part_at(window.frame(1).x - 3, 250, 1), None);
+        let frame = window.frame(1);
+        assert_eq!(window.part_at(frame.x - 3, 250, 1), None);
+        assert_eq!(
+            window.part_at(frame.right() - 60, 85, 1),
+            Some(Part::Button(Button::Minimize)),
+            "in the place of the button that it has not"
+        );
     }
 
     #[test]
