@@ -89,7 +89,7 @@ impl Report {
         let lines = self.items.iter().map(|item| {
             let verdict = if item.holds { "yes" } else { "NO" };
             format!(
-                "{:<12} {:<52} {verdict:<3}  {}\n",
+                "{:<14} {:<52} {verdict:<3}  {}\n",
                 item.binary, item.claim, item.found
             )
         });
