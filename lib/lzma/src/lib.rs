@@ -12,16 +12,16 @@ extern crate alloc;
 
 mod decode;
 #[cfg(feature = "pack")]
-mod pack;
+mod encode;
 mod range;
 pub mod x86;
 
 use core::fmt;
 
 #[cfg(feature = "pack")]
-pub use pack::pack;
+pub use encode::pack;
 
-/// Why a stream did not unpack. One of [`pack`] always does.
+/// Why a stream did not unpack. What `pack` made always does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
     /// It refers to what is not there, or has no first bytes.
@@ -99,7 +99,7 @@ mod tests {
     fn matches_reach_back_over_all_that_came_before() {
         let noise = sample(1, 1);
         let noise: Vec<u8> = (0..3000_u32)
-            .map(|i| (i * i >> 5) as u8)
+            .map(|i| ((i * i) >> 5) as u8)
             .chain(noise)
             .collect();
         let bytes = [noise.clone(), vec![0; 2 << 20], noise.clone()].concat();
