@@ -203,7 +203,9 @@ mod tests {
     }
 
     fn memory() -> Vec<u8> {
-        let mut memory: Vec<u8> = (0..layout().bytes).map(|at| ((at * at) >> 7) as u8).collect();
+        let mut memory: Vec<u8> = (0..layout().bytes)
+            .map(|at| ((at * at) >> 7) as u8)
+            .collect();
         memory[0x2008..0x2010].copy_from_slice(&0x1003_u64.to_le_bytes());
         memory[0x3FF8..].copy_from_slice(&0x2008_u64.to_le_bytes());
         memory

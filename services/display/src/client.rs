@@ -42,8 +42,10 @@ pub struct Client {
     acted_ns: Option<u64>,
     /// When it told the user something.
     pub notified_ns: Option<u64>,
-    /// How often it may take what is on the clipboard.
+    /// Whether it may take what is on the clipboard, once.
     pub pastes: bool,
+    /// Whether a window of it showed before.
+    pub showed: bool,
 }
 
 impl Client {
@@ -57,6 +59,7 @@ impl Client {
             acted_ns: None,
             notified_ns: None,
             pastes: false,
+            showed: false,
         }
     }
 

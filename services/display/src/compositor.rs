@@ -297,6 +297,7 @@ impl Compositor {
         if let Some(old) = self.focus {
             self.send(old, event::FOCUS, [0; 3]);
             self.change(old, |_| {});
+            self.release_pointer_of(old);
         }
         self.focus = id;
         self.keys.forget();

@@ -11,6 +11,11 @@ const LAUNCHER: usize = 100_000;
 /// Pixels that a large window changes at least, and the launcher does not.
 const WINDOW: usize = 300_000;
 
+/// Colour of the window of `dt-window` before a key is pressed.
+pub const COLOR: [u8; 3] = [0x30, 0xA0, 0x60];
+/// Its size.
+pub const SIZE: (usize, usize) = (360, 240);
+
 /// A machine with a desktop, at the prompt of its serial line.
 pub fn at_prompt() -> Machine {
     saved::at_prompt(&images::with_desktop().machine_without_tpm())
@@ -75,4 +80,42 @@ pub fn bar(picture: &Picture) -> Vec<[u8; 3]> {
     const HEIGHT: usize = 28;
     let places = (0..HEIGHT).flat_map(|y| (0..picture.width / 2).map(move |x| (x, y)));
     places.map(|(x, y)| picture.pixel(x, y)).collect()
+}
+
+/// A machine with the window, and where its contents are: left and top.
+pub fn with_window() -> (Machine, (usize, usize)) {
+    let mut machine = at_prompt();
+    machine.command("run dt-window &");
+    let place = wait_for_window(&mut machine);
+    (machine, place)
+}
+
+#[track_caller]
+fn wait_for_window(machine: &mut Machine) -> (usize, usize) {
+    let mut place = None;
+    machine.wait_until("the window on the screen", |machine| {
+        place = content(&machine.picture());
+        place.is_some()
+    });
+    place.unwrap_or_default()
+}
+
+/// Where the window's contents are, when all of it is to be seen.
+pub fn content(picture: &Picture) -> Option<(usize, usize)> {
+    let [left, top, right, bottom] = picture.bounds_of(COLOR)?;
+    ((right - left, bottom - top) == SIZE).then_some((left, top))
+}
+
+/// Moves the pointer from the middle of the screen to a place.
+#[track_caller]
+pub fn point_from_middle(machine: &mut Machine, (x, y): (usize, usize)) {
+    let Picture { width, height, .. } = machine.picture();
+    machine.point(x as i64 - width as i64 / 2, y as i64 - height as i64 / 2);
+}
+
+/// Presses the left button of the mouse and releases it.
+#[track_caller]
+pub fn click(machine: &mut Machine) {
+    machine.left_button(true);
+    machine.left_button(false);
 }

@@ -85,7 +85,7 @@ pub fn with_desktop() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let _lock = lock("images");
-        let clients = ["dt-window", "dt-hostile", "dt-asker"].map(|name| {
+        let clients = ["dt-window", "dt-hostile", "dt-asker", "dt-freed"].map(|name| {
             let module = ModuleSpec::of_package("desktop-clients", name);
             made("the manifest of the programs with windows", module)
         });

@@ -221,13 +221,16 @@ impl Machine {
     /// Presses keys together on the PS/2 keyboard. Names are QEMU's key codes (QMP `QKeyCode`).
     #[track_caller]
     pub fn press(&mut self, keys: &[&str]) {
-        let event = |key: &&str, down: bool| {
-            let key = json!({ "type": "qcode", "data": key });
-            json!({ "type": "key", "data": { "down": down, "key": key } })
-        };
-        let down = keys.iter().map(|key| event(key, true));
-        let up = keys.iter().rev().map(|key| event(key, false));
+        let down = keys.iter().map(|key| key_event(key, true));
+        let up = keys.iter().rev().map(|key| key_event(key, false));
         let events: Vec<Value> = down.chain(up).collect();
+        self.monitor("input-send-event", json!({ "events": events }));
+    }
+
+    /// Presses a key of the PS/2 keyboard and holds it, or releases it.
+    #[track_caller]
+    pub fn hold(&mut self, key: &str, down: bool) {
+        let events = [key_event(key, down)];
         self.monitor("input-send-event", json!({ "events": events }));
     }
 
@@ -260,7 +263,20 @@ impl Machine {
     /// Presses the left button of the PS/2 mouse, or releases it.
     #[track_caller]
     pub fn left_button(&mut self, down: bool) {
-        let event = json!({ "type": "btn", "data": { "down": down, "button": "left" } });
+        self.button("left", down);
+    }
+
+    /// Turns the wheel of the PS/2 mouse by one step, towards the user or away.
+    #[track_caller]
+    pub fn turn_wheel(&mut self, towards: bool) {
+        let button = if towards { "wheel-down" } else { "wheel-up" };
+        self.button(button, true);
+        self.button(button, false);
+    }
+
+    #[track_caller]
+    fn button(&mut self, button: &str, down: bool) {
+        let event = json!({ "type": "btn", "data": { "down": down, "button": button } });
         self.monitor("input-send-event", json!({ "events": [event] }));
     }
 
@@ -577,6 +593,12 @@ impl PhysicalMemory for Dump<'_> {
         }
         Some(table)
     }
+}
+
+/// What the monitor is told of a key.
+fn key_event(key: &str, down: bool) -> Value {
+    let key = json!({ "type": "qcode", "data": key });
+    json!({ "type": "key", "data": { "down": down, "key": key } })
 }
 
 /// The keys of a US keyboard that give a character.

@@ -362,6 +362,13 @@ impl Compositor {
         }
     }
 
+    /// A window that has the keyboard no more keeps no button that was pressed in it.
+    pub(super) fn release_pointer_of(&mut self, id: u32) {
+        if self.pointer.grab == Grab::Program(id) {
+            self.drop_grab();
+        }
+    }
+
     /// Nothing is grabbed any more.
     pub(super) fn drop_grab(&mut self) {
         self.pointer.grab = Grab::None;

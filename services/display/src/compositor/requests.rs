@@ -231,6 +231,9 @@ impl Compositor {
             self.ask_to_fit(id);
         }
         self.change(id, |window| window.shown = true);
+        if let Some(client) = self.client_mut(key) {
+            client.showed = true;
+        }
         self.arrange(id);
         self.raise(id);
         self.touch(id);
@@ -282,15 +285,13 @@ impl Compositor {
         }
     }
 
-    /// Whether the first window of a program takes the keyboard, or another one of the program that has it: not while the user types.
+    /// Whether a window of a program takes the keyboard when it shows: its first one, not while the user types; others when a window of the
+    /// program has it. A program that closes its first one has no other first one.
     fn may_take_focus(&self, key: u64, now_ns: u64) -> bool {
-        let mut others = self
-            .windows
-            .iter()
-            .filter(|window| window.client == key && window.shown);
+        let first = self.client(key).is_some_and(|client| !client.showed);
         let focused = self.focus.and_then(|id| self.window(id));
         let has_it = focused.is_some_and(|window| window.client == key);
-        has_it || focused.is_none() || others.next().is_none() && !self.keys.typing(now_ns)
+        has_it || focused.is_none() || first && !self.keys.typing(now_ns)
     }
 
     /// What the pointer looks like over a window.

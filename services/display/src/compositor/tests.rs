@@ -205,6 +205,11 @@ fn a_program_that_opens_a_window_while_the_user_types_does_not_get_the_keyboard(
     // One that starts then does, and so does one that was started by a line that was sent off.
     let third = desk.shown(3);
     assert_eq!(desk.compositor.focus, Some(third));
+    // A program that closes its first window has no other first one.
+    desk.compositor.activate(first);
+    desk.compositor.close(3, third.into()).unwrap();
+    desk.shown(3);
+    assert_eq!(desk.compositor.focus, Some(first));
 }
 
 #[test]
