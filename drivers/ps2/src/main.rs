@@ -9,17 +9,21 @@
 use nonos_input::controller::{Arrived, Controller};
 use nonos_input::hardware::Hardware;
 use nonos_input::mouse::{self, Motion};
-use nonos_input::scancode::{self, Set};
+use nonos_input::scancode;
 use nonos_proto::input::Client;
 use nonos_proto::{CallError, Refusal};
 use nonos_rt::abi::Error;
 use nonos_rt::object::{Endpoint, Interrupt, Notification};
-use nonos_rt::{log, parent};
+use nonos_rt::{log, parent, syscall};
 
 nonos_rt::entry!(main);
 
 /// The devices have something to say.
 const ARRIVED: u64 = 1;
+
+/// When nothing came for so long, what comes next begins something new, nanoseconds: the bytes of a packet or a code follow within
+/// milliseconds, and a device that is plugged in tests itself for longer.
+const REST_NS: u64 = 400_000_000;
 
 /// Most bytes that are read before the compositor is told of them.
 const MOST_AT_ONCE: usize = 256;
@@ -36,7 +40,7 @@ fn run() -> Result<Error, CallError> {
         data: ports.data,
         control: ports.control,
     };
-    let (controller, translates) =
+    let mut controller =
         Controller::start(hardware, true).map_err(|_| CallError::Refused(Refusal::NoSuchDevice))?;
     let interrupts = [ports.keyboard, ports.mouse];
     for interrupt in &interrupts {
@@ -44,17 +48,17 @@ fn run() -> Result<Error, CallError> {
             .bind(&signals, ARRIVED)
             .map_err(CallError::Unreachable)?;
     }
-    let set = if translates { Set::One } else { Set::Two };
+    let set = controller.enable_keyboard();
     let mut driver = Driver {
         controller,
         interrupts,
+        heard_ns: 0,
         keyboard: scancode::Decoder::new(set),
         mouse: mouse::Decoder::new(false),
         motion: Motion::default(),
         told: Motion::default(),
         input,
     };
-    driver.controller.enable_keyboard();
     driver.enable_mouse();
     loop {
         if let Err(error) = signals.wait() {
@@ -70,6 +74,8 @@ fn run() -> Result<Error, CallError> {
 struct Driver {
     controller: Controller<Hardware>,
     interrupts: [Interrupt; 2],
+    /// When a byte came last.
+    heard_ns: u64,
     keyboard: scancode::Decoder,
     mouse: mouse::Decoder,
     /// What the mouse did since the compositor was told.
@@ -94,8 +100,13 @@ impl Driver {
         for interrupt in &self.interrupts {
             let _ = interrupt.acknowledge();
         }
+        let now_ns = syscall::clock_ns();
+        if now_ns.saturating_sub(self.heard_ns) > REST_NS {
+            self.keyboard.abandon();
+            self.mouse.reset();
+        }
         for _ in 0..MOST_AT_ONCE {
-            match self.controller.next() {
+            match self.controller.take() {
                 Some(Arrived::Keyboard(byte)) => self.take_key(byte)?,
                 Some(Arrived::Mouse(byte)) => self.take_motion(byte)?,
                 Some(Arrived::Damaged(false)) => {
@@ -108,6 +119,7 @@ impl Driver {
                     return Ok(false);
                 }
             }
+            self.heard_ns = now_ns;
         }
         self.tell()?;
         Ok(true)
@@ -121,7 +133,7 @@ impl Driver {
                 self.input.key(usage.into(), state)
             }
             Some(scancode::Event::Plugged) => {
-                self.controller.enable_keyboard();
+                self.keyboard = scancode::Decoder::new(self.controller.enable_keyboard());
                 self.input.keyboard_reset()
             }
             Some(scancode::Event::Lost) => self.input.keyboard_reset(),
@@ -142,6 +154,9 @@ impl Driver {
                 Ok(())
             }
             Some(mouse::Event::Plugged) => {
+                // No button of the one before is down.
+                self.motion.buttons = 0;
+                self.tell()?;
                 self.enable_mouse();
                 Ok(())
             }

@@ -1,6 +1,8 @@
 //! The 8042 controller and how its keyboard and mouse are turned on (IBM PS/2 Hardware Interface Technical Reference, keyboard and
 //! auxiliary device controller; mouse: the same, and Microsoft's IntelliMouse protocol).
 
+use crate::scancode::Set;
+
 /// The controller's two ports.
 pub trait Bus {
     /// Reads the status; all ones where nothing answers.
@@ -86,26 +88,35 @@ pub enum Arrived {
     Damaged(bool),
 }
 
+/// Most bytes of the keyboard that are kept while the mouse is turned on: it is held back then, but for one that was under way.
+const MOST_KEPT: usize = 4;
+
 /// The controller.
 #[derive(Debug)]
-pub struct Controller<B>(B);
+pub struct Controller<B> {
+    bus: B,
+    /// What the keyboard sent while the mouse was turned on.
+    kept: [u8; MOST_KEPT],
+    kept_count: usize,
+}
 
 impl<B: Bus> Controller<B> {
-    /// Sets the controller up, with its interrupts on, both devices still silent. Tells whether it translates to scan code set 1.
+    /// Sets the controller up, with its interrupts on, both devices still silent.
     ///
     /// # Errors
     /// When there is none or it does not answer.
-    pub fn start(bus: B, with_mouse: bool) -> Result<(Self, bool), Fault> {
+    pub fn start(bus: B, with_mouse: bool) -> Result<Self, Fault> {
         use configuration::*;
-        let controller = Self(bus);
-        if controller.0.status() == NOTHING {
+        let mut controller = Self {
+            bus,
+            kept: [0; MOST_KEPT],
+            kept_count: 0,
+        };
+        if controller.bus.status() == NOTHING {
             return Err(Fault::Absent);
         }
-        controller.command(command::DISABLE_KEYBOARD)?;
         controller.command(command::DISABLE_MOUSE)?;
-        controller.drop_output();
-        controller.command(command::READ_CONFIGURATION)?;
-        let before = controller.read()? & !(MOUSE_INTERRUPT | KEYBOARD_OFF | MOUSE_OFF);
+        let before = controller.configuration()? & !(MOUSE_INTERRUPT | KEYBOARD_OFF | MOUSE_OFF);
         let mouse = if with_mouse {
             MOUSE_INTERRUPT
         } else {
@@ -113,47 +124,63 @@ impl<B: Bus> Controller<B> {
         };
         controller.command(command::WRITE_CONFIGURATION)?;
         controller.give(before | KEYBOARD_INTERRUPT | TRANSLATE | mouse)?;
-        controller.command(command::READ_CONFIGURATION)?;
-        let translates = controller.read()? & TRANSLATE != 0;
         controller.command(command::ENABLE_KEYBOARD)?;
         if with_mouse {
             controller.command(command::ENABLE_MOUSE)?;
         }
-        Ok((controller, translates))
+        Ok(controller)
     }
 
-    /// Has the keyboard send what is typed.
-    pub fn enable_keyboard(&self) {
+    /// Has a keyboard that is new send what is typed. Tells by which set: the controller translates, unless it cannot or was told otherwise
+    /// meanwhile.
+    pub fn enable_keyboard(&mut self) -> Set {
         // Its acknowledgement is no scan code. Without a keyboard there is none.
         if self.give(device::ENABLE).is_ok() {
-            let _ = self.read();
+            let _ = self.read(false);
         }
+        let set = match self.configuration() {
+            Ok(now) if now & configuration::TRANSLATE == 0 => Set::Two,
+            _ => Set::One,
+        };
         // What came meanwhile is dropped, so that the next byte makes an interrupt.
         self.drop_output();
+        set
+    }
+
+    /// How the controller is set up.
+    fn configuration(&mut self) -> Result<u8, Fault> {
+        // A scan code would be taken for the answer.
+        self.command(command::DISABLE_KEYBOARD)?;
+        self.drop_output();
+        let answer = self
+            .command(command::READ_CONFIGURATION)
+            .and_then(|()| self.read(false));
+        self.command(command::ENABLE_KEYBOARD)?;
+        answer
     }
 
     /// Has the mouse send what it does. Tells whether it has a wheel.
     ///
     /// # Errors
     /// When there is none or it does not answer.
-    pub fn enable_mouse(&self) -> Result<bool, Fault> {
+    pub fn enable_mouse(&mut self) -> Result<bool, Fault> {
         // The keyboard keeps to itself what is typed meanwhile.
         self.command(command::DISABLE_KEYBOARD)?;
         let wheel = self.set_mouse_up();
-        self.drop_output();
+        self.keep_keys();
         self.command(command::ENABLE_KEYBOARD)?;
         wheel
     }
 
-    fn set_mouse_up(&self) -> Result<bool, Fault> {
-        self.drop_output();
+    fn set_mouse_up(&mut self) -> Result<bool, Fault> {
+        self.keep_keys();
         self.tell_mouse(device::SET_DEFAULTS)?;
         for rate in device::WHEEL_ON {
             self.tell_mouse(device::SAMPLE_RATE)?;
             self.tell_mouse(rate)?;
         }
         self.tell_mouse(device::IDENTIFY)?;
-        let wheel = self.read()? == device::WHEEL;
+        let wheel = self.read(true)? == device::WHEEL;
         self.tell_mouse(device::ENABLE)?;
         Ok(wheel)
     }
@@ -162,19 +189,30 @@ impl<B: Bus> Controller<B> {
     fn tell_mouse(&self, byte: u8) -> Result<(), Fault> {
         self.command(command::TO_MOUSE)?;
         self.give(byte)?;
-        match self.read()? {
+        match self.read(true)? {
             device::ACKNOWLEDGED => Ok(()),
             _ => Err(Fault::Silent),
         }
     }
 
     /// The next byte that waits.
-    pub fn next(&self) -> Option<Arrived> {
-        let status = self.0.status();
+    pub fn take(&mut self) -> Option<Arrived> {
+        if self.kept_count > 0 {
+            self.kept_count -= 1;
+            let [first, rest @ ..] = self.kept;
+            self.kept[..MOST_KEPT - 1].copy_from_slice(&rest);
+            return Some(Arrived::Keyboard(first));
+        }
+        self.waiting()
+    }
+
+    /// The next byte that waits in the controller.
+    fn waiting(&self) -> Option<Arrived> {
+        let status = self.bus.status();
         if status & OUTPUT_FULL == 0 || status == NOTHING {
             return None;
         }
-        let byte = self.0.take();
+        let byte = self.bus.take();
         let mouse = status & FROM_MOUSE != 0;
         Some(match mouse {
             _ if status & BAD != 0 => Arrived::Damaged(mouse),
@@ -185,38 +223,63 @@ impl<B: Bus> Controller<B> {
 
     /// Waits until bits of the status are as wanted.
     fn wait(&self, mask: u8, wanted: u8) -> Result<(), Fault> {
-        let deadline_ns = self.0.now_ns().saturating_add(PATIENCE_NS);
-        while self.0.status() & mask != wanted {
-            if self.0.now_ns() > deadline_ns {
+        let deadline_ns = self.bus.now_ns().saturating_add(PATIENCE_NS);
+        while self.bus.status() & mask != wanted {
+            if self.bus.now_ns() > deadline_ns {
                 return Err(Fault::Silent);
             }
-            self.0.pause();
+            self.bus.pause();
         }
         Ok(())
     }
 
     fn command(&self, command: u8) -> Result<(), Fault> {
         self.wait(INPUT_FULL, 0)?;
-        self.0.command(command);
+        self.bus.command(command);
         Ok(())
     }
 
     fn give(&self, byte: u8) -> Result<(), Fault> {
         self.wait(INPUT_FULL, 0)?;
-        self.0.give(byte);
+        self.bus.give(byte);
         Ok(())
     }
 
-    fn read(&self) -> Result<u8, Fault> {
-        self.wait(OUTPUT_FULL, OUTPUT_FULL)?;
-        Ok(self.0.take())
+    /// Waits for a byte of the mouse, or of the keyboard or the controller itself. What the other one sends is dropped.
+    fn read(&self, of_mouse: bool) -> Result<u8, Fault> {
+        for _ in 0..MOST_DROPPED {
+            self.wait(OUTPUT_FULL, OUTPUT_FULL)?;
+            let from_mouse = self.bus.status() & FROM_MOUSE != 0;
+            let byte = self.bus.take();
+            if from_mouse == of_mouse {
+                return Ok(byte);
+            }
+        }
+        Err(Fault::Silent)
     }
 
-    /// Drops what the controller still holds.
-    fn drop_output(&self) {
+    /// Drops all that was sent.
+    fn drop_output(&mut self) {
+        self.kept_count = 0;
         for _ in 0..MOST_DROPPED {
-            if self.next().is_none() {
+            if self.waiting().is_none() {
                 break;
+            }
+        }
+    }
+
+    /// Drops what the mouse sent, and keeps what the keyboard did.
+    fn keep_keys(&mut self) {
+        for _ in 0..MOST_DROPPED {
+            match self.waiting() {
+                Some(Arrived::Keyboard(byte)) => {
+                    if let Some(slot) = self.kept.get_mut(self.kept_count) {
+                        *slot = byte;
+                        self.kept_count += 1;
+                    }
+                }
+                Some(_) => {}
+                None => break,
             }
         }
     }

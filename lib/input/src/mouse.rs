@@ -71,7 +71,7 @@ impl Decoder {
         Some(Event::Motion(motion))
     }
 
-    /// Forgets a packet that was begun.
+    /// Forgets a packet that was begun, and of which nothing came for a while or a byte was damaged.
     pub fn reset(&mut self) {
         (self.bytes, self.count) = ([0; 4], 0);
     }
@@ -130,6 +130,15 @@ mod tests {
         // The rest of a packet, none of whose bytes can begin one, then a whole one.
         let events = decoded(false, &[0x07, 0x01, 0x08, 1, 1]);
         assert_eq!(events.len(), 1);
+    }
+
+    #[test]
+    fn a_mouse_that_went_within_a_packet_is_known_when_it_is_back() {
+        let mut decoder = Decoder::new(true);
+        assert_eq!(decoder.feed(0x08), None);
+        decoder.reset();
+        assert_eq!(decoder.feed(0xAA), None);
+        assert_eq!(decoder.feed(0x00), Some(Event::Plugged));
     }
 
     #[test]

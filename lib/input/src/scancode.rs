@@ -121,7 +121,7 @@ impl Decoder {
             EXTENDED_FOLLOWS => self.extended = true,
             PAUSE_FOLLOWS => self.skipped = pause_bytes(self.set),
             RELEASE_FOLLOWS if self.set == Set::Two => self.released = true,
-            SELF_TEST_PASSED if !self.is_release_of_shift() => return self.all_up(Event::Plugged),
+            SELF_TEST_PASSED if !self.is_code() => return self.all_up(Event::Plugged),
             _ if OVERRUN.contains(&byte) => return self.all_up(Event::Lost),
             _ => return self.code(byte),
         }
@@ -133,9 +133,15 @@ impl Decoder {
         *self = Self::new(self.set);
     }
 
-    /// In set 1 the left Shift is released with the byte that also says that a keyboard was plugged in.
-    fn is_release_of_shift(&self) -> bool {
-        self.set == Set::One && !self.extended && self.is_down(usage::LEFT_SHIFT)
+    /// Forgets a code that was begun, and of which nothing came for a while.
+    pub fn abandon(&mut self) {
+        (self.extended, self.released, self.skipped) = (false, false, 0);
+    }
+
+    /// In set 1 the byte that also says that a keyboard was plugged in is the left Shift's release, or is sent with keys such as Print
+    /// Screen, after 0xE0.
+    fn is_code(&self) -> bool {
+        self.set == Set::One && (self.extended || self.is_down(usage::LEFT_SHIFT))
     }
 
     fn all_up(&mut self, event: Event) -> Option<Event> {
@@ -256,6 +262,37 @@ mod tests {
         assert_eq!(decoded(Set::One, &[0x2A, 0xAA]), shift);
         assert_eq!(decoded(Set::One, &[0x2A, 0xAA, 0xAA])[2], Event::Plugged);
         assert_eq!(decoded(Set::Two, &[0x12, 0xAA])[1], Event::Plugged);
+    }
+
+    #[test]
+    fn keys_that_send_a_shift_of_their_own_plug_nothing_in() {
+        let bytes = [0x2A, 0xE0, 0x2A, 0xE0, 0x37, 0xE0, 0xB7, 0xE0, 0xAA, 0x1E];
+        let expected = keys(&[
+            (usage::LEFT_SHIFT, DOWN),
+            (usage::PRINT_SCREEN, DOWN),
+            (usage::PRINT_SCREEN, UP),
+            (usage::A, DOWN),
+        ]);
+        assert_eq!(decoded(Set::One, &bytes), expected);
+    }
+
+    #[test]
+    fn a_code_that_was_begun_is_abandoned_and_what_is_down_stays_so() {
+        for set in [Set::One, Set::Two] {
+            for begun in [0xE0, 0xE1, 0xF0] {
+                let (a, enter) = if set == Set::One {
+                    (0x1E, 0x1C)
+                } else {
+                    (0x1C, 0x5A)
+                };
+                let mut decoder = Decoder::new(set);
+                decoder.feed(a);
+                decoder.feed(begun);
+                decoder.abandon();
+                assert_eq!(decoder.feed(enter), Some(Event::Key(usage::ENTER, DOWN)));
+                assert_eq!(decoder.feed(a), Some(Event::Key(usage::A, REPEAT)));
+            }
+        }
     }
 
     #[test]

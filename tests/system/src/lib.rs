@@ -15,6 +15,7 @@ pub mod gdb;
 pub mod images;
 pub mod machine;
 pub mod paging;
+pub mod ps2;
 pub mod qtest;
 pub mod referee;
 pub mod saved;

@@ -98,11 +98,10 @@ impl Bus for &Machine {
 fn keyboard_and_mouse_with_wheel_are_turned_on_and_nothing_is_left_over() {
     let machine = Machine::pc();
     machine.answer(false, 0x1E);
-    let (controller, translates) = Controller::start(&machine, true).unwrap();
-    assert!(translates);
-    controller.enable_keyboard();
+    let mut controller = Controller::start(&machine, true).unwrap();
+    assert_eq!(controller.enable_keyboard(), Set::One);
     assert_eq!(controller.enable_mouse(), Ok(true));
-    assert_eq!(controller.next(), None);
+    assert_eq!(controller.take(), None);
     let configuration = machine.configuration.get();
     assert_eq!(
         configuration & 0b11_0011,
@@ -124,24 +123,58 @@ fn what_is_missing_is_told() {
         mouse: false,
         ..Machine::pc()
     };
-    let (controller, _) = Controller::start(&machine, true).unwrap();
+    let mut controller = Controller::start(&machine, true).unwrap();
     assert_eq!(controller.enable_mouse(), Err(Fault::Silent));
     let machine = Machine {
         wheel: false,
         translates: false,
         ..Machine::pc()
     };
-    let (controller, translates) = Controller::start(&machine, true).unwrap();
-    assert_eq!((translates, controller.enable_mouse()), (false, Ok(false)));
+    let mut controller = Controller::start(&machine, true).unwrap();
+    assert_eq!(controller.enable_keyboard(), Set::Two);
+    assert_eq!(controller.enable_mouse(), Ok(false));
 }
 
 #[test]
 fn bytes_are_told_apart() {
     let machine = Machine::pc();
-    let (controller, _) = Controller::start(&machine, false).unwrap();
+    let mut controller = Controller::start(&machine, false).unwrap();
     machine.answer(false, 0x1E);
     machine.answer(true, 0x08);
-    assert_eq!(controller.next(), Some(Arrived::Keyboard(0x1E)));
-    assert_eq!(controller.next(), Some(Arrived::Mouse(0x08)));
-    assert_eq!(controller.next(), None);
+    assert_eq!(controller.take(), Some(Arrived::Keyboard(0x1E)));
+    assert_eq!(controller.take(), Some(Arrived::Mouse(0x08)));
+    assert_eq!(controller.take(), None);
+}
+
+#[test]
+fn the_set_is_that_of_the_controller_when_a_keyboard_is_plugged_in() {
+    let machine = Machine::pc();
+    let mut controller = Controller::start(&machine, true).unwrap();
+    let before = machine.configuration.get();
+    machine
+        .configuration
+        .set(before & !configuration::TRANSLATE);
+    // The mouse is no answer of the controller's, and none of the keyboard's.
+    machine.answer(true, 0xFF);
+    assert_eq!(controller.enable_keyboard(), Set::Two);
+    assert_eq!(controller.take(), None);
+}
+
+#[test]
+fn a_key_that_is_pressed_while_the_mouse_is_turned_on_is_not_lost() {
+    let machine = Machine::pc();
+    let mut controller = Controller::start(&machine, true).unwrap();
+    for byte in [0x1E, 0x9E] {
+        machine.answer(false, byte);
+    }
+    machine.answer(true, 0x08);
+    assert_eq!(controller.enable_mouse(), Ok(true));
+    assert_eq!(controller.take(), Some(Arrived::Keyboard(0x1E)));
+    assert_eq!(controller.take(), Some(Arrived::Keyboard(0x9E)));
+    assert_eq!(controller.take(), None);
+    // There is room for no more than can come.
+    (0..9).for_each(|byte| machine.answer(false, byte));
+    assert_eq!(controller.enable_mouse(), Ok(true));
+    let kept = core::iter::from_fn(|| controller.take());
+    assert!(kept.eq((0..4).map(Arrived::Keyboard)));
 }

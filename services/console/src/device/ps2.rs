@@ -1,6 +1,6 @@
 //! The PS/2 keyboard.
 
-use console::keys::{Keyboard, Set};
+use console::keys::Keyboard;
 use nonos_input::controller::{Arrived, Controller};
 use nonos_input::hardware::Hardware;
 use nonos_proto::{CallError, Refusal};
@@ -28,12 +28,11 @@ impl Ps2 {
             keyboard: interrupt,
             ..
         } = parent::ps2()?;
-        let (controller, translates) = Controller::start(Hardware { data, control }, false)
+        let mut controller = Controller::start(Hardware { data, control }, false)
             .map_err(|_| CallError::Refused(Refusal::NoSuchDevice))?;
         let bound = interrupt.bind(signals, bits);
         bound.map_err(CallError::Unreachable)?;
-        controller.enable_keyboard();
-        let set = if translates { Set::One } else { Set::Two };
+        let set = controller.enable_keyboard();
         Ok(Self {
             controller,
             interrupt,
@@ -47,10 +46,10 @@ impl Ps2 {
     pub fn receive(&mut self, typed: &mut impl FnMut(&[u8])) {
         let _ = self.interrupt.acknowledge();
         for _ in 0..MOST_AT_ONCE {
-            match self.controller.next() {
+            match self.controller.take() {
                 Some(Arrived::Keyboard(byte)) => {
                     if self.keyboard.feed(byte, typed) {
-                        self.controller.enable_keyboard();
+                        self.keyboard = Keyboard::new(self.controller.enable_keyboard());
                     }
                 }
                 Some(Arrived::Damaged(_)) => self.keyboard.reset(),
