@@ -264,4 +264,17 @@ mod tests {
         assert_eq!(light.app.page, 1);
         Stage::new(About::new(facts), DARK, 2).shoot("about-dark");
     }
+
+    #[test]
+    fn keys_reach_every_control_and_all_can_be_read() {
+        for page in 0..3 {
+            let count = nonos_ui::access::check(|| {
+                let mut stage = Stage::new(About::new(facts), LIGHT, 1);
+                stage.press(usage::TAB, 0);
+                (0..page).for_each(|_| stage.press(usage::RIGHT, 0));
+                stage
+            });
+            assert!(count > 0, "{count}");
+        }
+    }
 }

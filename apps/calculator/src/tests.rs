@@ -111,3 +111,9 @@ fn pictures() {
         assert_eq!(stage.app.entry(), "3907.83");
     }
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    let count = nonos_ui::access::check(|| Stage::new(Calculator::default(), LIGHT, 1));
+    assert!(count > 15, "{count}");
+}

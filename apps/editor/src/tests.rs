@@ -359,3 +359,21 @@ fn pictures() {
         stage.shoot(&format!("editor-{name}-ask"));
     }
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    let count = nonos_ui::access::check(|| {
+        let (mut window, _) = window(&[]);
+        window.write("a text");
+        window
+    });
+    assert!(count > 3, "{count}");
+    // With the bar to find and replace.
+    let with_bar = nonos_ui::access::check(|| {
+        let (mut window, _) = window(&[]);
+        window.write("a text");
+        window.press(key('f'), CONTROL);
+        window
+    });
+    assert!(with_bar > count + 3, "{with_bar}");
+}

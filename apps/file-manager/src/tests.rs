@@ -444,3 +444,9 @@ fn pictures() {
         stage.shoot(&format!("files-{name}-deep"));
     }
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    let count = nonos_ui::access::check(window);
+    assert!(count > 3, "{count}");
+}

@@ -187,3 +187,17 @@ fn pictures() {
         stage.shoot(&format!("monitor-{name}-ask"));
     }
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    let pages = 0..3;
+    for page in pages {
+        let count = nonos_ui::access::check(|| {
+            let mut stage = stage(LIGHT, 1);
+            stage.press(usage::TAB, 0);
+            (0..page).for_each(|_| stage.press(usage::RIGHT, 0));
+            stage
+        });
+        assert!(count > 0, "{count}");
+    }
+}

@@ -200,3 +200,17 @@ fn pictures() {
         assert_eq!(stage.app.page.selected, Some(3));
     }
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    for page in 0..4 {
+        let count = nonos_ui::access::check(|| {
+            let app = Security::new(Pretended(good(), Some(denials())));
+            let mut stage = Stage::new(app, LIGHT, 1);
+            stage.press(usage::TAB, 0);
+            (0..page).for_each(|_| stage.press(usage::DOWN, 0));
+            stage
+        });
+        assert!(count > 0, "{count}");
+    }
+}

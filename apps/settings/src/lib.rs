@@ -486,4 +486,21 @@ mod tests {
         stage.press(usage::ENTER, 0);
         assert!(stage.app.choices.permissions.is_empty());
     }
+
+    #[test]
+    fn keys_reach_every_control_and_all_can_be_read() {
+        for page in 0..3 {
+            let count = nonos_ui::access::check(|| {
+                let now = Choices {
+                    layouts: vec!["one".into(), "two".into()],
+                    ..Choices::default()
+                };
+                let mut stage = Stage::new(Settings::new(move || now.clone(), drop), 0, 1);
+                stage.press(usage::TAB, 0);
+                (0..page).for_each(|_| stage.press(usage::RIGHT, 0));
+                stage
+            });
+            assert!(count > 0, "{count}");
+        }
+    }
 }

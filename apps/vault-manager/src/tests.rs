@@ -335,3 +335,9 @@ fn ages_are_told_by_their_largest_unit() {
     }
     assert_eq!(age(5, 4), "just now");
 }
+
+#[test]
+fn keys_reach_every_control_and_all_can_be_read() {
+    let count = nonos_ui::access::check(|| stage(Fake::default()).0);
+    assert!(count > 1, "{count}");
+}

@@ -103,7 +103,7 @@ impl Frame {
         (first, self.text.len() as u32)
     }
 
-    fn text_of(&self, (first, end): (u32, u32)) -> &str {
+    pub(crate) fn text_of(&self, (first, end): (u32, u32)) -> &str {
         self.text
             .get(first as usize..end as usize)
             .unwrap_or_default()
@@ -165,28 +165,38 @@ impl Frame {
     /// Paints what is in a rectangle.
     pub fn paint(&self, canvas: &mut Canvas<'_>, writer: Writer<'_>, within: Rect) {
         for command in &self.commands {
-            let clip = command.bounds().intersect(within);
-            if clip.is_empty() {
-                continue;
+            self.paint_one(canvas, writer, command, within);
+        }
+    }
+
+    pub(crate) fn paint_one(
+        &self,
+        canvas: &mut Canvas<'_>,
+        writer: Writer<'_>,
+        command: &Command,
+        within: Rect,
+    ) {
+        let clip = command.bounds().intersect(within);
+        if clip.is_empty() {
+            return;
+        }
+        canvas.set_clip(clip);
+        let rect = command.rect;
+        match command.shape {
+            Shape::Fill(color) => canvas.fill(rect, color),
+            Shape::Rounded(radius, color) => canvas.rounded(rect, radius, color),
+            Shape::Frame(radius, width, color) => canvas.frame(rect, radius, width, color),
+            Shape::Shadow(radius, blur, color) => canvas.shadow(rect, radius, blur, color),
+            Shape::Text(font, down, text, color) => {
+                let at = (rect.x, rect.y + down);
+                writer.paint(canvas, font, at, self.text_of(text), color);
             }
-            canvas.set_clip(clip);
-            let rect = command.rect;
-            match command.shape {
-                Shape::Fill(color) => canvas.fill(rect, color),
-                Shape::Rounded(radius, color) => canvas.rounded(rect, radius, color),
-                Shape::Frame(radius, width, color) => canvas.frame(rect, radius, width, color),
-                Shape::Shadow(radius, blur, color) => canvas.shadow(rect, radius, blur, color),
-                Shape::Text(font, down, text, color) => {
-                    let at = (rect.x, rect.y + down);
-                    writer.paint(canvas, font, at, self.text_of(text), color);
-                }
-                Shape::Plot(width, values, color, tint) => {
-                    canvas.plot(rect, self.values_of(values), width, color, tint);
-                }
-                Shape::Picture(at, _) => {
-                    if let Some(picture) = self.pictures.get(at as usize) {
-                        picture.paint(canvas, rect);
-                    }
+            Shape::Plot(width, values, color, tint) => {
+                canvas.plot(rect, self.values_of(values), width, color, tint);
+            }
+            Shape::Picture(at, _) => {
+                if let Some(picture) = self.pictures.get(at as usize) {
+                    picture.paint(canvas, rect);
                 }
             }
         }

@@ -92,6 +92,17 @@ impl<A: App> Stage<A> {
         self.window.paint(&self.atlas);
     }
 
+    /// It has another theme, one of `nonos_proto::display::theme`.
+    pub fn set_theme(&mut self, theme: u64) {
+        self.window.set_theme(Theme::of(theme));
+        self.show();
+    }
+
+    /// It is shown as it is now.
+    pub fn show(&mut self) {
+        self.input(Input::None);
+    }
+
     /// A key is pressed.
     pub fn press(&mut self, usage: u8, modifiers: u64) {
         self.input(Input::Key(Key {

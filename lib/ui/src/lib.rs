@@ -13,6 +13,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "host")]
+pub mod access;
 #[cfg(feature = "app")]
 pub mod app;
 pub mod area;

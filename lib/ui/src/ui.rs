@@ -36,6 +36,9 @@ pub struct Memory {
     active: Option<Id>,
     /// Which can have the keyboard, in their order.
     order: Vec<Id>,
+    /// Where these are, and how much of them is to be seen.
+    #[cfg(feature = "host")]
+    places: Vec<Rect>,
     /// Whether something lies before the window's contents, and alone hears of input.
     covered: bool,
     pointer: Option<(i32, i32)>,
@@ -55,6 +58,24 @@ pub struct Memory {
 const TWICE_NS: u64 = 500_000_000;
 /// How far the pointer may have moved between, points.
 const TWICE: u32 = 4;
+
+#[cfg(feature = "host")]
+impl Memory {
+    /// What has the keyboard.
+    pub(crate) fn focus(&self) -> Option<Id> {
+        self.focus
+    }
+
+    /// Gives something the keyboard, as keys would, or nothing.
+    pub(crate) fn move_focus_to(&mut self, id: Option<Id>) {
+        (self.focus, self.focus_seen) = (id, true);
+    }
+
+    /// What can have the keyboard, and where it is.
+    pub(crate) fn controls(&self) -> impl Iterator<Item = (Id, Rect)> {
+        self.order.iter().copied().zip(self.places.iter().copied())
+    }
+}
 
 impl Memory {
     /// The button went down: counts.
@@ -182,6 +203,8 @@ impl<'a> Ui<'a> {
         }
         frame.clear();
         memory.order.clear();
+        #[cfg(feature = "host")]
+        memory.places.clear();
         let was_covered = core::mem::take(&mut memory.covered);
         let mut ui = Self {
             theme,
@@ -342,6 +365,8 @@ impl<'a> Ui<'a> {
         let memory = &mut *self.memory;
         if focusable && live {
             memory.order.push(id);
+            #[cfg(feature = "host")]
+            memory.places.push(rect.intersect(self.clip));
         }
         let mut response = Response {
             hovered: over && memory.active.is_none_or(|active| active == id),

@@ -32,6 +32,34 @@ pub struct Window {
     pub copied: Option<Copied>,
 }
 
+/// What tests on the host look at.
+#[cfg(feature = "host")]
+impl Window {
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    pub(crate) fn focus(&self) -> Option<crate::ui::Id> {
+        self.memory.focus()
+    }
+
+    pub(crate) fn move_focus_to(&mut self, id: Option<crate::ui::Id>) {
+        self.memory.move_focus_to(id);
+    }
+
+    pub(crate) fn set_theme(&mut self, theme: &'static Theme) {
+        self.reset(self.width, self.height, self.scale, theme);
+    }
+
+    /// What can have the keyboard, and where it is, pixels.
+    pub(crate) fn controls(&self) -> Vec<(crate::ui::Id, Rect)> {
+        let controls = self.memory.controls();
+        controls
+            .map(|(id, place)| (id, place.scaled(self.scale)))
+            .collect()
+    }
+}
+
 impl Window {
     /// A window of this size in pixels, with so many pixels for a point.
     pub fn new(width: i32, height: i32, scale: i32, theme: &'static Theme) -> Self {

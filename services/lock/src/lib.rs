@@ -303,4 +303,10 @@ mod tests {
         stage.press(usage::ENTER, 0);
         assert!(stage.app.open);
     }
+
+    #[test]
+    fn keys_reach_every_control_and_all_can_be_read() {
+        let count = nonos_ui::access::check(|| stage("pass"));
+        assert!(count > 0, "{count}");
+    }
 }

@@ -522,4 +522,17 @@ mod tests {
         stage.app.read();
         assert!(stage.app.trouble.is_some() && stage.app.entries.is_empty());
     }
+
+    #[test]
+    fn keys_reach_every_control_and_all_can_be_read() {
+        for ask in [
+            Pick::open(rights::READ),
+            Pick::folder(rights::READ | rights::LIST),
+            Ok(Pick::Save("a".into())),
+        ] {
+            let ask = ask.unwrap();
+            let count = nonos_ui::access::check(|| stage(ask.clone()));
+            assert!(count > 4, "{count}");
+        }
+    }
 }

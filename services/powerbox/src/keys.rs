@@ -231,4 +231,10 @@ mod tests {
         stage.app.allow();
         assert!(!matches!(stage.app.answer, Some(Some(_))));
     }
+
+    #[test]
+    fn keys_reach_every_control_and_all_can_be_read() {
+        let count = nonos_ui::access::check(|| stage(DARK, "mail"));
+        assert!(count > 2, "{count}");
+    }
 }
