@@ -8,7 +8,7 @@
 
 use nonos_input::controller::{Arrived, Controller};
 use nonos_input::hardware::Hardware;
-use nonos_input::mouse::{self, Motion};
+use nonos_input::mouse::{self, Joined, Motion};
 use nonos_input::scancode;
 use nonos_proto::input::Client;
 use nonos_proto::{CallError, Refusal};
@@ -55,8 +55,7 @@ fn run() -> Result<Error, CallError> {
         heard_ns: 0,
         keyboard: scancode::Decoder::new(set),
         mouse: mouse::Decoder::new(false),
-        motion: Motion::default(),
-        told: Motion::default(),
+        motion: Joined::default(),
         input,
     };
     driver.enable_mouse();
@@ -78,10 +77,8 @@ struct Driver {
     heard_ns: u64,
     keyboard: scancode::Decoder,
     mouse: mouse::Decoder,
-    /// What the mouse did since the compositor was told.
-    motion: Motion,
-    /// What the compositor was told last.
-    told: Motion,
+    /// What of the mouse the compositor was not told yet.
+    motion: Joined,
     input: Client<Endpoint>,
 }
 
@@ -115,13 +112,13 @@ impl Driver {
                 }
                 Some(Arrived::Damaged(true)) => self.mouse.reset(),
                 None => {
-                    self.tell()?;
+                    self.tell_rest()?;
                     return Ok(false);
                 }
             }
             self.heard_ns = now_ns;
         }
-        self.tell()?;
+        self.tell_rest()?;
         Ok(true)
     }
 
@@ -129,7 +126,7 @@ impl Driver {
         match self.keyboard.feed(byte) {
             Some(scancode::Event::Key(usage, state)) => {
                 // In the order in which the user did it.
-                self.tell()?;
+                self.tell_rest()?;
                 self.input.key(usage.into(), state)
             }
             Some(scancode::Event::Plugged) => {
@@ -143,20 +140,10 @@ impl Driver {
 
     fn take_motion(&mut self, byte: u8) -> Result<(), CallError> {
         match self.mouse.feed(byte) {
-            Some(mouse::Event::Motion(motion)) => {
-                if motion.buttons != self.motion.buttons {
-                    self.tell()?;
-                }
-                self.motion.right += motion.right;
-                self.motion.down += motion.down;
-                self.motion.wheel += motion.wheel;
-                self.motion.buttons = motion.buttons;
-                Ok(())
-            }
+            Some(mouse::Event::Motion(motion)) => self.tell_in_time(motion),
             Some(mouse::Event::Plugged) => {
                 // No button of the one before is down.
-                self.motion.buttons = 0;
-                self.tell()?;
+                self.tell_in_time(Motion::default())?;
                 self.enable_mouse();
                 Ok(())
             }
@@ -164,22 +151,29 @@ impl Driver {
         }
     }
 
-    /// Tells the compositor what the mouse did since.
-    fn tell(&mut self) -> Result<(), CallError> {
+    /// Tells the compositor of a motion, or keeps it for when there is more.
+    fn tell_in_time(&mut self, motion: Motion) -> Result<(), CallError> {
+        let now = self.motion.add(motion);
+        now.into_iter()
+            .flatten()
+            .try_for_each(|motion| self.tell(motion))
+    }
+
+    /// Tells the compositor what of the mouse's motion it was not told yet.
+    fn tell_rest(&mut self) -> Result<(), CallError> {
+        match self.motion.take() {
+            Some(motion) => self.tell(motion),
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&self, motion: Motion) -> Result<(), CallError> {
         let Motion {
             right,
             down,
             wheel,
             buttons,
-        } = self.motion;
-        self.motion = Motion {
-            buttons,
-            ..Motion::default()
-        };
-        if (right, down, wheel) == (0, 0, 0) && buttons == self.told.buttons {
-            return Ok(());
-        }
-        self.told.buttons = buttons;
+        } = motion;
         self.input
             .pointer(right as u64, down as u64, wheel as u64, buttons)
     }

@@ -95,9 +95,59 @@ fn motion([first, x, y, z]: [u8; 4]) -> Motion {
     }
 }
 
+/// Motions that are told as one, as long as no button changes.
+#[derive(Clone, Debug, Default)]
+pub struct Joined(Motion);
+
+impl Joined {
+    /// Adds a motion. Returns what is to be told now, in this order: a button is pressed where the pointer is then, not where it went afterwards.
+    pub fn add(&mut self, motion: Motion) -> [Option<Motion>; 2] {
+        if motion.buttons != self.0.buttons {
+            let before = self.take();
+            self.0.buttons = motion.buttons;
+            return [before, Some(motion)];
+        }
+        self.0.right += motion.right;
+        self.0.down += motion.down;
+        self.0.wheel += motion.wheel;
+        [None; 2]
+    }
+
+    /// What was not told yet, if anything.
+    pub fn take(&mut self) -> Option<Motion> {
+        let rest = Motion {
+            buttons: self.0.buttons,
+            ..Motion::default()
+        };
+        let motion = core::mem::replace(&mut self.0, rest);
+        (motion != rest).then_some(motion)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn motions_are_joined_and_buttons_are_pressed_where_the_pointer_was() {
+        let motion = |right, buttons| Motion {
+            right,
+            buttons,
+            ..Motion::default()
+        };
+        let mut joined = Joined::default();
+        assert_eq!(joined.add(motion(3, 0)), [None; 2]);
+        assert_eq!(joined.add(motion(4, 0)), [None; 2]);
+        let press = motion(0, buttons::LEFT);
+        assert_eq!(joined.add(press), [Some(motion(7, 0)), Some(press)]);
+        assert_eq!(joined.add(motion(5, buttons::LEFT)), [None; 2]);
+        let release = motion(1, 0);
+        let dragged = motion(5, buttons::LEFT);
+        assert_eq!(joined.add(release), [Some(dragged), Some(release)]);
+        assert_eq!(joined.take(), None);
+        joined.add(motion(2, 0));
+        assert_eq!((joined.take(), joined.take()), (Some(motion(2, 0)), None));
+    }
 
     fn decoded(wheel: bool, bytes: &[u8]) -> Vec<Event> {
         let mut decoder = Decoder::new(wheel);
