@@ -11,8 +11,18 @@ const BLOCK: usize = 16;
 /// A pixel with a colour over it, `coverage` 0 to 255 opaque.
 #[inline]
 pub const fn blend(below: u32, above: u32, coverage: u32) -> u32 {
-    // 0 to 256, so that 255 is all.
-    let part = coverage + (coverage >> 7);
+    mix(below, above, part_of(coverage))
+}
+
+/// 0 to 256, so that 255 is all.
+#[inline]
+pub const fn part_of(coverage: u32) -> u32 {
+    coverage + (coverage >> 7)
+}
+
+/// A pixel with so much of a colour over it, 256 for all.
+#[inline]
+const fn mix(below: u32, above: u32, part: u32) -> u32 {
     let (rb, g) = (below & 0xFF_00FF, below & 0xFF00);
     let (above_rb, above_g) = (above & 0xFF_00FF, above & 0xFF00);
     let rb = rb
@@ -52,6 +62,14 @@ pub fn cover(row: &mut [u32], coverage: &[u8], color: u32, opacity: u32) {
         if covered != 0 {
             *pixel = blend(*pixel, color, u32::from(covered) * opacity / 255);
         }
+    }
+}
+
+/// Lays a colour over pixels, each as much as its part says, of which 256 is all.
+#[inline(never)]
+pub fn shade(row: &mut [u32], parts: &[u16], color: u32) {
+    for (pixel, &part) in row.iter_mut().zip(parts) {
+        *pixel = mix(*pixel, color, part.into());
     }
 }
 

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use core::arch::asm;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use nonos_abi::{Error, PAGE_BYTES, Rights};
 
@@ -57,6 +57,12 @@ impl ReadOnly {
     /// How many words there are.
     pub fn words(&self) -> usize {
         self.0.words().len()
+    }
+
+    /// Reads a word, as it is now; 0 beyond the end.
+    pub fn word(&self, index: usize) -> u32 {
+        let word = self.0.words().get(index);
+        word.map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     /// Reads words from one on, as they are now; those beyond the end are 0.

@@ -51,6 +51,10 @@ impl Atlas for SystemAtlas {
         self.words.read(first, out);
     }
 
+    fn word(&self, index: usize) -> u32 {
+        self.words.word(index)
+    }
+
     /// Glyphs that cannot be had are not drawn.
     fn ensure(&self, keys: &[Glyph]) {
         for keys in keys.chunks(ENSURED) {

@@ -119,12 +119,32 @@ impl<'a> Canvas<'a> {
         }
         let (right, bottom) = (rect.right() - 1, rect.bottom() - 1);
         for down in 0..radius {
-            for across in 0..radius {
-                let covered = covered(distance(radius - across, radius - down));
-                if covered > 0 {
-                    for y in [rect.y + down, bottom - down] {
-                        self.cover(rect.x + across, y, color, covered);
-                        self.cover(right - across, y, color, covered);
+            let rows = [rect.y + down, bottom - down];
+            let covered = |across| covered(distance(radius - across, radius - down));
+            let mut across = 0;
+            while across < radius {
+                let (first, part) = (across, covered(across));
+                across += 1;
+                if part == 255 {
+                    // All of these are covered whole.
+                    while across < radius && covered(across) == 255 {
+                        across += 1;
+                    }
+                    for y in rows {
+                        let left = Rect::new(rect.x + first, y, across - first, 1);
+                        self.fill(left, color);
+                        self.fill(
+                            Rect {
+                                x: right + 1 - across,
+                                ..left
+                            },
+                            color,
+                        );
+                    }
+                } else if part > 0 {
+                    for y in rows {
+                        self.cover(rect.x + first, y, color, part);
+                        self.cover(right - first, y, color, part);
                     }
                 }
             }

@@ -20,7 +20,7 @@ pub trait Atlas {
     /// Has glyphs put into the atlas.
     fn ensure(&self, keys: &[Key]);
 
-    /// A word.
+    /// A word; 0 beyond the end.
     fn word(&self, index: usize) -> u32 {
         let mut word = [0];
         self.read(index, &mut word);
@@ -312,7 +312,10 @@ impl<'a> Writer<'a> {
         let first = (self.0.word(2) as usize).saturating_add(entry[glyph::PIXELS] as usize);
         let mut words = vec![0; count.div_ceil(4)];
         self.0.read(first, &mut words);
-        let coverage: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        let mut coverage = vec![0; words.len() * 4];
+        for (bytes, word) in coverage.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
         canvas.glyph(rect, &coverage, color);
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nonos_pixels::blend;
+use nonos_pixels::{blend, part_of, shade, tint};
 use nonos_ui::canvas::Canvas;
 use nonos_ui::{Color, Rect};
 
@@ -50,6 +50,9 @@ pub struct Shadow {
     reach: i32,
     color: Color,
     edge: Vec<u16>,
+    /// Parts of a line that lies as far within as can be, at the left and at the right edge.
+    rising: Vec<u16>,
+    falling: Vec<u16>,
 }
 
 impl Shadow {
@@ -59,10 +62,14 @@ impl Shadow {
         let steps = 2 * i64::from(reach);
         // 3t² − 2t³, from −reach to reach.
         let edge = |t: i64| (256 * t * t * (3 * steps - 2 * t) / (steps * steps * steps)) as u16;
+        let edge: Vec<u16> = (0..=steps).map(edge).collect();
+        let part = |&edge: &u16| part_of(u32::from(edge) * color.opacity() / 256) as u16;
         Self {
             reach,
             color,
-            edge: (0..=steps).map(edge).collect(),
+            rising: edge.iter().map(part).collect(),
+            falling: edge.iter().rev().skip(1).map(part).collect(),
+            edge,
         }
     }
 
@@ -88,11 +95,11 @@ impl Shadow {
         if row == 0 {
             return;
         }
-        let shade =
+        let shade_one =
             |pixel: &mut u32, part: u32| *pixel = blend(*pixel, self.color.0, part * row / 256);
         if rect.width <= 2 * self.reach {
             for (pixel, x) in pixels.iter_mut().zip(x..) {
-                shade(pixel, self.between(x - rect.x, rect.right() - 1 - x));
+                shade_one(pixel, self.between(x - rect.x, rect.right() - 1 - x));
             }
             return;
         }
@@ -103,21 +110,29 @@ impl Shadow {
         let at = |column: i32| (column - x).clamp(0, pixels.len() as i32) as usize;
         let [a, b, c, d] = [rise, all, fall, fall + steps].map(at);
         let skipped = |column: i32| (x - column).max(0) as usize;
+        if row == self.color.opacity() {
+            let [left, right] = [(&self.rising, rise), (&self.falling, fall)]
+                .map(|(parts, column)| parts.get(skipped(column)..).unwrap_or_default());
+            shade(&mut pixels[a..b], left, self.color.0);
+            tint(&mut pixels[b..c], self.color.0, row);
+            shade(&mut pixels[c..d], right, self.color.0);
+            return;
+        }
         let parts = self.edge.iter().map(|&part| u32::from(part));
         for (pixel, part) in pixels[a..b]
             .iter_mut()
             .zip(parts.clone().skip(skipped(rise)))
         {
-            shade(pixel, part);
+            shade_one(pixel, part);
         }
-        nonos_pixels::tint(
+        tint(
             &mut pixels[b..c],
             self.color.0,
             self.at(self.reach) * row / 256,
         );
         let falling = parts.rev().skip(1).skip(skipped(fall));
         for (pixel, part) in pixels[c..d].iter_mut().zip(falling) {
-            shade(pixel, part);
+            shade_one(pixel, part);
         }
     }
 }
