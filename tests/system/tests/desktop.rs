@@ -262,6 +262,53 @@ fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
 }
 
 #[test]
+fn windows_are_moved_sized_hidden_and_closed_by_keys() {
+    /// Its colour when it has another size.
+    const SIZED: [u8; 3] = [0x30, 0x60, 0xA0];
+    let (mut machine, (left, top)) = with_window();
+    machine.press(&["alt", "f7"]);
+    machine.press(&["right"]);
+    machine.press(&["down"]);
+    machine.wait_until("the window where keys moved it", |machine| {
+        let color = machine.picture().bounds_of(COLOR);
+        color.map(|[left, top, ..]| (left, top)) == Some((left + 16, top + 16))
+    });
+    machine.press(&["ret"]);
+    machine.press(&["alt", "f8"]);
+    machine.press(&["right"]);
+    machine.expect("size 376 240");
+    machine.press(&["down"]);
+    machine.expect("size 376 256");
+    machine.press(&["ret"]);
+    for keys in [["meta_l", "left"], ["meta_l", "right"], ["meta_l", "up"]] {
+        machine.press(&keys);
+        machine.expect("size ");
+        machine.press(&keys);
+        machine.expect("size 376 256");
+    }
+    machine.wait_until("the window in its size", |machine| {
+        machine.picture().bounds_of(SIZED).is_some()
+    });
+    machine.press(&["meta_l", "down"]);
+    machine.expect("focus 0");
+    machine.wait_until("no window on the screen", |machine| {
+        machine.picture().bounds_of(SIZED).is_none()
+    });
+    for keys in [&["alt", "tab"][..], &["alt", "shift", "tab"]] {
+        machine.press(keys);
+        machine.expect("focus 1");
+        machine.press(&["meta_l", "down"]);
+        machine.expect("focus 0");
+    }
+    machine.press(&["alt", "tab"]);
+    machine.expect("focus 1");
+    machine.press(&["shift", "insert"]);
+    machine.expect("pasted ");
+    machine.press(&["alt", "f4"]);
+    machine.expect("closed");
+}
+
+#[test]
 fn the_secure_keys_open_a_menu_that_ends_a_program() {
     let (mut machine, _) = with_window();
     press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);

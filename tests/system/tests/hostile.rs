@@ -1,7 +1,9 @@
 //! What no program may do on the desktop, one test for each rule: a hostile program tries it beside an honest one. What the screen shows, what the
 //! honest program hears and what the user's documents hold says whether it was denied.
 
-use system_tests::desk::{COLOR, bar, content, point_from_middle, press_and_see, with_window};
+use system_tests::desk::{
+    COLOR, bar, content, launch_and_see, point_from_middle, press_and_see, type_text, with_window,
+};
 use system_tests::machine::Machine;
 use system_tests::screen::Picture;
 
@@ -173,15 +175,15 @@ fn no_program_keeps_the_keyboard_or_a_button_that_it_had() {
     // A key and a button are down in its window when the user goes to the other one, and are released there.
     let [left, top, ..] = machine.picture().bounds_of(HOSTILE).unwrap_or_default();
     point_from_middle(&mut machine, (left + 30, top + 40));
-    machine.hold("x", true);
-    machine.expect("hostile: did x");
+    machine.hold("z", true);
+    machine.expect("hostile: did z");
     machine.press(&["k"]);
     machine.expect("hostile: did k");
     machine.left_button(true);
     leave(&mut machine);
-    machine.hold("x", true);
-    machine.expect("key 0x1b 0x0 x");
-    machine.hold("x", false);
+    machine.hold("z", true);
+    machine.expect("key 0x1d 0x0 z");
+    machine.hold("z", false);
     machine.push_mouse(3, 3);
     machine.left_button(false);
     machine.press(&["b"]);
@@ -193,13 +195,16 @@ fn no_program_keeps_the_keyboard_or_a_button_that_it_had() {
 fn no_program_takes_the_keyboard() {
     let (mut machine, _) = with_both();
     attempt(&mut machine, "f");
+    // After a line that was sent off the user does not type.
+    machine.press(&["ret"]);
     leave(&mut machine);
     let before = bar(&machine.picture());
-    for (key, heard) in [("p", "key 0x13 0x0 p"), ("w", "key 0x1a 0x0 w")] {
+    for (key, heard) in [("p", "key 0x13 0x0 p"), ("ret", "key 0x28 0x0 -")] {
         expect_denied(&mut machine);
         machine.press(&[key]);
         machine.expect(heard);
     }
+    expect_denied(&mut machine);
     let after = bar(&machine.picture());
     machine.check(after == before, "the bar names another");
 }
@@ -250,11 +255,75 @@ fn no_program_opens_a_file_that_the_user_did_not_give_it() {
     machine.check_contains(&text, "by the asker");
 }
 
+/// The processes of the desktop's services.
+fn services(machine: &mut Machine) -> [u64; 5] {
+    let names = ["display", "desktop", "powerbox", "ps2", "framebuffer"];
+    names.map(|name| machine.number_of(name))
+}
+
+#[test]
+fn a_program_that_hangs_harms_nobody_and_is_ended_in_the_monitor() {
+    let (mut machine, (left, top)) = with_both();
+    let before = services(&mut machine);
+    machine.press(&["h"]);
+    machine.expect("hostile: hangs");
+    // More than is kept for it, and then the honest window, by keys and by the pointer.
+    for _ in 0..40 {
+        (0..4).for_each(|_| machine.press(&["a"]));
+        // The keyboard keeps few of them until the driver takes them.
+        machine.command("echo more");
+    }
+    machine.press(&["alt", "tab"]);
+    machine.expect("focus 1");
+    machine.press(&["b"]);
+    machine.expect("key 0x5 0x0 b");
+    point_from_middle(&mut machine, (left + 30, top + 40));
+    machine.left_button(true);
+    machine.expect("pointer 30 40 1");
+    machine.left_button(false);
+    // Found by its name; Enter asks, and answers.
+    launch_and_see(&mut machine, "moni");
+    press_and_see(&mut machine, &["tab"], 0);
+    type_text(&mut machine, "hos");
+    for key in ["tab", "tab", "down", "ret"] {
+        press_and_see(&mut machine, &[key], 0);
+    }
+    machine.picture().keep("booted-monitor-end");
+    machine.press(&["ret"]);
+    machine.wait_until("the end of what hangs", |machine| {
+        machine.command("ps").contains("dt-hostile ended: killed")
+    });
+    let after = services(&mut machine);
+    machine.check_equal(after, before, "the processes of the services");
+    press_and_see(&mut machine, &["alt", "f4"], 0);
+    machine.expect("focus 1");
+    machine.press(&["c"]);
+    machine.expect("key 0x6 0x0 c");
+}
+
+#[test]
+fn a_program_that_crashes_takes_nothing_but_its_window_with_it() {
+    let (mut machine, place) = with_both();
+    let before = services(&mut machine);
+    machine.press(&["x"]);
+    machine.expect("hostile: crashes");
+    machine.expect("focus 1");
+    machine.wait_until("the honest window alone", |machine| {
+        let picture = machine.picture();
+        content(&picture) == Some(place) && picture.bounds_of(HOSTILE).is_none()
+    });
+    let said = machine.command("ps");
+    machine.check_contains(&said, "dt-hostile ended by fault: page fault");
+    machine.press(&["b"]);
+    machine.expect("key 0x5 0x0 b");
+    let after = services(&mut machine);
+    machine.check_equal(after, before, "the processes of the services");
+}
+
 #[test]
 fn a_million_messages_and_floods_leave_the_desktop_healthy() {
     let (mut machine, place) = with_both();
-    let services = ["display", "desktop", "powerbox", "ps2", "framebuffer"];
-    let before = services.map(|name| machine.number_of(name));
+    let before = services(&mut machine);
     let said: String = ["s", "m", "l", "r"]
         .map(|key| attempt(&mut machine, key))
         .concat();
@@ -265,6 +334,6 @@ fn a_million_messages_and_floods_leave_the_desktop_healthy() {
     });
     machine.press(&["b"]);
     machine.expect("key 0x5 0x0 b");
-    let after = services.map(|name| machine.number_of(name));
+    let after = services(&mut machine);
     machine.check_equal(after, before, "the processes of the services");
 }

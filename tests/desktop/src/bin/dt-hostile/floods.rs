@@ -1,16 +1,16 @@
-//! Floods of damage, titles and messages.
+//! Floods of damage, titles, sizes and messages.
 
 use desktop_clients::Desk;
 use nonos_abi::{Handle, Message, MessageInfo};
 use nonos_proto::CallError;
 use nonos_proto::display::{self, Rect, event};
-use nonos_rt::object::{Endpoint, Notification};
+use nonos_rt::object::{Endpoint, Memory, Notification};
 use nonos_rt::{parent, syscall};
 
 /// Messages of arbitrary contents.
 const MESSAGES: u64 = 1_000_000;
 
-/// Damage and titles without end, and events that nobody takes.
+/// Damage, titles and sizes without end, and events that nobody takes.
 pub fn damage(desk: &mut Desk) -> Result<(), CallError> {
     let all = Rect {
         width: u16::MAX,
@@ -27,6 +27,14 @@ pub fn damage(desk: &mut Desk) -> Result<(), CallError> {
                 &[b'a' + (round / 50 % 26) as u8; display::TITLE_BYTES],
             )?;
         }
+    }
+    for round in 0..1000 {
+        let surface = desk
+            .display
+            .resize(window.surface.window, 100 + round % 50, 100)?;
+        drop(Memory::from_handle(surface.memory));
+        let word = all.word();
+        desk.display.present(window.surface.window, word, word)?;
     }
     desk.display.close(window.surface.window)?;
     desk.say(format_args!("denied: a flood"));

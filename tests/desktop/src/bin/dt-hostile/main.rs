@@ -10,6 +10,8 @@ mod at_once;
 mod away;
 mod floods;
 
+use core::hint::{black_box, spin_loop};
+
 use away::Kind;
 use desktop_clients::{Desk, Event, Window};
 use nonos_proto::CallError;
@@ -108,6 +110,16 @@ impl Hostile {
             'g' => at_once::files(desk),
             'w' => at_once::windows_of_others(desk, self.window.surface.window),
             'm' => at_once::memory(desk)?,
+            'h' => {
+                desk.say(format_args!("hostile: hangs"));
+                loop {
+                    spin_loop();
+                }
+            }
+            'x' => {
+                desk.say(format_args!("hostile: crashes"));
+                syscall::exit(fall(0));
+            }
             'c' => at_once::clipboard(desk),
             'l' => floods::damage(desk)?,
             // What is left of its windows then nobody knows.
@@ -121,6 +133,15 @@ impl Hostile {
         self.desk.say(format_args!("hostile: did {letter}"));
         Ok(())
     }
+}
+
+/// Calls itself until its stack is full.
+fn fall(depth: u64) -> u64 {
+    let room = black_box([depth; 64]);
+    if room[0] == u64::MAX {
+        return 0;
+    }
+    fall(depth + 1) + black_box(room)[1]
 }
 
 /// Says what came of an attempt.
