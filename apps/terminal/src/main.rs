@@ -188,9 +188,15 @@ impl Terminal {
 
 /// A key: the terminal's own, or for whoever reads.
 fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, cells: &Cells, waiting: &mut Waiting) {
+    let selects = key.shift() && key.control();
     match key.usage {
         usage::PAGE_UP if key.shift() => view.page(cells, -1),
         usage::PAGE_DOWN if key.shift() => view.page(cells, 1),
+        usage::UP if selects => view.extend(cells, -1, 0),
+        usage::DOWN if selects => view.extend(cells, 1, 0),
+        usage::LEFT if selects => view.extend(cells, 0, -1),
+        usage::RIGHT if selects => view.extend(cells, 0, 1),
+        usage::SPACE if selects => view.begin(),
         _ if key.shift() && key.shortcut() == Some('c') => {
             if let Some(text) = view.selected(cells) {
                 ui.copy(text);

@@ -88,6 +88,37 @@ impl View {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Moves the end of what is selected by so many lines and columns; what was not begun begins at the cursor. It is seen.
+    pub fn extend(&mut self, grid: &Cells, lines: i64, columns: isize) {
+        let (width, rows) = grid.size();
+        let (row, column) = grid.cursor();
+        let cursor = Place {
+            line: grid.first_line() + row as u64,
+            column: column.min(width),
+        };
+        let begun = self.selection.get_or_insert(Selection {
+            from: cursor,
+            to: cursor,
+        });
+        let newest = grid.first_line() + rows as u64 - 1;
+        let line = begun.to.line.saturating_add_signed(lines);
+        let line = line.clamp(grid.oldest_line(), newest);
+        let column = begun.to.column.saturating_add_signed(columns).min(width);
+        begun.to = Place { line, column };
+        let seen = self.first_seen(grid);
+        if line < seen || line >= seen + rows as u64 {
+            let top = line.min((line + 1).saturating_sub(rows as u64).max(seen));
+            self.scroll(grid, top as i64 - seen as i64);
+        }
+    }
+
+    /// What is selected begins where it ended.
+    pub fn begin(&mut self) {
+        if let Some(selection) = &mut self.selection {
+            selection.from = selection.to;
+        }
+    }
+
     /// Shows the terminal. `focused`: the window has the keyboard.
     pub fn show(&mut self, ui: &mut Ui<'_>, grid: &Cells, focused: bool) {
         let window = ui.size();
@@ -232,5 +263,42 @@ fn draw(ui: &mut Ui<'_>, place: Rect, look: Look, text: &str) {
         // The width of a run is no whole number of points: nothing is to be cut off for that.
         let place = Rect::new(place.x, place.y, place.width + LINE, place.height);
         ui.text(place, font::MONO, Align::Left, text.trim_end(), color);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nonos_terminal::ansi::Parser;
+
+    #[test]
+    fn keys_select_from_the_cursor_or_from_where_that_was_begun() {
+        let mut grid = cells(10, 2);
+        let mut parser = Parser::new();
+        for byte in *b"zero\none\ntwo\nthree" {
+            parser.feed(byte, &mut |action| grid.act(action));
+        }
+        let mut view = View::default();
+        view.extend(&grid, -1, 0);
+        assert_eq!(view.selected(&grid).as_deref(), Some("\nthree"));
+        view.extend(&grid, -9, -9);
+        assert_eq!(
+            view.selected(&grid).as_deref(),
+            Some("zero\none\ntwo\nthree")
+        );
+        assert_eq!(view.first_seen(&grid), grid.oldest_line(), "it is seen");
+        view.extend(&grid, 0, 1);
+        view.begin();
+        assert_eq!(view.selected(&grid), None);
+        view.extend(&grid, 1, 1);
+        assert_eq!(view.selected(&grid).as_deref(), Some("ero\non"));
+        view.extend(&grid, 9, 99);
+        assert_eq!(view.first_seen(&grid), grid.first_line());
+        assert_eq!(
+            view.selected(&grid).as_deref(),
+            Some("ero\none\ntwo\nthree")
+        );
+        view.typed();
+        assert_eq!(view.selected(&grid), None);
     }
 }

@@ -115,6 +115,11 @@ impl<C: AsRef<[u32]> + AsMut<[u32]>> Grid<C> {
         (self.columns, self.rows)
     }
 
+    /// Row and column of the cursor.
+    pub fn cursor(&self) -> (usize, usize) {
+        (self.row, self.column)
+    }
+
     /// Whether the cursor stands at the beginning of a line.
     pub fn at_line_start(&self) -> bool {
         self.column == 0

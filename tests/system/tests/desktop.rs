@@ -164,6 +164,20 @@ fn the_launcher_starts_a_terminal_whose_shell_works_on_the_users_documents() {
     machine.wait_until("the document that was written there", |machine| {
         machine.command("cat note").contains("from the desktop")
     });
+    // What stands on the line above is selected, copied and pasted by keys: from "from" on, which the line's end is right of.
+    type_text(&mut machine, "write twice ");
+    press_and_see(&mut machine, &["ctrl", "shift", "up"], 0);
+    press_and_see(&mut machine, &["ctrl", "shift", "left"], 0);
+    press_and_see(&mut machine, &["ctrl", "shift", "spc"], 0);
+    for _ in "from the desktop".chars() {
+        press_and_see(&mut machine, &["ctrl", "shift", "right"], 0);
+    }
+    machine.press(&["ctrl", "shift", "c"]);
+    press_and_see(&mut machine, &["ctrl", "v"], 0);
+    type_text(&mut machine, "\n");
+    machine.wait_until("the document with what was pasted", |machine| {
+        machine.command("cat twice").trim() == "from the desktop"
+    });
     // A shell whose terminal is gone ends, and the one on the serial line goes on.
     let terminal = machine.number_of("terminal");
     machine.command(&format!("kill {terminal}"));
@@ -263,15 +277,16 @@ fn a_window_is_moved_by_its_title_and_closed_by_its_button() {
 
 #[test]
 fn windows_are_moved_sized_hidden_and_closed_by_keys() {
-    /// Its colour when it has another size.
+    /// Its colour after Alt, and when it has another size.
+    const AFTER_ALT: [u8; 3] = [0x30, 0xE4, 0xA6];
     const SIZED: [u8; 3] = [0x30, 0x60, 0xA0];
     let (mut machine, (left, top)) = with_window();
     machine.press(&["alt", "f7"]);
     machine.press(&["right"]);
     machine.press(&["down"]);
     machine.wait_until("the window where keys moved it", |machine| {
-        let color = machine.picture().bounds_of(COLOR);
-        color.map(|[left, top, ..]| (left, top)) == Some((left + 16, top + 16))
+        let bounds = machine.picture().bounds_of(AFTER_ALT);
+        bounds.map(|[left, top, ..]| (left, top)) == Some((left + 16, top + 16))
     });
     machine.press(&["ret"]);
     machine.press(&["alt", "f8"]);
