@@ -12,6 +12,8 @@ pub const LITERAL_CONTEXT_BITS: u32 = 4;
 const STATES: usize = 12;
 /// From here on, the last symbol was no literal.
 const AFTER_MATCH: usize = 7;
+/// Bytes that are copied together.
+const SHORT: usize = 16;
 /// Shortest match.
 const MATCH_MIN: usize = 2;
 /// Distances of matches this long and longer have the same probabilities.
@@ -33,13 +35,15 @@ struct Lengths {
 }
 
 impl Lengths {
-    const NEW: Self = Self {
-        not_low: EVEN,
-        not_middle: EVEN,
-        low: [EVEN; 8],
-        middle: [EVEN; 8],
-        high: [EVEN; 256],
-    };
+    fn new() -> Self {
+        Self {
+            not_low: EVEN,
+            not_middle: EVEN,
+            low: [EVEN; 8],
+            middle: [EVEN; 8],
+            high: [EVEN; 256],
+        }
+    }
 
     #[inline(always)]
     fn next(&mut self, range: &mut Range<'_>) -> usize {
@@ -71,20 +75,22 @@ struct Model {
 }
 
 impl Model {
-    const NEW: Self = Self {
-        is_match: [EVEN; STATES],
-        is_repeat: [EVEN; STATES],
-        is_not_latest: [EVEN; STATES],
-        is_not_second: [EVEN; STATES],
-        is_not_third: [EVEN; STATES],
-        is_long: [EVEN; STATES],
-        literals: [[EVEN; 0x300]; 1 << LITERAL_CONTEXT_BITS],
-        slots: [[EVEN; 64]; LENGTHS],
-        special: [EVEN; 128],
-        align: [EVEN; 1 << ALIGN_BITS],
-        lengths: Lengths::NEW,
-        repeat_lengths: Lengths::NEW,
-    };
+    fn new() -> Self {
+        Self {
+            is_match: [EVEN; STATES],
+            is_repeat: [EVEN; STATES],
+            is_not_latest: [EVEN; STATES],
+            is_not_second: [EVEN; STATES],
+            is_not_third: [EVEN; STATES],
+            is_long: [EVEN; STATES],
+            literals: [[EVEN; 0x300]; 1 << LITERAL_CONTEXT_BITS],
+            slots: [[EVEN; 64]; LENGTHS],
+            special: [EVEN; 128],
+            align: [EVEN; 1 << ALIGN_BITS],
+            lengths: Lengths::new(),
+            repeat_lengths: Lengths::new(),
+        }
+    }
 
     /// A byte; where a match just ended, as it differs from the one that would have continued it.
     #[inline(always)]
@@ -99,18 +105,18 @@ impl Model {
             return node as u8;
         };
         let mut expected = usize::from(byte);
+        // 0x100 while all bits were as expected, then 0.
+        let mut as_expected = 0x100;
         let mut node = 1;
-        while node < 0x100 {
+        for _ in 0..u8::BITS {
             expected <<= 1;
-            let bit_expected = expected & 0x100;
-            let bit = range.bit(&mut probabilities[0x100 + bit_expected + node]);
+            let bit_expected = expected & as_expected;
+            let bit = range.bit(&mut probabilities[as_expected + bit_expected + node]);
             node = node << 1 | bit;
-            if bit << 8 != bit_expected {
-                break;
-            }
-        }
-        while node < 0x100 {
-            node = node << 1 | range.bit(&mut probabilities[node]);
+            as_expected = match bit {
+                0 => as_expected ^ bit_expected,
+                _ => bit_expected,
+            };
         }
         node as u8
     }
@@ -149,7 +155,7 @@ impl Model {
 #[inline(never)]
 pub fn decode(stored: &[u8], out: &mut [u8]) -> Result<(), Error> {
     let mut range = Range::new(stored).ok_or(Error::Corrupt { at: 0 })?;
-    let mut model = Model::NEW;
+    let mut model = Model::new();
     let mut state = 0;
     // Distances of the last four matches, less 1, the latest first.
     let mut back = [0; 4];
@@ -213,6 +219,17 @@ fn source(at: usize, distance: usize) -> Option<usize> {
 /// Copies `length` bytes from `from` to `to`, which is behind it. Where they overlap, the copy goes on with what it wrote.
 #[inline(always)]
 fn copy(out: &mut [u8], from: usize, to: usize, length: usize) -> Option<()> {
+    // Most are short: what is copied too much is written again later.
+    if length <= SHORT
+        && length <= to - from
+        && let Some(short) = out.get(from..).and_then(|old| old.first_chunk::<SHORT>())
+    {
+        let short = *short;
+        if let Some(new) = out.get_mut(to..).and_then(|new| new.first_chunk_mut()) {
+            *new = short;
+            return Some(());
+        }
+    }
     let (old, new) = out.split_at_mut_checked(to)?;
     let new = new.get_mut(..length)?;
     match old.get(from..)?.get(..length) {

@@ -1,15 +1,17 @@
 //! The range decoder: bits whose probabilities are learnt on the way (LZMA specification 24.06, "The main loop of decoder").
 
-/// Of a 0, in units of 1/2048, less one half: at first all are 0, and a table of them is memory that only has to be cleared.
-pub type Probability = i16;
+/// Of a 0, in units of 1/2048.
+pub type Probability = u16;
 
 /// Neither bit is likelier.
-pub const EVEN: Probability = 0;
+pub const EVEN: Probability = 1 << (ONE_BITS - 1);
 
 const ONE_BITS: u32 = 11;
-const HALF: u64 = 1 << (ONE_BITS - 1);
+const ONE: i64 = 1 << ONE_BITS;
 /// How slowly probabilities follow: by a 32nd.
 const INERTIA: u32 = 5;
+/// What a division by it is rounded up with.
+const ROUND: i64 = (1 << INERTIA) - 1;
 /// Below it, the range takes another byte.
 const SMALL: u64 = 1 << 24;
 
@@ -48,18 +50,19 @@ impl<'s> Range<'s> {
     #[inline(always)]
     pub fn bit(&mut self, probability: &mut Probability) -> usize {
         self.widen();
-        let above_half = i64::from(*probability);
         // Never 0 and never 2048.
-        let of_zero = HALF.wrapping_add_signed(above_half);
-        let bound = (self.range >> ONE_BITS) * of_zero;
+        let of_zero = *probability;
+        let bound = (self.range >> ONE_BITS) * u64::from(of_zero);
+        let of_zero = i64::from(of_zero);
         if self.code < bound {
             self.range = bound;
-            *probability += ((2 * HALF - of_zero) >> INERTIA) as Probability;
+            // `+ (ONE - of_zero >> INERTIA)`, in an instruction less.
+            *probability = (of_zero - ((of_zero - ONE + ROUND) >> INERTIA)) as Probability;
             0
         } else {
             self.range -= bound;
             self.code -= bound;
-            *probability -= (of_zero >> INERTIA) as Probability;
+            *probability = (of_zero - (of_zero >> INERTIA)) as Probability;
             1
         }
     }
@@ -84,7 +87,7 @@ impl<'s> Range<'s> {
     #[inline(always)]
     pub fn tree<const N: usize>(&mut self, probabilities: &mut [Probability; N]) -> usize {
         let mut node = 1;
-        while node < N {
+        for _ in 0..N.ilog2() {
             node = node << 1 | self.bit(&mut probabilities[node]);
         }
         node - N
