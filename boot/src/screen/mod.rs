@@ -16,6 +16,10 @@ pub struct Color(pub u32);
 impl Color {
     /// The mixture of `self` and, by 255ths, `over`.
     fn blend(self, over: Self, weight: u8) -> Self {
+        // Most pixels of a glyph.
+        if weight == 0 {
+            return self;
+        }
         let weight = u32::from(weight);
         let mix = |shift: u32| {
             let (below, above) = (self.0 >> shift & 0xFF, over.0 >> shift & 0xFF);

@@ -11,8 +11,12 @@ const LETTER_PIXELS: usize = 96;
 /// A stroke of a letter, around its middle line.
 #[derive(Clone, Copy)]
 enum Stroke {
-    /// From point to point.
-    Line((i32, i32), (i32, i32)),
+    /// From a point, so far in both directions, and in all.
+    Line {
+        from: (i32, i32),
+        vector: (i32, i32),
+        length: i32,
+    },
     /// A circle around a point.
     Ring {
         centre: (i32, i32),
@@ -38,7 +42,8 @@ struct Letter {
     height: i32,
 }
 
-/// Number of the slash's colour.
+/// Numbers of the colours.
+const LETTER: usize = 0;
 const SLASH: usize = 1;
 
 /// Draws the name with its upper left corner at (x, y). `colors`: of the letters, and of the slash of the Ø.
@@ -86,20 +91,17 @@ impl Letter {
         colors: &[Color; 2],
         background: Color,
     ) -> Color {
+        let mut covered = [0; 2];
+        for (stroke, number) in self.strokes.iter().flatten() {
+            let stroke = stroke.coverage(at, width);
+            covered[*number] = stroke.max(covered[*number]);
+        }
+        if covered[LETTER] > 0 {
+            covered[LETTER] = covered[LETTER].min(self.inside(at));
+        }
         let mut color = background;
-        for (number, over) in colors.iter().enumerate() {
-            let strokes = self
-                .strokes
-                .iter()
-                .flatten()
-                .filter(|(_, of)| *of == number);
-            let covered = strokes.map(|(stroke, _)| stroke.coverage(at, width)).max();
-            let within = if number == SLASH {
-                UNIT
-            } else {
-                self.inside(at)
-            };
-            if let Some(covered @ 1..) = covered.map(|covered| covered.min(within)) {
+        for (over, covered) in colors.iter().zip(covered) {
+            if covered > 0 {
                 color = color.blend(*over, (covered * 255 / UNIT) as u8);
             }
         }
@@ -113,16 +115,29 @@ impl Letter {
 }
 
 impl Stroke {
+    /// From point to point.
+    fn line(from: (i32, i32), to: (i32, i32)) -> Self {
+        let vector = (to.0 - from.0, to.1 - from.1);
+        let length = (vector.0 * vector.0 + vector.1 * vector.1).isqrt().max(1);
+        Self::Line {
+            from,
+            vector,
+            length,
+        }
+    }
+
     /// How much of the pixel around a point the stroke covers, in [`UNIT`]ths.
     fn coverage(&self, (x, y): (i32, i32), width: i32) -> i32 {
         match *self {
-            Self::Line((ax, ay), (bx, by)) => {
-                let (dx, dy) = (i64::from(bx - ax), i64::from(by - ay));
-                let (px, py) = (i64::from(x - ax), i64::from(y - ay));
-                let length = (dx * dx + dy * dy).isqrt().max(1);
-                let across = ((px * dy - py * dx) / length) as i32;
-                let along = ((px * dx + py * dy) / length) as i32;
-                let from_end = along.min(length as i32 - along);
+            Self::Line {
+                from,
+                vector: (dx, dy),
+                length,
+            } => {
+                let (px, py) = (x - from.0, y - from.1);
+                let across = (px * dy - py * dx) / length;
+                let along = (px * dx + py * dy) / length;
+                let from_end = along.min(length - along);
                 ramp(width / 2 - across.abs()).min(ramp(from_end))
             }
             Self::Ring {
@@ -157,7 +172,7 @@ fn ramp(inside: i32) -> i32 {
 fn n(size: i32, stroke: i32) -> Letter {
     let width = size * 4 / 5;
     let (left, right) = (stroke / 2, width - stroke / 2);
-    let line = |from, to| Some((Stroke::Line(from, to), 0));
+    let line = |from, to| Some((Stroke::line(from, to), LETTER));
     Letter {
         strokes: [
             line((left, 0), (left, size)),
@@ -177,9 +192,13 @@ fn o(size: i32, stroke: i32, slashed: bool) -> Letter {
         kept: Kept::All,
     };
     let over = size / 10;
-    let slash = Stroke::Line((size / 8, size + over), (size * 7 / 8, -over));
+    let slash = Stroke::line((size / 8, size + over), (size * 7 / 8, -over));
     Letter {
-        strokes: [Some((ring, 0)), slashed.then_some((slash, SLASH)), None],
+        strokes: [
+            Some((ring, LETTER)),
+            slashed.then_some((slash, SLASH)),
+            None,
+        ],
         width: size,
         height: size,
     }
@@ -196,7 +215,7 @@ fn s(size: i32, stroke: i32) -> Letter {
                 radius,
                 kept,
             },
-            0,
+            LETTER,
         ))
     };
     Letter {

@@ -48,7 +48,7 @@ impl Lengths {
     #[inline(always)]
     fn next(&mut self, range: &mut Range<'_>) -> usize {
         let above = if range.bit(&mut self.not_low) == 0 {
-            range.tree(&mut self.low)
+            range.frequent_tree(&mut self.low)
         } else if range.bit(&mut self.not_middle) == 0 {
             8 + range.tree(&mut self.middle)
         } else {
@@ -136,7 +136,7 @@ impl Model {
     /// How far back a match of this length lies, less 1.
     #[inline(always)]
     fn distance(&mut self, range: &mut Range<'_>, length: usize) -> Option<usize> {
-        let slot = range.tree(&mut self.slots[(length - MATCH_MIN).min(LENGTHS - 1)]);
+        let slot = range.frequent_tree(&mut self.slots[(length - MATCH_MIN).min(LENGTHS - 1)]);
         if slot < DIRECT_SLOTS {
             return Some(slot);
         }

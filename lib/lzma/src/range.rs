@@ -87,6 +87,16 @@ impl<'s> Range<'s> {
     #[inline(always)]
     pub fn tree<const N: usize>(&mut self, probabilities: &mut [Probability; N]) -> usize {
         let mut node = 1;
+        while node < N {
+            node = node << 1 | self.bit(&mut probabilities[node]);
+        }
+        node - N
+    }
+
+    /// The same in more code and fewer instructions, for what comes often.
+    #[inline(always)]
+    pub fn frequent_tree<const N: usize>(&mut self, probabilities: &mut [Probability; N]) -> usize {
+        let mut node = 1;
         for _ in 0..N.ilog2() {
             node = node << 1 | self.bit(&mut probabilities[node]);
         }
