@@ -463,7 +463,7 @@ pub mod needs {
     pub const DOCUMENTS: u64 = 1 << 24;
     /// Change how the desktop looks and what the keyboard types, and take back what the user gave to programs.
     pub const SETTINGS: u64 = 1 << 25;
-    /// Ask the user for files, in the system's dialogs.
+    /// Ask the user for files and the use of keys, in the system's dialogs.
     pub const POWERBOX: u64 = 1 << 26;
     /// Open documents of the user with other programs.
     pub const OPEN_WITH: u64 = 1 << 27;

@@ -34,8 +34,12 @@ impl editor::store::File for File {
         self.0.write(at, bytes)
     }
 
-    fn resize(&self, size: u64) -> Result<(), CallError> {
-        self.0.resize(size)
+    fn begin(&self) -> Result<(), CallError> {
+        self.0.begin()
+    }
+
+    fn commit(&self) -> Result<(), CallError> {
+        self.0.commit()
     }
 }
 

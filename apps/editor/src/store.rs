@@ -21,8 +21,11 @@ pub trait File {
     /// Writes at a place.
     fn write(&self, at: u64, bytes: &[u8]) -> Result<(), CallError>;
 
-    /// Makes it so long.
-    fn resize(&self, size: u64) -> Result<(), CallError>;
+    /// From now on what is written goes into a new file in its place, which is there from [`File::commit`] on.
+    fn begin(&self) -> Result<(), CallError>;
+
+    /// Has what was written since be the file.
+    fn commit(&self) -> Result<(), CallError>;
 }
 
 /// A file that the user gave.
@@ -123,11 +126,12 @@ pub fn read(file: &impl File) -> Result<Buffer, Unread> {
     }
 }
 
-/// Writes a text, and makes the file as long as it.
+/// Writes a text in the place of what the file held.
 ///
 /// # Errors
-/// The file system's reason.
+/// The file system's reason. The file is as it was.
 pub fn write(file: &impl File, buffer: &Buffer) -> Result<(), CallError> {
+    file.begin()?;
     let mut part = String::with_capacity(PART);
     let mut at = 0;
     for text in buffer.parts(0..buffer.len()) {
@@ -141,5 +145,5 @@ pub fn write(file: &impl File, buffer: &Buffer) -> Result<(), CallError> {
     if !part.is_empty() {
         file.write(at, part.as_bytes())?;
     }
-    file.resize(buffer.len() as u64)
+    file.commit()
 }

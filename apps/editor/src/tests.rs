@@ -26,6 +26,8 @@ struct State {
     requests: u64,
     /// Writing fails from this byte on.
     room: Option<usize>,
+    /// What was written since it was begun.
+    begun: Vec<u8>,
     read_only: bool,
 }
 
@@ -52,19 +54,20 @@ impl File for Stored {
         if state.room.is_some_and(|room| end > room) {
             return Err(FULL);
         }
-        let file = state.files.get_mut(&self.1).unwrap();
-        file.resize(file.len().max(end), 0);
-        file[at as usize..end].copy_from_slice(bytes);
+        assert_eq!(state.begun.len(), at as usize);
+        state.begun.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn resize(&self, size: u64) -> Result<(), CallError> {
+    fn begin(&self) -> Result<(), CallError> {
+        self.0.borrow_mut().begun.clear();
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), CallError> {
         let mut state = self.0.borrow_mut();
-        state
-            .files
-            .get_mut(&self.1)
-            .unwrap()
-            .resize(size as usize, 0);
+        let written = std::mem::take(&mut state.begun);
+        state.files.insert(self.1.clone(), written);
         Ok(())
     }
 }
@@ -234,6 +237,7 @@ fn a_save_that_fails_says_why_and_keeps_the_text_changed() {
     state.borrow_mut().room = Some(3);
     window.press(key('s'), CONTROL);
     assert!(failure(&window).contains("Not saved"));
+    assert_eq!(state.borrow().files["note"], b"old");
     assert_eq!(
         (window.app.title(), text(&window).as_str()),
         ("• note", "new old")
@@ -249,6 +253,26 @@ fn a_save_that_fails_says_why_and_keeps_the_text_changed() {
     window.press(usage::ENTER, 0);
     assert!(window.app.is_done());
     assert_eq!(state.borrow().files["note"], b"new old");
+}
+
+#[test]
+fn a_save_that_fails_half_way_leaves_what_was_there() {
+    let long = [b'a'; 200_000];
+    let (mut window, state) = window(&[("note", &long)]);
+    open(&mut window, &state, "note");
+    window.write("b");
+    state.borrow_mut().room = Some(150_000);
+    window.press(key('s'), CONTROL);
+    assert!(failure(&window).contains("Not saved"));
+    assert!(
+        state.borrow().begun.len() > 60_000,
+        "some of it was written"
+    );
+    assert_eq!(state.borrow().files["note"], long);
+    state.borrow_mut().room = None;
+    window.press(usage::ESCAPE, 0);
+    window.press(key('s'), CONTROL);
+    assert_eq!(state.borrow().files["note"], [&b"b"[..], &long].concat());
 }
 
 #[test]

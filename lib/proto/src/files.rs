@@ -120,7 +120,7 @@ parts! {
 
 interface! {
     /// The file system.
-    pub trait Files, version 1;
+    pub trait Files, version 2;
 
     /// The caller's own directory, with all rights.
     1 => answered home() -> Opened;
@@ -174,4 +174,13 @@ interface! {
 
     /// Closes the handle, and when it is of [`Files::share`] all that was opened through it.
     16 => answered revoke() -> ();
+
+    /// From now on what is written through this handle goes into another file, empty at first and without a name, which takes the place of this one with
+    /// [`Files::commit`]. Until then this one is as it was, for all who read it. What was begun before is dropped, as it is when the handle is
+    /// closed. Both count as stored. Needs WRITE.
+    17 => answered begin() -> ();
+
+    /// Has what was written since [`Files::begin`] be the file, for all who have it open, in one step. When it fails, the file is as it was and
+    /// what was written is dropped. [`crate::Refusal::NotStored`] when nothing was begun. Needs WRITE.
+    18 => answered commit() -> ();
 }

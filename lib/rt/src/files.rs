@@ -148,6 +148,16 @@ impl File {
         self.client.resize(size)
     }
 
+    /// From now on what is written goes into another file, which takes the place of this one with [`File::commit`].
+    pub fn begin(&self) -> Result<(), CallError> {
+        self.client.begin()
+    }
+
+    /// Has what was written since [`File::begin`] be the file.
+    pub fn commit(&self) -> Result<(), CallError> {
+        self.client.commit()
+    }
+
     /// A handle to the same with at most these rights, for another program.
     pub fn share(&self, rights: u64) -> Result<Endpoint, CallError> {
         let shared = self.client.share(rights)?;

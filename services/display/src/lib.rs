@@ -20,7 +20,6 @@ pub mod cursor;
 pub mod damage;
 pub mod ending;
 pub mod menu;
-pub mod qoi;
 pub mod scene;
 pub mod shade;
 pub mod state;

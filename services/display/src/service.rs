@@ -8,9 +8,9 @@ use crate::surfaces::Surfaces;
 use display::client::{EVENTS, Identity};
 use display::compositor::{Action, Compositor};
 use display::ending;
-use display::qoi::Encoder;
 use display::state::Machine;
 use display::window;
+use nonos_picture::qoi::Encoder;
 use nonos_proto::desktop::{self, WindowState};
 use nonos_proto::display::{
     self as interface, BADGE_DESKTOP, BADGE_INPUT, BADGE_SETTINGS, CLIPBOARD_BYTES, Look,

@@ -82,7 +82,7 @@ fn parts(from: u64, bytes: u64) -> impl Iterator<Item = Part> {
 
 impl<S: Supply> Volume<S> {
     /// Refuses what is no file.
-    fn check_file(&self, node: Node) -> Result<(), Refusal> {
+    pub(crate) fn check_file(&self, node: Node) -> Result<(), Refusal> {
         match self.pages.kind(node) {
             Some(Kind::File) => Ok(()),
             Some(Kind::Directory) => Err(Refusal::IsADirectory),

@@ -36,6 +36,8 @@ pub struct Object {
     pub rights: u64,
     /// Serial number of the object that was shared and that this one was opened through, or is; 0 for none.
     through: u64,
+    /// The file that what is written goes to, and that may take the place of `node`; none for that itself.
+    pub staged: Node,
     /// Where listing goes on.
     pub hint: Hint,
 }
@@ -198,6 +200,7 @@ impl Objects {
             id: volume.id(node),
             rights,
             through,
+            staged: Node::NONE,
             hint: Hint::NONE,
         });
         Ok(OBJECT | (serial * OBJECTS as u64) | index as u64)
@@ -239,6 +242,9 @@ impl Objects {
         let Some(object) = self.objects[index].take() else {
             return;
         };
+        if let Some(staged) = object.staged.some() {
+            volume.discard(staged);
+        }
         // The key of what was removed is gone, and its place may be another's now.
         if volume.check(object.node, object.id).is_ok() {
             volume.keys.release(object.node);
@@ -246,6 +252,46 @@ impl Objects {
         if let Some(client) = &mut self.clients[object.client] {
             client.open -= 1;
         }
+    }
+
+    /// Has what is written through a badge go to a new file from now on.
+    ///
+    /// # Errors
+    /// [`Refusal::MissingRight`]; as [`Volume::stage`].
+    pub fn begin(&mut self, volume: &mut Volume<impl Supply>, badge: u64) -> Result<(), Refusal> {
+        let (object, _) = self.get(volume, badge)?;
+        object.needs(rights::WRITE)?;
+        if let Some(before) = core::mem::replace(&mut object.staged, Node::NONE).some() {
+            volume.discard(before);
+        }
+        object.staged = volume.stage(object.node)?;
+        Ok(())
+    }
+
+    /// Has what was written since [`Self::begin`] be the file, for all objects: which it is now.
+    ///
+    /// # Errors
+    /// [`Refusal::NotStored`], [`Refusal::MissingRight`]; as [`Volume::replace`].
+    pub fn commit(
+        &mut self,
+        volume: &mut Volume<impl Supply>,
+        badge: u64,
+    ) -> Result<Node, Refusal> {
+        let (object, _) = self.get(volume, badge)?;
+        object.needs(rights::WRITE)?;
+        let (file, id) = (object.node, object.id);
+        let staged = core::mem::replace(&mut object.staged, Node::NONE);
+        let staged = staged.some().ok_or(Refusal::NotStored)?;
+        volume
+            .replace(file, staged)
+            .inspect_err(|_| volume.discard(staged))?;
+        let objects = self.objects.iter_mut().flatten();
+        for object in objects.filter(|object| (object.node, object.id) == (file, id)) {
+            (object.node, object.id) = (staged, volume.id(staged));
+            // There is a place for its key: that of the file before.
+            volume.keys.hold(staged)?;
+        }
+        Ok(staged)
     }
 
     /// The objects that stand for a node.

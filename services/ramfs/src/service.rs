@@ -175,6 +175,13 @@ impl Service {
         Ok((object.node, kind))
     }
 
+    /// The file that what is written through a handle goes to. Nobody watches one that is not committed yet.
+    fn target(&mut self, caller: Caller) -> Result<Node, Refusal> {
+        let (object, _) = self.objects.get(&self.volume, caller.badge)?;
+        object.needs(rights::WRITE)?;
+        Ok(object.staged.some().unwrap_or(object.node))
+    }
+
     /// Tells those who watch a node.
     fn changed(&mut self, node: Node) {
         for index in self.objects.of(node) {
@@ -376,7 +383,7 @@ impl Files for Service {
     }
 
     fn write(&mut self, caller: Caller, at: u64, bytes: Lease) -> Result<u64, Refusal> {
-        let (file, _) = self.node(caller, rights::WRITE)?;
+        let file = self.target(caller)?;
         let written = self
             .volume
             .write(file, at, bytes.length, &mut |offset, out| {
@@ -387,18 +394,29 @@ impl Files for Service {
     }
 
     fn append(&mut self, caller: Caller, bytes: Lease) -> Result<u64, Refusal> {
-        let (file, kind) = self.node(caller, rights::WRITE)?;
-        if kind == Kind::Directory {
+        if self.node(caller, rights::WRITE)?.1 == Kind::Directory {
             return Err(Refusal::IsADirectory);
         }
+        let file = self.target(caller)?;
         let (at, _) = self.volume.size(file);
         self.write(caller, at, bytes).map(|_| at)
     }
 
     fn resize(&mut self, caller: Caller, size: u64) -> Result<(), Refusal> {
-        let (file, _) = self.node(caller, rights::WRITE)?;
+        let file = self.target(caller)?;
         self.volume.resize(file, size)?;
         self.changed(file);
+        Ok(())
+    }
+
+    fn begin(&mut self, caller: Caller) -> Result<(), Refusal> {
+        self.objects.begin(&mut self.volume, caller.badge)
+    }
+
+    fn commit(&mut self, caller: Caller) -> Result<(), Refusal> {
+        let file = self.objects.commit(&mut self.volume, caller.badge)?;
+        self.changed(file);
+        self.changed(self.volume.parent(file));
         Ok(())
     }
 }

@@ -791,6 +791,86 @@ fn what_is_opened_has_no_more_rights_than_the_directory_it_is_opened_through() {
 }
 
 #[test]
+fn what_is_written_for_a_files_place_is_the_file_at_once_or_not_at_all() {
+    let (mut volume, _) = volume(4, 100);
+    let mut objects = Objects::new();
+    let home = client(&mut objects, &mut volume, 5, "app");
+    let root = objects.get(&volume, home).unwrap().0.node;
+    let all = rights::ALL | how::CREATE;
+    let (writer, file, _) = objects.open(&mut volume, home, b"file", all).unwrap();
+    let (reader, ..) = objects
+        .open(&mut volume, home, b"file", rights::READ)
+        .unwrap();
+    write(&mut volume, file, 0, &[1; 9000]).unwrap();
+    let (before, files) = (used(&volume), volume.usage(root).files);
+    let there = |objects: &mut Objects, volume: &mut Volume<Host>| {
+        let node = objects.get(volume, reader).unwrap().0.node;
+        assert_eq!(volume.find(root, b"file"), Ok(Some(node)));
+        read(volume, node, 0, 100_000).unwrap()
+    };
+    let staged = |objects: &mut Objects, volume: &mut Volume<Host>| {
+        objects.get(volume, writer).unwrap().0.staged
+    };
+
+    // It may not without the right, and nothing was begun.
+    let refused = Err(Refusal::MissingRight);
+    assert_eq!(objects.begin(&mut volume, reader), refused);
+    assert_eq!(objects.commit(&mut volume, reader), refused.map(|()| file));
+    let not_begun = Err(Refusal::NotStored);
+    assert_eq!(objects.commit(&mut volume, writer), not_begun);
+
+    // What fails half-way, or is begun again or closed, leaves nothing but the file.
+    objects.begin(&mut volume, writer).unwrap();
+    let new = staged(&mut objects, &mut volume);
+    write(&mut volume, new, 0, &[2; 5000]).unwrap();
+    let full = write(&mut volume, new, 5000, &[2; 500_000]);
+    assert_eq!(full, Err(Refusal::StorageFull));
+    assert_eq!(there(&mut objects, &mut volume), [1; 9000]);
+    objects.begin(&mut volume, writer).unwrap();
+    assert_eq!(used(&volume), before);
+    let new = staged(&mut objects, &mut volume);
+    write(&mut volume, new, 0, &[3; 5000]).unwrap();
+    let (other, ..) = objects
+        .open(&mut volume, home, b"file", rights::WRITE)
+        .unwrap();
+    objects.begin(&mut volume, other).unwrap();
+    assert_eq!(volume.usage(root).files, files + 2);
+    objects.close(&mut volume, index_of(other).unwrap());
+    assert_eq!(volume.usage(root).files, files + 1);
+    assert_eq!(there(&mut objects, &mut volume), [1; 9000]);
+
+    // All who have it open have the new one, under the same name and with as many keys in clear.
+    volume.lock();
+    assert_eq!(objects.commit(&mut volume, writer), Err(Refusal::Locked));
+    volume.unlock(&root_key(1)).unwrap();
+    assert_eq!(there(&mut objects, &mut volume), [1; 9000]);
+    assert_eq!(volume.usage(root).files, files);
+    objects.begin(&mut volume, writer).unwrap();
+    let new = staged(&mut objects, &mut volume);
+    write(&mut volume, new, 0, &[4; 5000]).unwrap();
+    assert_eq!(objects.commit(&mut volume, writer), Ok(new));
+    assert_eq!(there(&mut objects, &mut volume), [4; 5000]);
+    assert_eq!(volume.usage(root).files, files);
+    assert_eq!(used(&volume), before - 3, "a block and two maps less");
+    assert_eq!(objects.commit(&mut volume, writer), not_begun);
+    for badge in [writer, reader, home] {
+        objects.close(&mut volume, index_of(badge).unwrap());
+    }
+    assert_eq!(volume.keys.in_clear(), 0);
+
+    // A file that is gone has no place to take.
+    let place = objects.client(5).unwrap();
+    let home = objects.add(&mut volume, place, root, rights::ALL).unwrap();
+    let (writer, ..) = objects.open(&mut volume, home, b"file", all).unwrap();
+    objects.begin(&mut volume, writer).unwrap();
+    volume.remove(root, b"file").unwrap();
+    assert_eq!(objects.commit(&mut volume, writer), Err(Refusal::Gone));
+    objects.end_client(&mut volume, place);
+    assert_eq!(volume.usage(root).files, 0);
+    assert_eq!(volume.usage(root).pages, 0);
+}
+
+#[test]
 fn a_badge_is_refused_for_ever_once_its_object_is_closed_or_removed_or_its_program_ended() {
     let (mut volume, _) = volume(4, 100);
     let mut objects = Objects::new();

@@ -348,11 +348,13 @@ impl<S: Supply> Volume<S> {
         self.index(node);
     }
 
-    /// Takes a node out of its directory.
+    /// Takes a node out of its directory, if it is in one.
     fn detach(&mut self, node: Node) {
+        let Some(directory) = self.pages.parent(node).some() else {
+            return;
+        };
         self.unindex(node);
         let pages = &mut self.pages;
-        let directory = pages.parent(node);
         let (previous, next) = (pages.previous(node), pages.next(node));
         match previous.some() {
             Some(previous) => pages.set_next(previous, next),
@@ -389,6 +391,46 @@ impl<S: Supply> Volume<S> {
             home.files -= 1;
         }
         self.pages.give_back_node(node, &mut self.free_node);
+    }
+
+    /// A new file without a name, which may take the place of another.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn stage(&mut self, file: Node) -> Result<Node, Refusal> {
+        self.check_file(file)?;
+        let home = self.home_of(file)?;
+        if home.files >= home.most {
+            return Err(Refusal::StorageFull);
+        }
+        home.files += 1;
+        let home = self.pages.home(file);
+        let staged = self.make(Kind::File, home);
+        if staged.is_err() {
+            self.home_of(file)?.files -= 1;
+        }
+        staged
+    }
+
+    /// Has a file of [`Self::stage`] take the place of a file, under its name.
+    ///
+    /// # Errors
+    /// As [`Self::find`]. All is as it was.
+    pub fn replace(&mut self, file: Node, staged: Node) -> Result<(), Refusal> {
+        let directory = self.pages.parent(file);
+        let cipher = self.cipher(directory)?;
+        let mut name = [0; NAME_BYTES];
+        let opened = self.open_name(&cipher, file, &mut name);
+        let replaced = opened
+            .map(|name| name.len())
+            .and_then(|length| self.relocate(staged, directory, &name[..length], true));
+        wipe(&mut name);
+        replaced
+    }
+
+    /// Gives up a file of [`Self::stage`].
+    pub fn discard(&mut self, staged: Node) {
+        self.destroy(staged);
     }
 
     /// Moves a node into a directory, under a name. A file takes the place of a file, when that is allowed.

@@ -115,7 +115,11 @@ impl File for Nobody {
         Err(NO_FILES)
     }
 
-    fn resize(&self, _: u64) -> Result<(), CallError> {
+    fn begin(&self) -> Result<(), CallError> {
+        Err(NO_FILES)
+    }
+
+    fn commit(&self) -> Result<(), CallError> {
         Err(NO_FILES)
     }
 }
