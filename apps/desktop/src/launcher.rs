@@ -134,3 +134,43 @@ fn entry(ui: &mut Ui<'_>, cell: Rect, program: &Program, chosen: bool) -> bool {
     );
     response.clicked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nonos_proto::display::theme::DARK;
+    use nonos_ui::App;
+    use nonos_ui::host::Stage;
+
+    /// The launcher as a program, and what was wished last.
+    #[derive(Default)]
+    struct Shown(Launcher, Option<Wish>);
+
+    impl App for Shown {
+        fn title(&self) -> &str {
+            "Launcher"
+        }
+
+        fn size(&self) -> (i32, i32) {
+            SIZE
+        }
+
+        fn view(&mut self, ui: &mut Ui<'_>) {
+            self.1 = self.0.show(ui, |_| true).or(self.1);
+        }
+    }
+
+    #[test]
+    fn keys_reach_every_program_and_all_can_be_read() {
+        let stage = || Stage::new(Shown::default(), DARK, 1);
+        assert_eq!(nonos_ui::access::check(stage), 1, "the field");
+        for (index, program) in PROGRAMS.iter().enumerate() {
+            let mut stage = stage();
+            (0..index / COLUMNS).for_each(|_| stage.press(usage::DOWN, 0));
+            (0..index % COLUMNS).for_each(|_| stage.press(usage::RIGHT, 0));
+            nonos_ui::access::check_contrast(&stage.window);
+            stage.press(usage::ENTER, 0);
+            assert_eq!(stage.app.1, Some(Wish::Start(program.module)));
+        }
+    }
+}

@@ -86,6 +86,10 @@ fn check_look<A: App>(stage: &mut Stage<A>, id: Id, number: usize) {
     let with = part(&stage.window, seen);
     stage.window.move_focus_to(other);
     stage.show();
+    if controls.len() == 1 && stage.window.focus() == Some(id) {
+        // The window gives it back: it is never without.
+        return;
+    }
     let differs = part(&stage.window, seen) != with;
     assert!(
         differs,
@@ -118,7 +122,10 @@ fn step<A: App>(stage: &mut Stage<A>, modifiers: u64) -> Option<Id> {
 }
 
 /// Expects that each text and icon can be told from what it stands on, unless something lies over it.
-fn check_contrast(window: &Window) {
+///
+/// # Panics
+/// When one cannot.
+pub fn check_contrast(window: &Window) {
     let atlas = HostAtlas::new();
     let (width, height) = window.size();
     let whole = Rect::new(0, 0, width, height);

@@ -18,13 +18,24 @@ impl Ui<'_> {
         let track = rest.cut_right(40, space::MEDIUM).centred(40, 24);
         self.label(rest, label);
         self.rounded(track, 12, if *on { theme.accent } else { theme.track });
+        if !*on {
+            self.outline(track, 12, 1, theme.edge);
+        }
         let knob = Rect::new(
             if *on { track.right() - 21 } else { track.x + 3 },
             track.y + 3,
             18,
             18,
         );
-        self.rounded(knob, 9, if *on { theme.on_accent } else { theme.knob });
+        self.rounded(
+            knob,
+            9,
+            if *on {
+                theme.on_accent
+            } else {
+                theme.secondary
+            },
+        );
         if response.ring {
             self.ring(track, 12);
         }

@@ -102,7 +102,7 @@ impl Ui<'_> {
         let (line, color) = if response.focused {
             (2, theme.ring)
         } else {
-            (1, theme.border)
+            (1, theme.edge)
         };
         self.outline(rect, space::RADIUS, line, color);
         let place = |byte| seen_place(edit, hidden, byte);

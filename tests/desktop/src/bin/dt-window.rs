@@ -34,7 +34,7 @@ fn run() -> Result<(), CallError> {
                 event::KEY if b & 0xFF != key_state::UP => {
                     let typed = u32::try_from(c).ok().and_then(char::from_u32);
                     let typed = typed.filter(|&c| c > ' ').unwrap_or('-');
-                    window.fill(0x30_0000 | a as u32 * 0x0103 & 0xFFFF);
+                    window.fill(0x30_0000 | (a as u32 * 0x0103) & 0xFFFF);
                     desk.present(&window)?;
                     desk.say(format_args!("key {a:#x} {:#x} {typed}", b >> 8));
                     if (b >> 8, typed) == (modifiers::CONTROL, 'c') {
