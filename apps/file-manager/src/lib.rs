@@ -45,11 +45,11 @@ enum By {
     Size,
 }
 
-/// What was cut or copied: the folder's path, the name, and whether it is to be moved.
+/// What was cut or copied: the folder's path, what of it, and whether it is to be moved.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Taken {
     path: Vec<String>,
-    item: Item,
+    items: Vec<Item>,
     moved: bool,
 }
 
@@ -71,6 +71,22 @@ enum Command {
     Copy,
     Paste,
     Delete,
+}
+
+/// A list of which several can be selected.
+fn list() -> List {
+    List {
+        many: true,
+        ..List::default()
+    }
+}
+
+/// What several things are called together, and one by its name.
+fn named(items: &[Item]) -> String {
+    match items {
+        [item] => item.name.clone(),
+        items => format!("{} items", items.len()),
+    }
 }
 
 /// The window.
@@ -113,7 +129,7 @@ impl<D: Desk> Files<D> {
             by: By::Name,
             reversed: false,
             search: Edit::default(),
-            list: List::default(),
+            list: list(),
             menu: Menu::default(),
             taken: None,
             renaming: None,
@@ -149,7 +165,7 @@ impl<D: Desk> Files<D> {
                 self.path = path;
                 self.title = self.path.last().map_or(ROOT, String::as_str).to_string();
                 self.search.set("");
-                self.list = List::default();
+                self.list = list();
                 (self.renaming, self.asking, self.note) = (None, false, None);
                 self.reload();
             }
@@ -186,9 +202,11 @@ impl<D: Desk> Files<D> {
         }
     }
 
-    /// Reads the folder again; what is selected stays so. When it is gone, the one above is shown.
+    /// Reads the folder again; what is selected stays so, but several only while there is nothing else between them. When the folder is gone, the one
+    /// above is shown.
     fn reload(&mut self) {
         let selected = self.selected().map(|item| item.name.clone());
+        let chosen: Vec<String> = self.chosen().map(|item| item.name.clone()).collect();
         let items = self.here.as_ref().map(Folder::items);
         match items {
             Some(Ok(items)) => self.items = items,
@@ -208,6 +226,19 @@ impl<D: Desk> Files<D> {
         self.arrange();
         if let Some(name) = selected {
             self.select(&name);
+            let is = |at: &usize, name: &String| self.items[*at].name == *name;
+            let run = self.shown.windows(chosen.len().max(1));
+            let first = run.enumerate().find(|(_, run)| {
+                chosen.len() > 1 && run.iter().zip(&chosen).all(|(at, name)| is(at, name))
+            });
+            if let Some((first, _)) = first {
+                let last = first + chosen.len() - 1;
+                self.list.anchor = Some(if self.list.selected == Some(first) {
+                    last
+                } else {
+                    first
+                });
+            }
         }
     }
 
@@ -231,7 +262,7 @@ impl<D: Desk> Files<D> {
             b.is_folder.cmp(&a.is_folder).then(by)
         });
         self.shown = shown;
-        self.list.selected = None;
+        (self.list.selected, self.list.anchor) = (None, None);
     }
 
     fn selected(&self) -> Option<&Item> {
@@ -239,12 +270,18 @@ impl<D: Desk> Files<D> {
         self.items.get(at)
     }
 
+    /// All that is selected.
+    fn chosen(&self) -> impl Iterator<Item = &Item> {
+        let rows = self.list.range().into_iter().flatten();
+        rows.filter_map(|row| self.items.get(*self.shown.get(row)?))
+    }
+
     fn select(&mut self, name: &str) {
         let found = self
             .shown
             .iter()
             .position(|&at| self.items[at].name == name);
-        self.list.selected = found;
+        (self.list.selected, self.list.anchor) = (found, None);
         self.reveal();
     }
 
@@ -258,6 +295,7 @@ impl<D: Desk> Files<D> {
         };
         let found = (0..count).map(|step| (after + step) % count).find(begins);
         self.list.selected = found.or(self.list.selected);
+        self.list.anchor = None;
         self.reveal();
     }
 
@@ -287,12 +325,13 @@ impl<D: Desk> Files<D> {
             Command::Cut | Command::Copy => {
                 let moved = command == Command::Cut;
                 let what = if moved { "moves" } else { "copies" };
+                let items: Vec<Item> = self.chosen().cloned().collect();
                 self.note = Some(Note::Said(format!(
                     "Paste {what} {} to the folder that is shown then",
-                    item.name
+                    named(&items)
                 )));
                 let path = self.path.clone();
-                self.taken = Some(Taken { path, item, moved });
+                self.taken = Some(Taken { path, items, moved });
             }
             Command::Paste => self.paste(),
             Command::Delete => self.asking = true,
@@ -359,71 +398,90 @@ impl<D: Desk> Files<D> {
         self.rename(&name);
     }
 
-    /// Puts what was cut or copied into the folder that is shown.
+    /// Puts what was cut or copied into the folder that is shown. What was moved is no longer to be.
     fn paste(&mut self) {
-        let Some(taken) = self.taken.clone() else {
+        let Some(Taken { path, items, moved }) = self.taken.take() else {
             return;
         };
-        let Taken { path, item, moved } = &taken;
-        if *moved && *path == self.path {
+        if moved && path == self.path {
+            self.taken = Some(Taken { path, items, moved });
             return;
         }
+        let mut pasted = String::new();
+        for (at, item) in items.iter().enumerate() {
+            match self.paste_one(&path, item, moved) {
+                Ok(name) => pasted = name,
+                Err(why) => {
+                    self.reload();
+                    self.failed(format!("{} was not pasted", item.name), why);
+                    let items = if moved { items[at..].to_vec() } else { items };
+                    self.taken = Some(Taken { path, items, moved });
+                    return;
+                }
+            }
+        }
+        self.reload();
+        self.select(&pasted);
+        self.taken = Some(Taken { path, items, moved }).filter(|_| !moved);
+    }
+
+    /// Puts one thing into the folder that is shown: what it is called there.
+    fn paste_one(&mut self, path: &[String], item: &Item, moved: bool) -> Result<String, String> {
         let inside = item.is_folder
             && self.path.starts_with(path)
             && self.path.get(path.len()) == Some(&item.name);
         if inside {
-            self.failed(
-                format!("{} stays where it is", item.name),
-                "a folder cannot be put into itself",
-            );
-            return;
+            return Err("a folder cannot be put into itself".to_string());
         }
-        let name = free_name(&self.items, &item.name);
-        let outcome = self.folder(path).and_then(|from| {
+        let pasted = self.folder(path).and_then(|from| {
             let here = self.here.as_ref().ok_or(CallError::BadReply)?;
-            if *moved {
-                from.rename(&item.name, here, &name)
+            let name = free_name(&here.items()?, &item.name);
+            if moved {
+                from.rename(&item.name, here, &name)?;
             } else {
-                folder::copy(&from, item, here, &name)
+                folder::copy(&from, item, here, &name)?;
             }
+            Ok(name)
         });
-        self.reload();
-        self.select(&name);
-        match outcome {
-            Ok(()) if *moved => self.taken = None,
-            Ok(()) => {}
-            Err(why) => self.failed(format!("{} was not pasted", item.name), why),
-        }
+        pasted.map_err(|why| why.to_string())
     }
 
     fn delete(&mut self) {
-        let Some(item) = self.selected().cloned() else {
+        let items: Vec<Item> = self.chosen().cloned().collect();
+        let first = self.list.range().map(|rows| *rows.start());
+        let Some(here) = &self.here else {
             return;
         };
-        let at = self.list.selected;
-        let outcome = self.here.as_ref().map(|here| folder::remove(here, &item));
+        let failure = items
+            .iter()
+            .find_map(|item| Some((item, folder::remove(here, item).err()?)));
         self.reload();
         // What follows is selected, so that keys go on from there.
         if self.list.selected.is_none() {
-            self.list.selected = at.map(|at| at.min(self.shown.len().saturating_sub(1)));
+            self.list.selected = first.map(|at| at.min(self.shown.len().saturating_sub(1)));
         }
-        if let Some(Err(why)) = outcome {
+        if let Some((item, why)) = failure {
             self.failed(format!("{} was not deleted", item.name), why);
         }
     }
 
     fn question(&mut self, ui: &mut Ui<'_>) {
-        let Some(item) = self.selected() else {
-            self.asking = false;
-            return;
-        };
-        let title = format!("Delete {}?", item.name);
-        let text = match (item.is_folder, item.size) {
-            (true, 1..) => format!(
+        let items: Vec<Item> = self.chosen().cloned().collect();
+        let title = format!("Delete {}?", named(&items));
+        let text = match &items[..] {
+            [] => {
+                self.asking = false;
+                return;
+            }
+            [item] if item.is_folder && item.size > 0 => format!(
                 "It and all that is in it ({}) cannot be brought back.",
                 folder::size_text(item)
             ),
-            _ => "It cannot be brought back.".to_string(),
+            [_] => "It cannot be brought back.".to_string(),
+            items if items.iter().any(|item| item.is_folder) => {
+                "They and all that is in them cannot be brought back.".to_string()
+            }
+            _ => "They cannot be brought back.".to_string(),
         };
         let answers = [("Keep", Kind::Plain), ("Delete", Kind::Danger)];
         if let Some(answer) = ui.dialog(&title, &text, &answers) {

@@ -12,7 +12,7 @@ use nonos_ui::widgets::Kind;
 use nonos_ui::{Icon, Rect, Ui};
 
 use crate::folder::{self, Item};
-use crate::{By, Command, Desk, Files, ROOT, Renaming};
+use crate::{By, Command, Desk, Files, ROOT, Renaming, Taken};
 
 /// Heights of the bars, and of a row.
 const TOOLS: i32 = 48;
@@ -284,7 +284,8 @@ impl<D: Desk> Files<D> {
                         .entered;
                 }
                 _ => {
-                    let dimmed = moving.is_some_and(|taken| taken.item.name == item.name);
+                    let cut = |taken: &Taken| taken.items.iter().any(|cut| cut.name == item.name);
+                    let dimmed = moving.is_some_and(cut);
                     let ink = if dimmed {
                         ui.theme.secondary
                     } else {
@@ -323,9 +324,13 @@ impl<D: Desk> Files<D> {
     }
 
     fn status(&self, ui: &mut Ui<'_>, bar: Rect) {
-        let bytes = self.items.iter().filter(|item| !item.is_folder);
-        let bytes = bytes.map(|item| item.size).fold(0, u64::saturating_add);
+        let size = |item: &Item| if item.is_folder { 0 } else { item.size };
+        let mut bytes = self.items.iter().map(size).fold(0, u64::saturating_add);
         let count = match (self.shown.len(), self.items.len()) {
+            (shown, _) if self.chosen().count() > 1 => {
+                bytes = self.chosen().map(size).fold(0, u64::saturating_add);
+                format!("{} of {shown} selected", self.chosen().count())
+            }
             (1, 1) => String::from("1 item"),
             (shown, all) if shown == all => format!("{all} items"),
             (shown, all) => format!("{shown} of {all} items"),

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use nonos_proto::display::modifiers::{ALT, CONTROL};
+use nonos_proto::display::modifiers::{ALT, CONTROL, SHIFT};
 use nonos_proto::display::theme::{DARK, HIGH_CONTRAST, LIGHT};
 use nonos_proto::{CallError, Refusal};
 use nonos_ui::App;
@@ -376,6 +376,82 @@ fn files_and_folders_are_copied_and_moved_but_not_into_themselves() {
     paste(&mut window);
     assert!(failure(&window).contains("bank.txt was not pasted"));
     assert!(!root.names().contains(&"bank.txt".to_string()));
+}
+
+#[test]
+fn several_are_selected_and_moved_copied_and_deleted_together() {
+    let inner = Pretended::default();
+    let root = Pretended::default()
+        .with_folder("in", inner.clone())
+        .with("a", 1)
+        .with("b", 2)
+        .with("c", 3)
+        .with("d", 4);
+    let mut window = window_of(root.clone(), LIGHT, 1);
+    let chosen = |window: &Window| {
+        let names = window.app.chosen().map(|item| item.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    pick(&mut window, "b");
+    window.press(usage::DOWN, SHIFT);
+    window.press(usage::DOWN, SHIFT);
+    assert_eq!(chosen(&window), ["b", "c", "d"]);
+    window.shoot("files-several");
+    window.press(usage::UP, SHIFT);
+    window.press(usage::UP, SHIFT);
+    window.press(usage::UP, SHIFT);
+    assert_eq!(chosen(&window), ["a", "b"]);
+    window.press(usage::DOWN, 0);
+    assert_eq!(chosen(&window), ["b"]);
+    window.press(key('a'), CONTROL);
+    assert_eq!(chosen(&window), ["in", "a", "b", "c", "d"]);
+
+    // The same with the button: from "b", which is the third row below the tools and the head, to "d".
+    let row = |at: i32| 48 + 30 + 4 + at * 34 + 17;
+    window.click(100, row(2));
+    for down in [SHIFT << 8, SHIFT << 8 | 1, SHIFT << 8] {
+        window.input(Input::Pointer(100, row(4), down, 0));
+    }
+    assert_eq!(chosen(&window), ["b", "c", "d"]);
+    window.click(100, row(3));
+    assert_eq!(chosen(&window), ["c"]);
+
+    // Moved together, and once.
+    pick(&mut window, "c");
+    window.press(usage::UP, SHIFT);
+    window.press(key('x'), CONTROL);
+    pick(&mut window, "in");
+    window.press(usage::ENTER, 0);
+    window.input(Input::Paste(String::new()));
+    assert_eq!((inner.names().len(), root.names().len()), (2, 3));
+    assert_eq!(inner.names(), ["b", "c"]);
+    window.input(Input::Paste(String::new()));
+    assert_eq!(inner.names().len(), 2, "moved once");
+
+    // Copied together, under free names.
+    window.press(key('a'), CONTROL);
+    window.press(key('c'), CONTROL);
+    window.input(Input::Paste(String::new()));
+    assert_eq!(inner.names(), ["b", "b 2", "c", "c 2"]);
+
+    // Others change the folder: what they put between is not selected, and not deleted.
+    pick(&mut window, "b");
+    window.press(usage::END, SHIFT);
+    assert_eq!(chosen(&window).len(), 4);
+    let _ = inner.clone().with("b 3", 1);
+    window.app.signal(0);
+    assert_eq!(chosen(&window), ["c 2"]);
+    pick(&mut window, "b 2");
+    window.press(usage::DOWN, SHIFT);
+    inner.clone().with("z", 1);
+    window.app.signal(0);
+    assert_eq!(chosen(&window), ["b 2", "b 3"]);
+    window.press(usage::DELETE, 0);
+    assert_eq!(inner.names().len(), 6, "asked first");
+    window.press(usage::RIGHT, 0);
+    window.press(usage::ENTER, 0);
+    assert_eq!(inner.names(), ["b", "c", "c 2", "z"]);
+    assert_eq!(chosen(&window), ["c"]);
 }
 
 #[test]

@@ -107,7 +107,8 @@ pub mod event {
     /// A key: usage (USB HID), one of [`crate::input::key_state`] with [`super::modifiers`] in bits 8 to 15, and the character
     /// that it types, or 0.
     pub const KEY: u64 = 4;
-    /// The pointer is here: x and y (16 bits each, two's complement), [`crate::input::buttons`] that are down, wheel steps towards the user.
+    /// The pointer is here: x and y (16 bits each, two's complement), [`crate::input::buttons`] that are down with [`super::modifiers`] in bits 8 to 15 when the window has
+    /// the keyboard, wheel steps towards the user.
     pub const POINTER: u64 = 5;
     /// The pointer left the window.
     pub const LEAVE: u64 = 6;

@@ -62,8 +62,8 @@ impl Key {
 pub enum Input {
     /// Nothing: the program wants to show something.
     None,
-    /// The pointer is here (pixels of the window), with these buttons down (`nonos_proto::input::buttons`), and its wheel turned by so
-    /// many steps towards the user.
+    /// The pointer is here (pixels of the window), with these buttons down (`nonos_proto::input::buttons`, and [`modifiers`] in bits 8 to
+    /// 15), and its wheel turned by so many steps towards the user.
     Pointer(i32, i32, u64, i32),
     /// The pointer left.
     Leave,

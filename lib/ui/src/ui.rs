@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use nonos_proto::display::cursor;
+use nonos_proto::display::{cursor, modifiers};
 use nonos_proto::input::buttons;
 
 use crate::color::Color;
@@ -226,6 +226,11 @@ impl<'a> Ui<'a> {
         };
         ui.fill(size, theme.background);
         ui
+    }
+
+    /// Whether Shift was down when the pointer moved or pressed last.
+    pub(crate) fn shift_with_pointer(&self) -> bool {
+        self.memory.buttons >> 8 & modifiers::SHIFT != 0
     }
 
     /// What nobody used: keys move the focus, a click beside everything takes it away.

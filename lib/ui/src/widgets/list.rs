@@ -1,7 +1,9 @@
-//! Lists, of which a row is selected.
+//! Lists, of which a row is selected, or several that follow each other.
+
+use core::ops::RangeInclusive;
 
 use crate::geometry::Rect;
-use crate::input::usage;
+use crate::input::{Key, usage};
 use crate::theme::space;
 use crate::ui::Ui;
 
@@ -12,8 +14,21 @@ use super::Scroll;
 pub struct List {
     /// Which row is selected.
     pub selected: Option<usize>,
+    /// Whether several can be, with Shift and the keys or the button for one, and with Control and A.
+    pub many: bool,
+    /// The other end of several.
+    pub anchor: Option<usize>,
     /// How far it is scrolled.
     pub scroll: Scroll,
+}
+
+impl List {
+    /// All rows that are selected.
+    pub fn range(&self) -> Option<RangeInclusive<usize>> {
+        let selected = self.selected?;
+        let other = self.anchor.unwrap_or(selected);
+        Some(selected.min(other)..=selected.max(other))
+    }
 }
 
 /// What the user did with a list.
@@ -43,38 +58,50 @@ impl Ui<'_> {
             entered = self.list_keys(rect, list, rows, height);
         }
         let theme = self.theme;
-        let List { selected, scroll } = list;
-        self.scroll(rect, name, scroll, rows as i32 * height, |ui, contents| {
-            let seen = ui.seen(contents);
-            let first = (seen.y - contents.y).max(0) / height.max(1);
-            let end = ((seen.bottom() - contents.y) / height.max(1) + 1).min(rows as i32);
-            for row in first..end {
-                let place = Rect::new(
-                    contents.x,
-                    contents.y + row * height,
-                    contents.width,
-                    height,
-                );
-                if response.pressed && ui.pointer_in(place).is_some() {
-                    entered |= ui.clicks() == 2 && *selected == Some(row as usize);
-                    *selected = Some(row as usize);
-                }
-                let is_selected = *selected == Some(row as usize);
-                let ground = place.inset(4, 1);
-                if is_selected {
-                    ui.rounded(ground, space::RADIUS - 2, theme.selection);
-                    if response.ring {
-                        ui.outline(ground, space::RADIUS - 2, 2, theme.ring);
+        let mut now = *list;
+        self.scroll(
+            rect,
+            name,
+            &mut list.scroll,
+            rows as i32 * height,
+            |ui, contents| {
+                let seen = ui.seen(contents);
+                let first = (seen.y - contents.y).max(0) / height.max(1);
+                let end = ((seen.bottom() - contents.y) / height.max(1) + 1).min(rows as i32);
+                for row in first..end {
+                    let place = Rect::new(
+                        contents.x,
+                        contents.y + row * height,
+                        contents.width,
+                        height,
+                    );
+                    if response.pressed && ui.pointer_in(place).is_some() {
+                        entered |= ui.clicks() == 2 && now.selected == Some(row as usize);
+                        now.anchor = (now.many && ui.shift_with_pointer())
+                            .then(|| now.anchor.or(now.selected))
+                            .flatten();
+                        now.selected = Some(row as usize);
                     }
-                } else if ui.pointer_in(place).is_some() {
-                    ui.rounded(ground, space::RADIUS - 2, theme.control_hover);
+                    let is_selected = now
+                        .range()
+                        .is_some_and(|range| range.contains(&(row as usize)));
+                    let ground = place.inset(4, 1);
+                    if is_selected {
+                        ui.rounded(ground, space::RADIUS - 2, theme.selection);
+                        if response.ring && now.selected == Some(row as usize) {
+                            ui.outline(ground, space::RADIUS - 2, 2, theme.ring);
+                        }
+                    } else if ui.pointer_in(place).is_some() {
+                        ui.rounded(ground, space::RADIUS - 2, theme.control_hover);
+                    }
+                    let mut inner = place.inset(space::MEDIUM, 0);
+                    // Beside the bar.
+                    inner.width -= if contents.height > rect.height { 8 } else { 0 };
+                    view(ui, inner, row as usize, is_selected);
                 }
-                let mut inner = place.inset(space::MEDIUM, 0);
-                // Beside the bar.
-                inner.width -= if contents.height > rect.height { 8 } else { 0 };
-                view(ui, inner, row as usize, is_selected);
-            }
-        });
+            },
+        );
+        (list.selected, list.anchor) = (now.selected, now.anchor);
         if response.ring && list.selected.is_none() {
             self.outline(rect, space::RADIUS, 2, self.theme.ring);
         }
@@ -95,6 +122,10 @@ impl Ui<'_> {
         ];
         let page = (rect.height / height.max(1)).max(1) as usize;
         let at = list.selected;
+        let all = |key: &Key| key.shortcut() == Some('a');
+        if list.many && self.take_key(all).is_some() {
+            (list.selected, list.anchor) = (Some(rows - 1), Some(0));
+        }
         if let Some(key) = self.take_key(|key| KEYS.contains(&key.usage)) {
             let last = rows - 1;
             let to = match (key.usage, at) {
@@ -106,6 +137,9 @@ impl Ui<'_> {
                 (_, at) => at.unwrap_or(0) + page,
             };
             let to = to.min(last);
+            list.anchor = (list.many && key.shift())
+                .then(|| list.anchor.or(at))
+                .flatten();
             list.selected = Some(to);
             list.scroll
                 .show(to as i32 * height, (to as i32 + 1) * height, rect.height);

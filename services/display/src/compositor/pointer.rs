@@ -352,9 +352,16 @@ impl Compositor {
         };
         let place = |at: i32| u64::from(at.clamp(i16::MIN.into(), i16::MAX.into()) as u16);
         let (x, y) = (self.pointer.x - content.x, self.pointer.y - content.y);
+        // The keyboard is for one window alone.
+        let focused = id.is_some() && id == self.focus;
+        let held = if focused {
+            self.keyboard.modifiers()
+        } else {
+            0
+        };
         let words = [
             place(x) | place(y) << 16,
-            self.pointer.buttons,
+            self.pointer.buttons | held << 8,
             wheel as u64,
         ];
         if let Some(id) = id {

@@ -709,6 +709,29 @@ fn what_the_user_starts_gets_the_keyboard_also_right_after_typing() {
 }
 
 #[test]
+fn the_pointer_tells_of_modifiers_only_who_has_the_keyboard() {
+    use nonos_proto::display::modifiers::SHIFT;
+    let mut desk = Desk::new();
+    let wallpaper = desk.open(2, WIDTH, HEIGHT);
+    desk.compositor
+        .place(2, wallpaper.into(), layer::WALLPAPER)
+        .unwrap();
+    desk.present(2, wallpaper);
+    let id = desk.shown(1);
+    let content = desk.compositor.window(id).unwrap().content();
+    desk.key(usage::LEFT_SHIFT, key_state::DOWN);
+    let mut told = |key: u64, x: i32, y: i32| {
+        desk.events(key);
+        desk.point(x, y, 0);
+        let events = desk.events(key).into_iter();
+        let mut pointer = events.filter(|event| event[0] & 0xFF == event::POINTER);
+        pointer.next().map(|event| event[2])
+    };
+    assert_eq!(told(1, content.x + 9, content.y + 9), Some(SHIFT << 8));
+    assert_eq!(told(2, 5, HEIGHT - 5), Some(0));
+}
+
+#[test]
 fn another_minute_draws_the_clock_and_nothing_else_and_wakes_nobody() {
     const MINUTE_NS: u64 = 60_000_000_000;
     let mut desk = Desk::new();
