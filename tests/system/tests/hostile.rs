@@ -4,7 +4,9 @@
 use system_tests::desk::{
     COLOR, bar, content, launch_and_see, point_from_middle, press_and_see, type_text, with_window,
 };
+use system_tests::images;
 use system_tests::machine::Machine;
+use system_tests::saved;
 use system_tests::screen::Picture;
 
 /// Colour of the windows of `dt-hostile`, and that of `dt-asker`.
@@ -318,6 +320,24 @@ fn a_program_that_crashes_takes_nothing_but_its_window_with_it() {
     machine.expect("key 0x5 0x0 b");
     let after = services(&mut machine);
     machine.check_equal(after, before, "the processes of the services");
+}
+
+#[test]
+fn five_thousand_presents_are_few_frames() {
+    /// Instructions. A present is 2,600 of them; with a frame each time it would be 280,000.
+    const MOST: u64 = 30_000_000;
+    let config = images::with_desktop().machine_without_tpm();
+    let mut machine = saved::counting_at_prompt(&config);
+    machine.send("run dt-hostile &\r");
+    machine.expect("hostile: back");
+    let cost = machine.cost(|machine| {
+        machine.press(&["d"]);
+        machine.expect("hostile: did d");
+    });
+    machine.check(
+        cost < MOST,
+        &format!("{cost} instructions for 5000 presents"),
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Floods of damage, titles, sizes and messages.
 
-use desktop_clients::Desk;
+use desktop_clients::{Desk, Window};
 use nonos_abi::{Handle, Message, MessageInfo};
 use nonos_proto::CallError;
 use nonos_proto::display::{self, Rect, event};
@@ -9,6 +9,11 @@ use nonos_rt::{parent, syscall};
 
 /// Messages of arbitrary contents.
 const MESSAGES: u64 = 1_000_000;
+
+/// Presents all of its window so many times.
+pub fn presents(desk: &Desk, window: &Window, times: u32) -> Result<(), CallError> {
+    (0..times).try_for_each(|_| desk.present(window))
+}
 
 /// Damage, titles and sizes without end, and events that nobody takes.
 pub fn damage(desk: &mut Desk) -> Result<(), CallError> {

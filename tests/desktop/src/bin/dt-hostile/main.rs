@@ -122,6 +122,7 @@ impl Hostile {
             }
             'c' => at_once::clipboard(desk),
             'l' => floods::damage(desk)?,
+            'd' => floods::presents(desk, &self.window, 5000)?,
             // What is left of its windows then nobody knows.
             'r' => {
                 floods::messages(desk)?;
