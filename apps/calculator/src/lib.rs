@@ -164,7 +164,7 @@ impl App for Calculator {
     }
 
     fn size(&self) -> (i32, i32) {
-        (344, 432)
+        (356, 432)
     }
 
     fn view(&mut self, ui: &mut Ui<'_>) {

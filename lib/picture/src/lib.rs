@@ -1,7 +1,7 @@
 //! Pictures in files: PNG (ISO/IEC 15948), JPEG (ITU-T T.81) and QOI 1.0, whatever a file is called.
 //!
 //! Files are hostile. How large a picture is stands in its first bytes, and is checked before memory is taken for it; sums of PNG files are
-//! checked, and only whole pictures are shown. Transparent parts show white. QOI files are also written ([`qoi`]).
+//! checked, and only whole pictures are shown. Transparent parts show white. QOI files are also written ([`mod@qoi`]).
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
