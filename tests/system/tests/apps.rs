@@ -235,7 +235,7 @@ fn press_and_go(machine: &mut Machine, keys: &[&str]) {
 }
 
 #[test]
-fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
+fn a_text_is_saved_read_in_the_terminal_opened_from_files_and_the_machine_locked_and_turned_off() {
     let mut machine = at_prompt();
     launch_and_see(&mut machine, "edit");
     for _ in 0..2 {
@@ -270,6 +270,31 @@ fn a_text_is_saved_by_the_dialog_read_in_the_terminal_and_opened_from_files() {
     machine.press(&["ctrl", "s"]);
     machine.wait_until("what was added to it", |machine| {
         machine.command("cat brief").contains("xäé text")
+    });
+    lock_and_unlock(&mut machine);
+    machine.keep_after_power_off();
+    press_and_see(&mut machine, &["ctrl", "alt", "esc"], 0);
+    // Round to the last choice, which turns the machine off.
+    machine.press(&["up"]);
+    machine.press(&["ret"]);
+    machine.expect_event("SHUTDOWN");
+}
+
+/// Locks the screen, sees that nothing of it is left, and unlocks it: with Enter, where there is no passphrase.
+#[track_caller]
+fn lock_and_unlock(machine: &mut Machine) {
+    // More than a window has; and less, as an Enter too many may reach what had the keyboard.
+    const MANY: usize = 500_000;
+    const FEW: usize = 20_000;
+    let before = machine.picture();
+    let mut changed = |machine: &mut Machine| machine.picture().changed_pixels(&before);
+    machine.press(&["meta_l", "l"]);
+    machine.wait_until("the locked screen", |machine| {
+        changed(machine).is_some_and(|pixels| pixels > MANY)
+    });
+    machine.wait_until("the screen as it was", |machine| {
+        machine.press(&["ret"]);
+        changed(machine).is_some_and(|pixels| pixels < FEW)
     });
 }
 
