@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nonos_ui::host::write_png;
 
 /// A picture, as QEMU's `screendump` writes it (PPM, binary, 8 bits a colour).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Picture {
     /// Pixels in a line.
     pub width: usize,
