@@ -287,7 +287,7 @@ fn lock_and_unlock(machine: &mut Machine) {
     const MANY: usize = 500_000;
     const FEW: usize = 20_000;
     let before = machine.picture();
-    let mut changed = |machine: &mut Machine| machine.picture().changed_pixels(&before);
+    let changed = |machine: &mut Machine| machine.picture().changed_pixels(&before);
     machine.press(&["meta_l", "l"]);
     machine.wait_until("the locked screen", |machine| {
         changed(machine).is_some_and(|pixels| pixels > MANY)
