@@ -20,6 +20,7 @@ pub mod fuzz;
 pub mod harden;
 pub mod image;
 pub mod keys;
+pub mod libraries;
 pub mod modules;
 pub mod mutants;
 pub mod packages;

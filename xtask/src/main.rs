@@ -42,7 +42,7 @@ enum Task {
     },
     /// Print what each part of the system takes
     Size {
-        /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules
+        /// Print JSON: kernel_bytes, boot_loader_bytes, image_bytes, modules, libraries
         #[arg(long)]
         json: bool,
         #[command(flatten)]

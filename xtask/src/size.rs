@@ -7,7 +7,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::image::ImageFiles;
-use crate::paths;
+use crate::libraries::{Libraries, Library};
+use crate::{build::KERNEL, paths};
 
 /// Limit for the stripped kernel, bytes.
 pub const KERNEL_LIMIT: u64 = 221_000;
@@ -15,6 +16,9 @@ pub const KERNEL_LIMIT: u64 = 221_000;
 pub const BOOT_LOADER_LIMIT: u64 = 300_000;
 /// Limit for all that is stored: boot loader and system image, bytes.
 pub const STORED_LIMIT: u64 = 1_000_000;
+
+/// Libraries with less code are not in the table.
+const LIBRARY_SHOWN: u64 = 1000;
 
 /// Sizes in bytes.
 #[derive(Serialize, Debug)]
@@ -31,6 +35,8 @@ pub struct Sizes {
     pub payload_bytes: u64,
     /// Modules.
     pub modules: BTreeMap<String, u64>,
+    /// Code of libraries in kernel and modules, by the names of their crates.
+    pub libraries: BTreeMap<String, Library>,
 }
 
 impl Sizes {
@@ -39,7 +45,13 @@ impl Sizes {
     /// # Errors
     /// When one cannot be read.
     pub fn of(image: &ImageFiles) -> Result<Self> {
+        let mut libraries = Libraries::default();
+        libraries.add(KERNEL, &paths::read(&image.kernel_debug)?)?;
+        for (name, path) in &image.linked_modules {
+            libraries.add(name, &paths::read(path)?)?;
+        }
         Ok(Self {
+            libraries: libraries.into_map(),
             kernel_bytes: bytes(&image.kernel)?,
             boot_loader_bytes: bytes(&image.boot_loader)?,
             boot_program_bytes: bytes(&image.boot_program)?,
@@ -86,6 +98,12 @@ impl Sizes {
         for (name, size) in &self.modules {
             table += &format!("{:<20} {size:>10}\n", format!("module {name}"));
         }
+        let libraries = self.libraries.iter();
+        let large = libraries.filter(|(_, library)| library.bytes >= LIBRARY_SHOWN);
+        for (name, Library { bytes, programs }) in large {
+            let name = format!("library {name}");
+            table += &format!("{name:<30} {bytes:>10} in {programs:>2} programs\n");
+        }
         table += &format!("{:<20} {:>10}\n", "payload, unpacked", self.payload_bytes);
         table += &format!("{:<20} {:>10}\n", "image", self.image_bytes);
         table += &format!(
@@ -114,6 +132,7 @@ mod tests {
             image_bytes: 2,
             payload_bytes: 3,
             modules: BTreeMap::new(),
+            libraries: BTreeMap::new(),
         };
         assert!(sizes.within_limits() && !sizes.table().contains("TOO LARGE"));
         sizes.kernel_bytes += 1;
