@@ -7,6 +7,8 @@ pub struct Registers {
     pub rip: u64,
     pub rsp: u64,
     pub cpl: u64,
+    /// 1 in system-management mode, with the firmware's own tables.
+    pub smm: u64,
     pub cr0: u64,
     pub cr3: u64,
     pub cr4: u64,
@@ -107,6 +109,7 @@ impl Registers {
             rip: field(text, "RIP=")?,
             rsp: field(text, "RSP=")?,
             cpl: field(text, "CPL=")?,
+            smm: field(text, "SMM=")?,
             cr0: field(text, "CR0=")?,
             cr3: field(text, "CR3=")?,
             cr4: field(text, "CR4=")?,
@@ -152,7 +155,7 @@ EFER=0000000000000d01\r
 ";
         let registers = Registers::parse(text).unwrap();
         assert_eq!(registers.rip, 0xffff_ffff_8020_1234);
-        assert_eq!(registers.cpl, 3);
+        assert_eq!((registers.cpl, registers.smm), (3, 0));
         assert_eq!(registers.cr0, 0x8001_0033);
         assert_eq!(registers.cr3, 0x0fc0_1000);
         assert_eq!(registers.cr4 & CR4_SMEP, CR4_SMEP);
