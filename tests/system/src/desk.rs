@@ -1,7 +1,7 @@
 //! What a person does at the desktop: keys, of which each is seen on the screen before the next.
 
 use crate::images;
-use crate::machine::Machine;
+use crate::machine::{Machine, keys_for};
 use crate::saved;
 use crate::screen::Picture;
 use xtask::qemu::{Graphics, MachineConfig};
@@ -42,17 +42,11 @@ pub fn press_and_see(machine: &mut Machine, keys: &[&str], pixels: usize) {
     });
 }
 
-/// Types what needs no modifiers. The keyboard controller keeps few keys.
+/// Types a text. The keyboard controller keeps few keys.
 #[track_caller]
 pub fn type_text(machine: &mut Machine, text: &str) {
     for character in text.chars() {
-        let mut letter = [0; 4];
-        let key = match character {
-            ' ' => "spc",
-            '\n' => "ret",
-            other => other.encode_utf8(&mut letter),
-        };
-        press_and_see(machine, &[key], 0);
+        press_and_see(machine, &keys_for(character), 0);
     }
 }
 

@@ -605,7 +605,7 @@ fn key_event(key: &str, down: bool) -> Value {
 ///
 /// # Panics
 /// For characters that no test types.
-fn keys_for(c: char) -> Vec<&'static str> {
+pub fn keys_for(c: char) -> Vec<&'static str> {
     const LETTERS: [&str; 26] = [
         "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
         "s", "t", "u", "v", "w", "x", "y", "z",
@@ -617,6 +617,10 @@ fn keys_for(c: char) -> Vec<&'static str> {
         '0'..='9' => vec![DIGITS[c as usize - '0' as usize]],
         ' ' => vec!["spc"],
         '-' => vec!["minus"],
+        ',' => vec!["comma"],
+        '.' => vec!["dot"],
+        '*' => vec!["kp_multiply"],
+        '\n' => vec!["ret"],
         _ => panic!("no key for {c:?}"),
     }
 }

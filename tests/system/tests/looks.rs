@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use system_tests::images;
-use system_tests::machine::Machine;
+use system_tests::machine::{Machine, keys_for};
 use system_tests::saved;
 use system_tests::screen::Picture;
 
@@ -46,19 +46,10 @@ impl Looks {
         }
     }
 
-    /// Types letters, and keys that need no modifiers.
+    /// Types a text.
     fn text(&mut self, text: &str) {
         for character in text.chars() {
-            let mut letter = [0; 4];
-            let key = match character {
-                ' ' => "spc",
-                ',' => "comma",
-                '.' => "dot",
-                '\n' => "ret",
-                '*' => "kp_multiply",
-                other => other.encode_utf8(&mut letter),
-            };
-            self.press(&[key]);
+            self.press(&keys_for(character));
         }
     }
 
