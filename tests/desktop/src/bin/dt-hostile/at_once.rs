@@ -105,13 +105,7 @@ pub fn prompt(desk: &mut Desk, window: &Window) {
         let words = [number, program];
         operation(desk, "a prompt of its own", prompt::label(1), words, true);
     }
-    operation(
-        desk,
-        "pictures of the screen",
-        prompt::label(3),
-        [0, 0],
-        true,
-    );
+    to_take_pictures(desk);
     operation(desk, "the locked screen", lock::label(5), [number, 0], true);
     to_be_the_desktop(desk, number, true);
     let title = "dt-window asks for a file · nonos".as_bytes();
@@ -152,19 +146,18 @@ pub fn files(desk: &mut Desk) {
     verdict(desk, "a start", client.open(module, 1, b"a"));
 }
 
+fn to_take_pictures(desk: &mut Desk) {
+    let what = "pictures of the screen";
+    operation(desk, what, prompt::label(3), [0, 0], true);
+}
+
 /// Windows whose numbers it can guess.
 pub fn windows_of_others(desk: &mut Desk, own: u64) {
     to_touch_windows_of_others(desk, own);
     desk.say(format_args!("denied: windows of others"));
     verdict(desk, "the screen", parent::connect("screen"));
     verdict(desk, "the frame buffer", parent::screen());
-    operation(
-        desk,
-        "pictures of the screen",
-        prompt::label(3),
-        [0, 0],
-        true,
-    );
+    to_take_pictures(desk);
     operation(desk, "windows of others", desktop::label(2), [1, 0], true);
 }
 
