@@ -195,8 +195,7 @@ impl Pen<'_> {
             let end = self.identity(canvas, place, &title.identity, theme.secondary);
             let mut rest = place;
             rest.cut_left(end - place.x, 4 * scale);
-            let network = font::CAPTION.scaled(scale);
-            if self.writer.width(network, NETWORK) <= rest.width {
+            if self.width(font::CAPTION, NETWORK) <= rest.width {
                 self.write(canvas, font::CAPTION, rest, NETWORK, theme.secondary);
             }
             for (index, &which) in (0..).zip(buttons) {
