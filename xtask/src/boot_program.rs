@@ -4,7 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use nonos_boot_stub::program::{self, Layout, PAGE};
 use object::LittleEndian as LE;
 use object::pe;
-use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
+use object::read::coff::SectionTable;
+use object::read::pe::{DataDirectories, ImageNtHeaders, ImageOptionalHeader};
 
 /// A program for the firmware as it lies in memory, moved to address 0.
 pub struct Program {
@@ -29,17 +30,28 @@ pub fn pack(file: &[u8]) -> Result<Vec<u8>> {
     Ok(program::pack(&layout, &memory, &addresses))
 }
 
+/// Headers, directories and sections of a PE file.
+///
+/// # Errors
+/// When it is none.
+pub fn parse(
+    file: &[u8],
+) -> Result<(&pe::ImageNtHeaders64, DataDirectories<'_>, SectionTable<'_>)> {
+    let dos = pe::ImageDosHeader::parse(file).context("not a PE file")?;
+    let mut offset = dos.nt_headers_offset().into();
+    let (headers, directories) =
+        pe::ImageNtHeaders64::parse(file, &mut offset).context("PE headers")?;
+    let sections = headers.sections(file, offset).context("PE sections")?;
+    Ok((headers, directories, sections))
+}
+
 impl Program {
     /// Lays a PE file out as the firmware would (Microsoft PE format): one piece of code, one of data that changes, all else constant.
     ///
     /// # Errors
     /// When it is no PE file, or has other pieces.
     pub fn read(file: &[u8]) -> Result<Self> {
-        let dos = pe::ImageDosHeader::parse(file).context("not a PE file")?;
-        let mut offset = dos.nt_headers_offset().into();
-        let (headers, directories) =
-            pe::ImageNtHeaders64::parse(file, &mut offset).context("PE headers")?;
-        let sections = headers.sections(file, offset).context("PE sections")?;
+        let (headers, directories, sections) = parse(file)?;
         let optional = headers.optional_header();
         let bytes = (optional.size_of_image() as usize).next_multiple_of(PAGE);
         let mut memory = vec![0; bytes];

@@ -81,11 +81,7 @@ fn headers(file: &[u8]) -> Result<Vec<Finding>> {
 /// # Errors
 /// When it is no PE file.
 pub fn boot_loader(file: &[u8]) -> Result<Vec<Finding>> {
-    let dos = pe::ImageDosHeader::parse(file).context("not a PE file")?;
-    let mut offset = dos.nt_headers_offset().into();
-    let (headers, directories) =
-        pe::ImageNtHeaders64::parse(file, &mut offset).context("PE headers")?;
-    let sections = headers.sections(file, offset).context("PE sections")?;
+    let (headers, directories, sections) = boot_program::parse(file)?;
     let optional = headers.optional_header();
     let characteristics = optional.dll_characteristics();
     let has = |flag| characteristics & flag == flag;
