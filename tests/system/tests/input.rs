@@ -47,6 +47,20 @@ fn expect_mouse(machine: &mut Machine) {
     machine.expect("wheel -1");
 }
 
+/// Waits for a mouse that was plugged in: until the driver has turned it on it says nothing. Between two turns of the wheel a key is
+/// pressed, whose line the same program writes: what the shell echoes could be torn by it.
+#[track_caller]
+fn wait_for_wheel(machine: &mut Machine) {
+    let turns = |machine: &Machine| machine.transcript().matches("wheel 1").count();
+    let before = turns(machine);
+    machine.wait_until("a mouse that was turned on", |machine| {
+        machine.turn_wheel(true);
+        machine.press(&["a"]);
+        machine.expect("key 0x4 0x0 a");
+        turns(machine) > before
+    });
+}
+
 /// Waits until the machine's clock says that half a second has gone by since.
 #[track_caller]
 fn rest(machine: &mut Machine) {
@@ -107,23 +121,13 @@ fn a_mouse_that_is_exchanged_works_with_its_wheel_and_no_button_stays_down() {
     ps2::exchange(&mut machine, Device::Mouse);
     machine.expect("pointer 30 40 0");
     machine.left_button(false);
-    // Until it was turned on it says nothing.
-    machine.wait_until("the mouse that was turned on", |machine| {
-        machine.turn_wheel(true);
-        machine.command("echo more");
-        machine.transcript().matches("wheel 1").count() > 1
-    });
+    wait_for_wheel(&mut machine);
     expect_mouse(&mut machine);
     // One that is exchanged within a packet.
     ps2::send(&mut machine, Device::Mouse, &[0x08]);
     rest(&mut machine);
     ps2::exchange(&mut machine, Device::Mouse);
-    let before = machine.transcript().matches("wheel 1").count();
-    machine.wait_until("the mouse that was turned on again", |machine| {
-        machine.turn_wheel(true);
-        machine.command("echo more");
-        machine.transcript().matches("wheel 1").count() > before
-    });
+    wait_for_wheel(&mut machine);
     expect_mouse(&mut machine);
 }
 
