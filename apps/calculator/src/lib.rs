@@ -19,7 +19,7 @@ use nonos_ui::input::usage;
 use nonos_ui::text::Font;
 use nonos_ui::theme::{font, space};
 use nonos_ui::ui::Align;
-use nonos_ui::widgets::Kind;
+use nonos_ui::widgets::{Kind, TextCommand};
 use nonos_ui::{App, Icon, Rect, Ui};
 
 /// Longest expression, characters.
@@ -181,6 +181,11 @@ impl App for Calculator {
         let mut rest = ui.size().inset(16, 16);
         let screen = rest.cut_top(84, 16);
         self.screen(ui, screen.inset(4, 0));
+        let id = ui.id("screen");
+        let commands = [TextCommand::Copy, TextCommand::Paste];
+        if ui.text_menu(id, screen, &commands) == Some(TextCommand::Copy) {
+            ui.copy(self.entry.clone());
+        }
         for (index, key) in KEYS.into_iter().enumerate() {
             let place = (index as i32 % GRID.0, index as i32 / GRID.0);
             let cell = rest.cell(GRID, space::SMALL, place);

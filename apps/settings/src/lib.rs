@@ -59,6 +59,8 @@ pub enum What {
     Folder,
     /// The use of a key.
     Key,
+    /// What is on the clipboard.
+    Clipboard,
 }
 
 /// What the user changed.
@@ -236,6 +238,7 @@ impl<R: FnMut() -> Choices, S: FnMut(Change)> Settings<R, S> {
                     What::File => Icon::File,
                     What::Folder => Icon::Folder,
                     What::Key => Icon::Key,
+                    What::Clipboard => Icon::Copy,
                 };
                 ui.icon(
                     row.cut_left(22, space::MEDIUM),

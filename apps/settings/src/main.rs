@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use nonos_proto::display::{self, Look};
 use nonos_proto::files::{NAME_BYTES, rights};
-use nonos_proto::permissions::{self, OF_KEY};
+use nonos_proto::permissions::{self, OF_CLIPBOARD, OF_KEY};
 use nonos_proto::settings::{Client, LAYOUT_BYTES, Layouts};
 use nonos_proto::vault::uses;
 use nonos_rt::object::Endpoint;
@@ -61,6 +61,7 @@ fn given(permissions: &permissions::Client<Endpoint>) -> Vec<Permission> {
     while let Ok(given) = permissions.permission(all.len() as u64, &mut name) {
         let length = given.name_bytes as usize;
         let what = match given.rights {
+            with if with & OF_CLIPBOARD != 0 => What::Clipboard,
             with if with & OF_KEY != 0 => What::Key,
             with if with & rights::LIST != 0 => What::Folder,
             _ => What::File,
@@ -71,6 +72,7 @@ fn given(permissions: &permissions::Client<Endpoint>) -> Vec<Permission> {
                 let uses: Vec<&str> = uses::named(given.rights & uses::ALL).collect();
                 format!("can {} with this key", uses.join(" and "))
             }
+            (What::Clipboard, _) => "can paste without a question".into(),
             (_, 0) => "can read it".into(),
             _ => "can read and change it".into(),
         };

@@ -21,6 +21,7 @@ use nonos_terminal::serve::{Clients, Screen};
 use nonos_ui::Ui;
 use nonos_ui::app::{EVENTS, GONE, Outcome, Session, Shown};
 use nonos_ui::input::{Input, Key, usage};
+use nonos_ui::widgets::TextCommand;
 use terminal::view::{self, Cells, View};
 use terminal::waiting::Waiting;
 
@@ -46,6 +47,7 @@ fn run() -> Result<Error, CallError> {
     signals.bind().map_err(CallError::Unreachable)?;
     let session = Session::connect(&signals)?;
     let mut shown = Shown::open(&session, "Terminal", SIZE)?;
+    shown.offer_to_paste();
     shown.limit(&session, [LEAST, (0, 0)])?;
     let endpoint = Endpoint::create().map_err(CallError::Unreachable)?;
     let mut terminal = Terminal {
@@ -131,6 +133,7 @@ impl Terminal {
             if clients.screen.cells.size() != room {
                 clients.screen.cells = view::resized(&clients.screen.cells, room.0, room.1);
             }
+            menu(ui, view, &clients.screen.cells);
             if let Some(key) = ui.take_key(|_| true) {
                 typed(ui, key, view, &clients.screen.cells, waiting);
             }
@@ -187,6 +190,24 @@ impl Terminal {
 }
 
 /// A key: the terminal's own, or for whoever reads.
+fn copy(ui: &mut Ui<'_>, view: &View, cells: &Cells) {
+    if let Some(text) = view.selected(cells) {
+        ui.copy(text);
+    }
+}
+
+/// The menu by the right button.
+fn menu(ui: &mut Ui<'_>, view: &View, cells: &Cells) {
+    let (id, window) = (ui.id("text"), ui.size());
+    let commands: &[TextCommand] = match view.selected(cells) {
+        Some(_) => &[TextCommand::Copy, TextCommand::Paste],
+        None => &[TextCommand::Paste],
+    };
+    if ui.text_menu(id, window, commands) == Some(TextCommand::Copy) {
+        copy(ui, view, cells);
+    }
+}
+
 fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, cells: &Cells, waiting: &mut Waiting) {
     let selects = key.shift() && key.control();
     match key.usage {
@@ -197,11 +218,7 @@ fn typed(ui: &mut Ui<'_>, key: Key, view: &mut View, cells: &Cells, waiting: &mu
         usage::LEFT if selects => view.extend(cells, 0, -1),
         usage::RIGHT if selects => view.extend(cells, 0, 1),
         usage::SPACE if selects => view.begin(),
-        _ if key.shift() && key.shortcut() == Some('c') => {
-            if let Some(text) = view.selected(cells) {
-                ui.copy(text);
-            }
-        }
+        _ if key.shift() && key.shortcut() == Some('c') => copy(ui, view, cells),
         _ => {
             let modifiers = Modifiers {
                 shift: key.shift(),

@@ -11,6 +11,9 @@ pub const BADGE_PERMISSIONS: u64 = 1 << 59;
 /// In the rights of a permission: it is for a key, and the others are bits of [`crate::vault::uses`].
 pub const OF_KEY: u64 = 1 << 32;
 
+/// In the rights of a permission: it is to paste.
+pub const OF_CLIPBOARD: u64 = 1 << 33;
+
 parts! {
     /// Something that the user gave.
     pub struct Permission {
@@ -18,7 +21,8 @@ parts! {
         pub number: u64,
         /// The program's module.
         pub module: Name,
-        /// Bits of [`crate::files::rights`]: LIST of a directory and of nothing else. Those of a key have [`OF_KEY`].
+        /// Bits of [`crate::files::rights`]: LIST of a directory and of nothing else. Those of a key have [`OF_KEY`], and that to paste
+        /// is [`OF_CLIPBOARD`] alone.
         pub rights: u64,
         /// When it ends, nanoseconds on the kernel's clock; 0 with the program, [`u64::MAX`] with the session.
         pub until_ns: u64,

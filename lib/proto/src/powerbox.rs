@@ -1,4 +1,5 @@
-//! The power box, as programs see it that ask the user for files and for the use of keys: picking one *is* the permission.
+//! The power box, as programs see it that ask the user for files, for the use of keys, and for what is on the clipboard: picking one *is* the
+//! permission.
 //!
 //! A program asks and goes on; the user answers in a window that the compositor draws as the system's, with the program's verified
 //! name. The program's notification is signalled when there is an answer, which it takes with [`PowerBox::answer`]. It sees no other
@@ -65,4 +66,9 @@ interface! {
     /// Asks for a key of the vault to use so: bits of [`crate::vault::uses::LENDABLE`]. The user picks it among those of all modules; the
     /// name is a suggestion, and may be empty.
     7 => answered key(uses: u64; suggested: read) -> u64;
+
+    /// Asks to paste, for a user who does it without the keys for that. When the user allows it, the window of the program that has the
+    /// keyboard hears [`crate::display::event::PASTE`]; there is no other answer. Without a question when the user allowed it before for a
+    /// time, and pressed a key or button in a window of the program just now: [`crate::Refusal::NotAskedByUser`] otherwise.
+    8 => answered paste() -> ();
 }

@@ -22,4 +22,9 @@ interface! {
     /// Reads the picture (QOI 1.0) from a place on: how many bytes. At its end there are none, and the picture is forgotten.
     /// [`crate::Refusal::NotStored`] when there is no picture.
     3 => answered picture(from: u64; out: write) -> u64;
+
+    /// The user lets the program that `init` knows by this badge paste, once: its window that has the keyboard hears
+    /// [`crate::display::event::PASTE`]. With `acted` other than 0 only after a key or button in a window of the program just before.
+    /// [`crate::Refusal::NotAskedByUser`] when it has not the keyboard, or that did not happen.
+    4 => answered paste(program: u64, acted: u64) -> ();
 }

@@ -34,6 +34,8 @@ pub const F4: u8 = 0x3D;
 pub const F7: u8 = 0x40;
 /// F8.
 pub const F8: u8 = 0x41;
+/// F10.
+pub const F10: u8 = 0x43;
 /// Print Screen.
 pub const PRINT_SCREEN: u8 = 0x46;
 /// Pause.
@@ -70,6 +72,8 @@ pub const KEYPAD_ONE: u8 = 0x59;
 pub const KEYPAD_POINT: u8 = 0x63;
 /// The key beside the left Shift that US keyboards lack.
 pub const NON_US: u8 = 0x64;
+/// The key for menus.
+pub const MENU: u8 = 0x65;
 /// Control, left.
 pub const LEFT_CONTROL: u8 = 0xE0;
 /// Shift, left.

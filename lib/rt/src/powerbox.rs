@@ -61,6 +61,11 @@ impl PowerBox {
         self.0.key(uses, name.as_bytes())
     }
 
+    /// Asks to paste; when the user allows it the compositor says so.
+    pub fn paste(&self) -> Result<(), CallError> {
+        self.0.paste()
+    }
+
     /// The answer to a request for a key; none while there is none.
     pub fn answered_key(&self, request: u64) -> Result<Option<vault::Client<Endpoint>>, CallError> {
         let Some(answer) = self.answered(request, &mut [0; NAME_BYTES])? else {

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use nonos_proto::display::{self, Client, Look, Surface, event};
 use nonos_proto::fonts::{self, ENSURED};
 use nonos_proto::input::key_state;
-use nonos_proto::{CallError, fonts::Key as Glyph};
+use nonos_proto::{CallError, fonts::Key as Glyph, powerbox};
 use nonos_rt::abi::Error;
 use nonos_rt::mapping::{Mapping, ReadOnly};
 use nonos_rt::object::{Endpoint, Memory, Notification, Timer};
@@ -175,6 +175,11 @@ impl Shown {
         })
     }
 
+    /// The menus of texts offer to paste: the program needs `powerbox`.
+    pub fn offer_to_paste(&mut self) {
+        self.window.offer_to_paste();
+    }
+
     /// Its number.
     pub fn number(&self) -> u64 {
         self.surface.window
@@ -221,8 +226,15 @@ impl Shown {
         self.window.input(&session.atlas, input, view);
     }
 
-    /// Paints what changed and has it shown.
+    /// Puts on the clipboard what was copied, paints what changed and has it shown: who sees it can rely on the clipboard.
     pub fn show(&mut self, session: &Session) -> Result<(), CallError> {
+        if let Some(Copied { text, seconds }) = self.window.copied.take() {
+            // Not allowed without a key or button just before, which is no reason to end.
+            let _ = match seconds {
+                0 => session.display.copy(text.as_bytes()),
+                _ => session.display.copy_for(seconds, text.as_bytes()),
+            };
+        }
         let changed = self.window.paint(&session.atlas);
         let (width, _) = self.window.size();
         let stride = self.surface.stride as usize;
@@ -244,12 +256,9 @@ impl Shown {
             self.cursor = self.window.cursor;
             session.display.cursor(self.number(), self.cursor)?;
         }
-        if let Some(Copied { text, seconds }) = self.window.copied.take() {
-            // Not allowed without a key or button just before, which is no reason to end.
-            let _ = match seconds {
-                0 => session.display.copy(text.as_bytes()),
-                _ => session.display.copy_for(seconds, text.as_bytes()),
-            };
+        if core::mem::take(&mut self.window.asks_to_paste) {
+            // The user says yes or no there; without a power box there is nobody to say it.
+            let _ = parent::connect("powerbox").and_then(|at| powerbox::Client(at).paste());
         }
         Ok(())
     }
@@ -368,6 +377,7 @@ fn start(signals: &Notification, mut app: impl App) -> Result<(), CallError> {
     let mut title = String::from(app.title());
     let mut shown = Shown::open(&session, &title, app.size())?;
     shown.limit(&session, app.limits())?;
+    shown.offer_to_paste();
     let timer = Timer::create().map_err(CallError::Unreachable)?;
     if app.period_ns() > 0 {
         let first = syscall::clock_ns().saturating_add(app.period_ns());

@@ -19,6 +19,7 @@ use crate::input::{Input, Key, usage};
 use crate::picture::Picture;
 use crate::text::{Font, Writer};
 use crate::theme::{Theme, font, space};
+use crate::widgets::TextMenu;
 
 /// Which widget.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +50,8 @@ pub struct Memory {
     reveal: bool,
     /// The time, nanoseconds.
     pub(crate) now_ns: u64,
+    /// The menu of a text.
+    pub(crate) text_menu: TextMenu,
     /// When and where the button went down last, and how often it did there.
     press: (u64, (i32, i32)),
     clicks: u32,
@@ -94,6 +97,8 @@ struct Now {
     key: Option<Key>,
     pressed: bool,
     released: bool,
+    /// The right button went down.
+    pressed_right: bool,
     wheel: i32,
     paste: Option<String>,
 }
@@ -149,6 +154,7 @@ pub struct Ui<'a> {
     /// One of [`cursor`].
     pub(crate) cursor: u64,
     copied: Option<Copied>,
+    asks_to_paste: bool,
 }
 
 /// Text for the clipboard.
@@ -172,6 +178,7 @@ pub(crate) struct Outcome {
     pub again: bool,
     pub cursor: u64,
     pub copied: Option<Copied>,
+    pub asks_to_paste: bool,
 }
 
 impl<'a> Ui<'a> {
@@ -192,6 +199,7 @@ impl<'a> Ui<'a> {
                 if now.pressed {
                     memory.count_clicks(at);
                 }
+                now.pressed_right = down & !memory.buttons & buttons::RIGHT != 0;
                 now.released = !down & memory.buttons & buttons::LEFT != 0;
                 now.wheel = wheel;
                 memory.buttons = down;
@@ -223,6 +231,7 @@ impl<'a> Ui<'a> {
             revealed: None,
             cursor: cursor::ARROW,
             copied: None,
+            asks_to_paste: false,
         };
         ui.fill(size, theme.background);
         ui
@@ -281,6 +290,7 @@ impl<'a> Ui<'a> {
             again: self.again,
             cursor: self.cursor,
             copied: self.copied,
+            asks_to_paste: self.asks_to_paste,
         }
     }
 
@@ -467,6 +477,27 @@ impl<'a> Ui<'a> {
         paste
     }
 
+    /// The user is asked to let this program paste.
+    pub(crate) fn ask_to_paste(&mut self) {
+        self.asks_to_paste = true;
+    }
+
+    pub(crate) fn text_menu_state(&mut self) -> &mut TextMenu {
+        &mut self.memory.text_menu
+    }
+
+    /// Where in a rectangle the right button went down just now.
+    pub(crate) fn right_press(&self, rect: Rect) -> Option<(i32, i32)> {
+        self.pointer_in(rect).filter(|_| self.now.pressed_right)
+    }
+
+    /// The same, for nobody else.
+    pub(crate) fn take_right_press(&mut self, rect: Rect) -> Option<(i32, i32)> {
+        let place = self.right_press(rect)?;
+        self.now.pressed_right = false;
+        Some(place)
+    }
+
     /// Takes the turns of the wheel over a rectangle.
     pub fn take_wheel(&mut self, rect: Rect) -> i32 {
         if self.now.wheel == 0 || self.pointer_in(rect).is_none() {
@@ -476,9 +507,11 @@ impl<'a> Ui<'a> {
         core::mem::take(&mut self.now.wheel)
     }
 
-    /// Whether the button went down beside a rectangle.
+    /// Whether a button went down beside a rectangle.
     pub fn pressed_beside(&self, rect: Rect) -> bool {
-        self.now.pressed && self.is_live() && self.pointer_in(rect).is_none()
+        (self.now.pressed || self.now.pressed_right)
+            && self.is_live()
+            && self.pointer_in(rect).is_none()
     }
 
     /// Puts text on the clipboard.

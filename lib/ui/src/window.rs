@@ -30,6 +30,8 @@ pub struct Window {
     pub cursor: u64,
     /// What the program put on the clipboard.
     pub copied: Option<Copied>,
+    /// The program asks the user to let it paste.
+    pub asks_to_paste: bool,
 }
 
 /// What tests on the host look at.
@@ -75,7 +77,13 @@ impl Window {
             theme,
             cursor: 0,
             copied: None,
+            asks_to_paste: false,
         }
+    }
+
+    /// The menus of texts offer to paste: the program can ask the user for that.
+    pub fn offer_to_paste(&mut self) {
+        self.memory.text_menu.asks_to_paste = true;
     }
 
     /// What time it is, nanoseconds: what is clicked twice is told by that.
@@ -128,6 +136,7 @@ impl Window {
             let outcome = ui.finish();
             self.cursor = outcome.cursor;
             self.copied = outcome.copied.or(self.copied.take());
+            self.asks_to_paste |= outcome.asks_to_paste;
             if !outcome.again {
                 break;
             }

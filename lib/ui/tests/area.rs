@@ -370,3 +370,29 @@ fn pictures() {
         stage.shoot(&format!("area-{name}-unfocused"));
     }
 }
+
+#[test]
+fn the_menu_of_a_text_keeps_what_is_selected_and_else_begins_where_it_was_opened() {
+    let mut stage = page("one two");
+    stage.window.offer_to_paste();
+    let right_click = |stage: &mut Stage<Page>, x| {
+        for buttons in [0, nonos_proto::input::buttons::RIGHT, 0] {
+            stage.input(Input::Pointer(x, 14, buttons, 0));
+        }
+    };
+    // Paste, behind the text.
+    right_click(&mut stage, 600);
+    stage.shoot("text-menu");
+    stage.press(usage::ENTER, 0);
+    assert!(std::mem::take(&mut stage.window.asks_to_paste));
+    stage.input(Input::Paste(" three".into()));
+    assert_eq!(text_of(&stage), "one two three");
+    // Cut, of what is selected.
+    stage.press(usage::LEFT, CONTROL | SHIFT);
+    right_click(&mut stage, 600);
+    stage.shoot("text-menu-selected");
+    stage.press(usage::ENTER, 0);
+    assert_eq!(text_of(&stage), "one two ");
+    let copied = stage.window.copied.take().map(|copied| copied.text);
+    assert_eq!(copied.as_deref(), Some("three"));
+}

@@ -72,6 +72,11 @@ fn a_secret_is_edited_by_its_characters_and_not_copied() {
         stage.press(key, CONTROL);
         assert!(stage.window.copied.is_none());
     }
+    // The first that its menu offers is to paste.
+    stage.window.offer_to_paste();
+    stage.press(usage::MENU, 0);
+    stage.press(usage::ENTER, 0);
+    assert!(stage.window.asks_to_paste && stage.window.copied.is_none());
     assert_eq!(stage.app.secret.text().chars().count(), 5, "not cut either");
     // The pointer finds characters where their dots are.
     stage.click(12, 26);

@@ -374,3 +374,53 @@ proptest! {
         }
     }
 }
+
+/// Presses the right button.
+fn right_click(bench: &mut Bench, x: i32, y: i32) {
+    for buttons in [0, nonos_proto::input::buttons::RIGHT, 0] {
+        bench.input(Input::Pointer(x, y, buttons, 0));
+    }
+}
+
+fn copied(bench: &mut Bench) -> Option<String> {
+    bench.window.copied.take().map(|copied| copied.text)
+}
+
+#[test]
+fn the_menu_of_a_text_does_what_keys_do() {
+    let mut bench = Bench::new();
+    let (x, y) = (100, 232);
+    bench.click(x, y);
+    bench.write("some text");
+    right_click(&mut bench, x, y);
+    bench.write("not typed: the menu is open");
+    // Nothing is selected, and nobody can be asked for the clipboard: that leaves one.
+    bench.press(usage::ENTER, 0);
+    bench.window.paint(&bench.atlas);
+    bench.press(usage::C, CONTROL);
+    assert_eq!(copied(&mut bench).as_deref(), Some("some text"));
+    bench.window.offer_to_paste();
+    right_click(&mut bench, x, y);
+    // Cut, Copy, Paste, Select all.
+    bench.press(usage::DOWN, 0);
+    bench.press(usage::ENTER, 0);
+    assert_eq!(copied(&mut bench).as_deref(), Some("some text"));
+    right_click(&mut bench, x, y);
+    bench.click(x + 30, y + 20);
+    assert_eq!(copied(&mut bench).as_deref(), Some("some text"));
+    assert_eq!(bench.state.name.text(), "");
+    // The key for menus, and the other keys for it.
+    for (usage, modifiers) in [(usage::MENU, 0), (usage::F10, SHIFT)] {
+        bench.press(usage, modifiers);
+        assert!(!bench.window.asks_to_paste);
+        bench.press(usage::ENTER, 0);
+        assert!(std::mem::take(&mut bench.window.asks_to_paste));
+        bench.input(Input::Paste("ab".into()));
+    }
+    assert_eq!(bench.state.name.text(), "abab");
+    // A press beside it closes it, and does nothing else.
+    right_click(&mut bench, x, y);
+    right_click(&mut bench, 30, 30);
+    bench.write("c");
+    assert_eq!(bench.state.name.text(), "ababc");
+}

@@ -599,6 +599,11 @@ impl prompt::Prompt for Service {
         Ok(())
     }
 
+    fn paste(&mut self, _: Caller, program: u64, acted: u64) -> Result<(), Refusal> {
+        let acted = (acted != 0).then(syscall::clock_ns);
+        self.compositor.let_paste(program, acted)
+    }
+
     fn picture(&mut self, _: Caller, from: u64, out: Lease) -> Result<u64, Refusal> {
         let picture = self.picture.as_ref().ok_or(Refusal::NotStored)?;
         let rest = usize::try_from(from)

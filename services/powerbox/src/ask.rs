@@ -15,6 +15,8 @@ pub enum Ask {
     Document(Pick),
     /// A key for these uses; the name is suggested.
     Key(u64, String),
+    /// What is on the clipboard.
+    Paste,
 }
 
 /// What a program asks for of the user's documents.
@@ -82,6 +84,7 @@ impl Ask {
         match self {
             Self::Document(pick) => pick.rights(),
             Self::Key(uses, _) => *uses,
+            Self::Paste => 0,
         }
     }
 
@@ -94,6 +97,8 @@ impl Ask {
 /// How long the user gives something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lasts {
+    /// For this time, when nothing is left that could be used again.
+    Once,
     /// Until the program ends.
     Program,
     /// For an hour, and no longer than the program runs.
@@ -103,11 +108,17 @@ pub enum Lasts {
 }
 
 impl Lasts {
-    /// In the order in which they are offered.
+    /// In the order in which they are offered for what stays.
     pub const ALL: [Self; 3] = [Self::Program, Self::Hour, Self::Session];
 
     /// The same, as it is said.
     pub const NAMES: [&str; 3] = ["Until it ends", "One hour", "This session"];
+
+    /// In the order in which they are offered for what can be used once.
+    pub const USES: [Self; 3] = [Self::Once, Self::Hour, Self::Session];
+
+    /// The same, as it is said.
+    pub const USE_NAMES: [&str; 3] = ["Once", "One hour", "This session"];
 }
 
 /// Something that the user can give.
@@ -129,6 +140,8 @@ pub enum Thing {
         /// What it is called.
         name: Name,
     },
+    /// What is on the clipboard.
+    Clipboard,
 }
 
 impl Thing {
@@ -140,6 +153,7 @@ impl Thing {
                 name.map_or("Documents", String::as_str)
             }
             Self::Key { name, .. } => name.as_str(),
+            Self::Clipboard => "Clipboard",
         }
     }
 

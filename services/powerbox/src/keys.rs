@@ -7,11 +7,11 @@ use nonos_abi::Name;
 use nonos_proto::vault::{kind, uses};
 use nonos_ui::theme::{font, space};
 use nonos_ui::ui::Align;
-use nonos_ui::widgets::{Kind, List};
+use nonos_ui::widgets::List;
 use nonos_ui::{App, Icon, Ui};
 
-use crate::Question;
 use crate::ask::{Chosen, Lasts, Thing};
+use crate::{Question, allow_or_deny};
 
 /// A key of the vault.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ impl App for KeyDialog {
         let said = uses::named(self.uses).collect::<Vec<_>>().join(" and ");
         let mut area = ui.size().inset(space::MARGIN, space::MARGIN);
         let mut head = area.cut_top(24, space::MEDIUM);
-        let mut buttons = area.cut_bottom(space::CONTROL, space::MEDIUM);
+        let buttons = area.cut_bottom(space::CONTROL, space::MEDIUM);
         let note = area.cut_bottom(18, space::MEDIUM);
         let lasts = area.cut_bottom(space::CONTROL, space::SMALL);
         if !self.begun {
@@ -150,15 +150,10 @@ impl App for KeyDialog {
         let text = "It gets the use of this key alone. The key stays in the vault.";
         ui.text(note, font::CAPTION, Align::Left, text, ui.theme.secondary);
 
-        let allow = buttons.cut_right(ui.button_width("Allow"), space::SMALL);
-        let pressed = !self.keys.is_empty() && ui.button(allow, "Allow", Kind::Primary);
-        if pressed || picked.entered {
-            self.allow();
-        }
-        let deny = buttons.cut_right(ui.button_width("Deny"), space::SMALL);
-        let escape = ui.take_key(|key| key.usage == nonos_proto::usage::ESCAPE);
-        if ui.button(deny, "Deny", Kind::Plain) || escape.is_some() {
-            self.answer = Some(None);
+        match allow_or_deny(ui, buttons, !self.keys.is_empty()) {
+            Some(false) => self.answer = Some(None),
+            said if said.is_some() || picked.entered => self.allow(),
+            _ => {}
         }
     }
 

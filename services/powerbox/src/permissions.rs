@@ -80,6 +80,15 @@ impl<H> Permissions<H> {
         })
     }
 
+    /// Whether a program may paste without a question.
+    pub fn pastes(&self, program: u64, module: Name) -> bool {
+        let of = |p: &&Permission<H>| p.program.map_or(p.module == module, |own| own == program);
+        self.list
+            .iter()
+            .filter(of)
+            .any(|p| p.thing == Thing::Clipboard)
+    }
+
     /// Permission `index`.
     pub fn get(&self, index: usize) -> Option<&Permission<H>> {
         self.list.get(index)
@@ -200,6 +209,37 @@ mod tests {
         assert_eq!(all.revoke(number).unwrap().len(), 2, "not the file");
         assert_eq!(all.revoke(number), Err(Refusal::Gone));
         assert!(all.remembered(editor, &folder(1)).is_none());
+    }
+
+    #[test]
+    fn to_paste_is_allowed_to_a_program_or_all_of_a_module_until_that_ends() {
+        let name = |name| Name::new(name).unwrap();
+        let pasting = |program, until_ns| Permission {
+            thing: Thing::Clipboard,
+            handle: None,
+            ..permission(program, "editor", until_ns)
+        };
+        let mut all = Permissions::default();
+        all.add(permission(None, "editor", 0));
+        assert!(!all.pastes(7, name("editor")));
+        all.add(pasting(Some(7), 50));
+        assert!(all.pastes(7, name("editor")));
+        assert!(
+            !all.pastes(8, name("editor")),
+            "another program of the module"
+        );
+        assert_eq!(all.expire(50).len(), 1);
+        assert!(!all.pastes(7, name("editor")));
+        let session = all.add(pasting(None, 0));
+        assert!(all.pastes(8, name("editor")) && !all.pastes(8, name("viewer")));
+        assert!(
+            all.remembered(name("editor"), &folder(0)).is_some(),
+            "the folder"
+        );
+        all.end(8);
+        assert!(all.pastes(8, name("editor")));
+        assert_eq!(all.revoke(session).unwrap().len(), 1);
+        assert!(!all.pastes(8, name("editor")));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use nonos_proto::files::NAME_BYTES;
 use nonos_proto::open_with::{self, BADGE_OPEN_WITH, PATH_BYTES};
-use nonos_proto::permissions::{self, BADGE_PERMISSIONS, OF_KEY, Permission as Listed};
+use nonos_proto::permissions::{
+    self, BADGE_PERMISSIONS, OF_CLIPBOARD, OF_KEY, Permission as Listed,
+};
 use nonos_proto::powerbox::{self as interface, Answer, OPENED_WITH, REQUESTS};
 use nonos_proto::{CallError, Caller, Lease, Refusal, console, prompt};
 use nonos_rt::abi::{Handle, Message, Name};
@@ -20,6 +22,7 @@ use powerbox::Question;
 use powerbox::ask::{Ask, Chosen, Lasts, Pick, Thing, split};
 use powerbox::dialog::Dialog;
 use powerbox::keys::KeyDialog;
+use powerbox::paste::PasteDialog;
 use powerbox::permissions::{Permission, Permissions};
 
 use crate::documents::{UserDocuments, keep_picture};
@@ -203,17 +206,13 @@ impl Service {
         self.check(key, ask)?;
         let module = self.find(key).ok_or(Refusal::Gone)?.module;
         let given = Given::open(ask, &chosen.thing).map_err(refusal)?;
-        let until_ns = match chosen.lasts {
-            Lasts::Hour => syscall::clock_ns().saturating_add(HOUR_NS),
-            Lasts::Program | Lasts::Session => 0,
-        };
         let permission = |program, handle| Permission {
             number: 0,
             program,
             module,
             rights: ask.rights(),
             thing: chosen.thing.clone(),
-            until_ns,
+            until_ns: end_ns(chosen.lasts),
             handle,
         };
         if chosen.lasts == Lasts::Session && chosen.thing.is_remembered() {
@@ -222,6 +221,42 @@ impl Service {
         let number = self.permissions.add(permission(Some(key), Some(given)));
         self.changed();
         Ok(number)
+    }
+
+    /// Has a program paste what is on the clipboard, as the user allowed.
+    fn paste_for(&mut self, key: u64, lasts: Lasts) -> Result<(), Refusal> {
+        if lasts != Lasts::Once {
+            self.check(key, &Ask::Paste)?;
+            let module = self.find(key).ok_or(Refusal::Gone)?.module;
+            self.permissions.add(Permission {
+                number: 0,
+                program: (lasts != Lasts::Session).then_some(key),
+                module,
+                rights: 0,
+                thing: Thing::Clipboard,
+                until_ns: end_ns(lasts),
+                handle: None,
+            });
+            self.changed();
+        }
+        self.prompts.paste(key, 0).map_err(refusal)
+    }
+
+    /// Gives what was asked for when something was chosen, and tells the program.
+    fn answer(&mut self, Request { key, number, ask }: Request, chosen: Option<Chosen>) {
+        let answer = match (&ask, chosen) {
+            // Of this it hears by the compositor, or not at all.
+            (Ask::Paste, None) => return,
+            (Ask::Paste, Some(chosen)) => {
+                if let Err(error) = self.paste_for(key, chosen.lasts) {
+                    log!("cannot paste: {error}");
+                }
+                return;
+            }
+            (_, Some(chosen)) => self.give(key, &ask, &chosen),
+            (_, None) => Err(Refusal::Declined),
+        };
+        self.answer_to(key, number, answer);
     }
 
     /// Keeps an answer for a program and tells it.
@@ -237,25 +272,31 @@ impl Service {
         while self.open.is_none()
             && let Some(request) = self.waiting.pop_front()
         {
-            let (key, number) = (request.key, request.number);
-            let dialog: Box<dyn Question> = match &request.ask {
+            let mut dialog: Box<dyn Question> = match &request.ask {
                 Ask::Document(pick) => Box::new(Dialog::new(pick.clone(), UserDocuments)),
                 Ask::Key(uses, suggested) => {
                     let keys = given::keys(*uses).unwrap_or_default();
                     Box::new(KeyDialog::new(*uses, suggested, keys))
                 }
+                Ask::Paste => Box::new(PasteDialog::default()),
             };
-            match self.show(request, dialog) {
-                Ok(open) => self.open = Some(open),
+            match self.show(&request, &mut *dialog) {
+                Ok(shown) => {
+                    self.open = Some(Open {
+                        request,
+                        dialog,
+                        shown,
+                    });
+                }
                 Err(error) => {
                     log!("cannot ask the user: {error}");
-                    self.answer_to(key, number, Err(Refusal::Declined));
+                    self.answer(request, None);
                 }
             }
         }
     }
 
-    fn show(&self, request: Request, mut dialog: Box<dyn Question>) -> Result<Open, CallError> {
+    fn show(&self, request: &Request, dialog: &mut dyn Question) -> Result<Shown, CallError> {
         let session = &self.session;
         let mut shown = Shown::open(session, dialog.title(), dialog.size())?;
         let placed = shown
@@ -266,11 +307,7 @@ impl Service {
             shown.show(session)
         });
         match ready {
-            Ok(()) => Ok(Open {
-                request,
-                dialog,
-                shown,
-            }),
+            Ok(()) => Ok(shown),
             Err(error) => {
                 let _ = shown.close(session);
                 Err(error)
@@ -307,12 +344,7 @@ impl Service {
             return;
         };
         let _ = shown.close(&self.session);
-        let Request { key, number, ask } = request;
-        let answer = match chosen {
-            Some(chosen) => self.give(key, &ask, &chosen),
-            None => Err(Refusal::Declined),
-        };
-        self.answer_to(key, number, answer);
+        self.answer(request, chosen);
         self.show_next();
     }
 
@@ -363,6 +395,14 @@ impl Service {
         let ended = self.permissions.end(key);
         self.take_back(ended);
         self.close_dialog(|request| request.key == key);
+    }
+}
+
+/// When what lasts so long ends, nanoseconds; 0 with the program, or the session.
+fn end_ns(lasts: Lasts) -> u64 {
+    match lasts {
+        Lasts::Hour => syscall::clock_ns().saturating_add(HOUR_NS),
+        Lasts::Once | Lasts::Program | Lasts::Session => 0,
     }
 }
 
@@ -423,6 +463,15 @@ impl interface::PowerBox for Service {
         self.ask(caller, Ask::key(uses, name)?)
     }
 
+    fn paste(&mut self, caller: Caller) -> Result<(), Refusal> {
+        let program = self.program(caller)?;
+        let (key, module) = (program.key, program.module);
+        if self.permissions.pastes(key, module) {
+            return self.prompts.paste(key, 1).map_err(refusal);
+        }
+        self.ask(caller, Ask::Paste).map(drop)
+    }
+
     fn answer(&mut self, caller: Caller, request: u64, name: Lease) -> Result<Answer, Refusal> {
         let program = self.program(caller)?;
         let key = program.key;
@@ -480,6 +529,7 @@ impl permissions::Permissions for Service {
             rights: match found.thing {
                 Thing::Document { .. } => found.rights,
                 Thing::Key { .. } => found.rights | OF_KEY,
+                Thing::Clipboard => OF_CLIPBOARD,
             },
             until_ns: match found.program {
                 Some(_) => found.until_ns,

@@ -1,6 +1,6 @@
 //! What the user must be able to trust: prompts, what was given through them, and the locked screen.
 
-use system_tests::desk::{at_prompt, bar, launch, press_and_see, type_text};
+use system_tests::desk::{at_prompt, bar, launch, launch_and_see, press_and_see, type_text};
 use system_tests::machine::Machine;
 
 /// Colour of the window of `dt-asker`, and the same dimmed.
@@ -166,6 +166,71 @@ fn a_key_is_used_as_the_user_allowed_and_no_more_when_it_is_taken_back() {
     machine.command(&format!("kill {powerbox}"));
     machine.press(&["u"]);
     machine.expect("asker: cannot sign: the handle was revoked");
+}
+
+#[test]
+fn a_program_pastes_when_the_user_allows_it_and_not_otherwise() {
+    let mut machine = with_asker();
+    let keyboard = bar(&machine.picture());
+    machine.press(&["c"]);
+    machine.expect("asker: copied");
+    // The user says no, and the program hears of nothing.
+    ask(&mut machine, "p");
+    machine.picture().keep("booted-prompt-paste");
+    machine.press(&["esc"]);
+    wait_for_color(&mut machine, COLOR);
+    machine.press(&["r"]);
+    let said = machine.expect("asker: nothing was given");
+    machine.check(!said.contains("pasted"), "it pasted");
+    ask(&mut machine, "p");
+    machine.press(&["ret"]);
+    machine.expect("asker: pasted \"copied before\"");
+    // Once was once. For the session, by what is before the button.
+    ask(&mut machine, "p");
+    for keys in [&["shift", "tab"][..], &["right"], &["right"], &["tab"]] {
+        press_and_see(&mut machine, keys, 0);
+    }
+    machine.press(&["ret"]);
+    machine.expect("asker: pasted");
+    // In another program, by the menu of its text: all is selected and copied, and pasted when the user allows that.
+    launch_and_see(&mut machine, "edit");
+    type_text(&mut machine, "tea");
+    for keys in [
+        &["compose"][..],
+        &["down"],
+        &["ret"],
+        &["compose"],
+        &["down"],
+    ] {
+        press_and_see(&mut machine, keys, 0);
+    }
+    machine.picture().keep("booted-text-menu");
+    for keys in [&["ret"][..], &["end"], &["compose"], &["ret"]] {
+        press_and_see(&mut machine, keys, 0);
+    }
+    let before = bar(&machine.picture());
+    machine.wait_until("the prompt with the keyboard", |machine| {
+        bar(&machine.picture()) != before
+    });
+    for keys in [
+        &["ret"][..],
+        &["ctrl", "a"],
+        &["compose"],
+        &["down"],
+        &["ret"],
+    ] {
+        press_and_see(&mut machine, keys, 0);
+    }
+    press_and_see(&mut machine, &["alt", "tab"], 1000);
+    machine.press(&["p"]);
+    machine.expect("asker: pasted \"teatea\"");
+    let editor = machine.number_of("editor");
+    machine.command(&format!("kill {editor}"));
+    take_back(&mut machine);
+    machine.wait_until("the program with the keyboard", |machine| {
+        bar(&machine.picture()) == keyboard
+    });
+    ask(&mut machine, "p");
 }
 
 #[test]

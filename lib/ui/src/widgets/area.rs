@@ -7,6 +7,7 @@ use nonos_proto::display::cursor;
 
 use crate::area::{Area, Outcome, Refused, Row, column_behind};
 use crate::geometry::Rect;
+use crate::input::Key;
 use crate::search::matches;
 use crate::theme::{font, space};
 use crate::ui::{Align, Ui};
@@ -73,7 +74,7 @@ impl Ui<'_> {
             }
         }
         let id = self.id(name);
-        let response = self.interact(id, rect, true);
+        let mut response = self.interact(id, rect, true);
         let width = self.text_width(font::MONO, MEASURED).max(1);
         let mut inner = rect.inset(0, 6);
         let digits = (area.buffer().lines().max(1).ilog10() as usize + 1).max(DIGITS);
@@ -92,9 +93,11 @@ impl Ui<'_> {
 
         self.point(rect, id, response.pressed, area, &place);
         let mut edited = AreaEdited::default();
-        if response.focused {
-            edited = self.type_into_area(area);
+        let picked = self.edit_menu(id, rect, (!area.selection().is_empty(), false));
+        if response.focused || picked.is_some() {
+            edited = self.type_into_area(area, picked);
         }
+        response.focused |= self.has_text_menu(id);
         area.settle();
 
         let rows = area.seen(area.room.1 + 1);
@@ -153,7 +156,10 @@ impl Ui<'_> {
         if wheel != 0 {
             area.scroll_by(wheel as isize * WHEEL);
         }
-        let Some((x, y)) = self.dragged(id) else {
+        let nothing = area.selection().is_empty();
+        let pointed = self.right_press(rect).filter(|_| nothing);
+        let pressed = pressed || pointed.is_some();
+        let Some((x, y)) = pointed.or(self.dragged(id)) else {
             return;
         };
         // Beyond an edge it scrolls there.
@@ -172,13 +178,15 @@ impl Ui<'_> {
             i64::from(x - place.rect.x) * MEASURED.len() as i64 * 2 / i64::from(place.width);
         let column = (columns + 1) / 2;
         let at = area.at_column(row, column.max(0) as usize);
-        area.point_to(at, pressed.then(|| self.clicks()));
+        let clicks = if pointed.is_some() { 1 } else { self.clicks() };
+        area.point_to(at, pressed.then_some(clicks));
     }
 
-    fn type_into_area(&mut self, area: &mut Area) -> AreaEdited {
+    /// Has the keyboard's input, or keys that were picked in its menu, change a text.
+    fn type_into_area(&mut self, area: &mut Area, picked: Option<Key>) -> AreaEdited {
         let outcome = if let Some(text) = self.take_paste() {
             area.insert(&text)
-        } else if let Some(key) = self.key() {
+        } else if let Some(key) = picked.or(self.key()) {
             let outcome = area.key(&key);
             if outcome != Outcome::Ignored {
                 self.take_key(|_| true);

@@ -78,14 +78,16 @@ impl Ui<'_> {
     ) -> Edited {
         let theme = self.theme;
         let id = self.id(name);
-        let response = self.interact(id, rect, true);
+        let mut response = self.interact(id, rect, true);
         let mut edited = Edited::default();
+        let nothing = edit.selection().is_empty();
+        let pointed = nothing && self.right_press(rect).is_some();
         if let Some((x, _)) = self.pointer_in(rect) {
             self.cursor = cursor::TEXT;
-            if response.pressed {
+            if response.pressed || pointed {
                 let at = self.byte_at(font::BODY, &seen(edit, hidden), x - inner.x + edit.scrolled);
                 edit.move_to(typed_place(edit, hidden, at), false);
-                if self.clicks() > 1 {
+                if response.pressed && self.clicks() > 1 {
                     edit.select_all();
                 }
             }
@@ -95,9 +97,11 @@ impl Ui<'_> {
             let at = self.byte_at(font::BODY, &seen(edit, hidden), x - inner.x + edit.scrolled);
             edit.move_to(typed_place(edit, hidden, at), true);
         }
-        if response.focused {
-            edited = self.type_into(edit, hidden);
+        let picked = self.edit_menu(id, rect, (!edit.selection().is_empty(), hidden));
+        if response.focused || picked.is_some() {
+            edited = self.type_into(edit, hidden, picked);
         }
+        response.focused |= self.has_text_menu(id);
         self.rounded(rect, space::RADIUS, theme.surface);
         let (line, color) = if response.focused {
             (2, theme.ring)
@@ -139,7 +143,8 @@ impl Ui<'_> {
         edited
     }
 
-    fn type_into(&mut self, edit: &mut Edit, hidden: bool) -> Edited {
+    /// Has the keyboard's input, or keys that were picked in its menu, change a text.
+    fn type_into(&mut self, edit: &mut Edit, hidden: bool, picked: Option<Key>) -> Edited {
         let mut edited = Edited::default();
         if let Some(text) = self.take_paste() {
             edit.insert(&text);
@@ -149,7 +154,7 @@ impl Ui<'_> {
             edited.entered = true;
         } else if hidden && self.take_key(is_copy).is_some() {
             // It stays hidden.
-        } else if let Some(key) = self.key().filter(|key| key.usage != usage::TAB) {
+        } else if let Some(key) = picked.or(self.key()).filter(|key| key.usage != usage::TAB) {
             let outcome = edit.key(&key);
             if outcome != Outcome::Ignored {
                 self.take_key(|_| true);

@@ -18,6 +18,16 @@ pub struct Menu {
     open: Option<usize>,
 }
 
+impl Menu {
+    pub(crate) fn open(&mut self) {
+        self.open = Some(0);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
 impl Ui<'_> {
     /// A button that shows one of several, and a menu to choose another from; whether another was chosen.
     pub fn choose(
@@ -57,12 +67,13 @@ impl Ui<'_> {
         let (response, ink) = self.button_ground(rect, name, Kind::Quiet, space::RADIUS);
         self.icon(rect, icon, 18, ink);
         if response.clicked {
-            menu.open = Some(0);
+            menu.open();
         }
         self.menu(rect, name, menu, labels, None)
     }
 
-    fn menu(
+    /// The items of an open menu below a place, or above it; which was picked.
+    pub(crate) fn menu(
         &mut self,
         below: Rect,
         name: &str,
@@ -75,7 +86,8 @@ impl Ui<'_> {
             .iter()
             .map(|label| self.text_width(font::BODY, label))
             .max();
-        let width = (widest.unwrap_or(0) + 56).max(below.width);
+        let margins = if chosen.is_some() { 56 } else { 40 };
+        let width = (widest.unwrap_or(0) + margins).max(below.width);
         let height = labels.len() as i32 * ITEM + 8;
         let window = self.size();
         let under = below.bottom() + 4;
@@ -132,9 +144,11 @@ impl Ui<'_> {
                     ui.theme.text
                 };
                 let mut inner = item.inset(8, 0);
-                let check = inner.cut_left(16, space::SMALL);
-                if chosen == Some(index) {
-                    ui.icon(check, Icon::Check, 14, ink);
+                if let Some(chosen) = chosen {
+                    let check = inner.cut_left(16, space::SMALL);
+                    if chosen == index {
+                        ui.icon(check, Icon::Check, 14, ink);
+                    }
                 }
                 ui.text(inner, font::BODY, Align::Left, label, ink);
             }

@@ -9,6 +9,7 @@ mod list;
 mod menu;
 mod scroll;
 mod status;
+mod text_menu;
 
 pub use area::AreaEdited;
 pub use button::Kind;
@@ -17,3 +18,5 @@ pub use list::{List, Picked};
 pub use menu::Menu;
 pub use scroll::Scroll;
 pub use status::Note;
+pub use text_menu::TextCommand;
+pub(crate) use text_menu::TextMenu;

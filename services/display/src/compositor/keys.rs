@@ -196,7 +196,7 @@ impl Compositor {
         if self.is_modal() && !matches!((held, usage), (SUPER, usage::SPACE | usage::L)) {
             let pastes = self.ready_prompt().is_some() && (held, usage) == (CONTROL, usage::V);
             if pastes {
-                self.start_paste(first);
+                self.paste_key(first);
             }
             return pastes;
         }
@@ -204,8 +204,8 @@ impl Compositor {
             (SUPER, usage::L) => self.lock(),
             (ALT, usage::TAB) => self.switch(1),
             (held, usage::TAB) if held == ALT | SHIFT => self.switch(-1),
-            (CONTROL, usage::V) | (SHIFT, usage::INSERT) => self.start_paste(first),
-            (held, usage::V) if held == CONTROL | SHIFT => self.start_paste(first),
+            (CONTROL, usage::V) | (SHIFT, usage::INSERT) => self.paste_key(first),
+            (held, usage::V) if held == CONTROL | SHIFT => self.paste_key(first),
             (SUPER, usage::SPACE) if first => {
                 self.use_layout((self.keys.layout + 1) % LAYOUTS.len());
             }
@@ -268,9 +268,16 @@ impl Compositor {
         self.activate(id);
     }
 
+    /// A key that pastes, which repeats nothing while it is held.
+    fn paste_key(&mut self, first: bool) {
+        if first {
+            self.start_paste();
+        }
+    }
+
     /// The user pastes into the program that has the keyboard.
-    fn start_paste(&mut self, first: bool) {
-        let Some(id) = self.focus.filter(|_| first) else {
+    pub(super) fn start_paste(&mut self) {
+        let Some(id) = self.focus else {
             return;
         };
         if let Some(key) = self.window(id).map(|window| window.client)

@@ -321,19 +321,37 @@ impl Compositor {
         self.client_mut(key)?.pop()
     }
 
+    /// Whether a window of a program has the keyboard.
+    fn has_focus(&self, key: u64) -> bool {
+        let focused = self.focus.and_then(|id| self.window(id));
+        focused.is_some_and(|window| window.client == key)
+    }
+
     /// Whether a program may put text on the clipboard now.
     ///
     /// # Errors
     /// [`Refusal::NotAskedByUser`].
     pub fn check_copy(&self, key: u64, now_ns: u64) -> Result<(), Refusal> {
-        let focused = self.focus.and_then(|id| self.window(id));
-        let has_focus = focused.is_some_and(|window| window.client == key);
         let acted = self.client(key).is_some_and(|client| client.acted(now_ns));
-        if has_focus && acted {
+        if self.has_focus(key) && acted {
             Ok(())
         } else {
             Err(Refusal::NotAskedByUser)
         }
+    }
+
+    /// The user lets a program paste, once; when the time is given only after a key or button in a window of it just before.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAskedByUser`].
+    pub fn let_paste(&mut self, key: u64, now_ns: Option<u64>) -> Result<(), Refusal> {
+        match now_ns {
+            Some(now_ns) => self.check_copy(key, now_ns)?,
+            None if self.has_focus(key) => {}
+            None => return Err(Refusal::NotAskedByUser),
+        }
+        self.start_paste();
+        Ok(())
     }
 
     /// Puts text on the clipboard.
@@ -376,8 +394,7 @@ impl Compositor {
     /// # Errors
     /// When the user did not paste, or the room is too small: the program may try again then.
     pub fn paste(&mut self, key: u64, room: u64) -> Result<&[u8], Refusal> {
-        let focused = self.focus.and_then(|id| self.window(id));
-        let has_focus = focused.is_some_and(|window| window.client == key);
+        let has_focus = self.has_focus(key);
         let length = self.clipboard.len() as u64;
         let client = self
             .client_mut(key)

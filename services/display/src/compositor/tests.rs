@@ -468,6 +468,52 @@ fn the_clipboard_is_for_who_the_user_copies_and_pastes_with() {
 }
 
 #[test]
+fn a_program_that_the_user_lets_paste_does_it_once_and_while_it_has_the_keyboard() {
+    let mut desk = Desk::new();
+    let now = desk.now_ns;
+    let first = desk.shown(1);
+    desk.press(&[usage::C]);
+    desk.compositor.copy(1, "text".into(), now).unwrap();
+    let second = desk.shown(2);
+    desk.compositor.activate(second);
+    desk.events(2);
+    desk.compositor.let_paste(2, None).unwrap();
+    assert_eq!(desk.kinds(2), [event::PASTE]);
+    assert_eq!(desk.compositor.paste(2, 100), Ok("text".as_bytes()));
+    let denied = Err(Refusal::NotAskedByUser);
+    assert_eq!(desk.compositor.paste(2, 100), denied, "once");
+    // One that may do it without a question, only when the user just did something there.
+    let (again, much_later) = (Some(desk.now_ns), Some(desk.now_ns + 60_000_000_000));
+    assert_eq!(
+        desk.compositor.let_paste(2, again),
+        Err(Refusal::NotAskedByUser)
+    );
+    desk.press(&[usage::A]);
+    let again = Some(desk.now_ns);
+    assert_eq!(
+        desk.compositor.let_paste(2, much_later),
+        Err(Refusal::NotAskedByUser)
+    );
+    assert_eq!(desk.compositor.let_paste(2, again), Ok(()));
+    desk.compositor.activate(first);
+    assert_eq!(
+        desk.compositor.paste(2, 100),
+        denied,
+        "not without the keyboard"
+    );
+    for now in [None, again] {
+        assert_eq!(
+            desk.compositor.let_paste(2, now),
+            Err(Refusal::NotAskedByUser)
+        );
+    }
+    assert_eq!(
+        desk.compositor.let_paste(9, None),
+        Err(Refusal::NotAskedByUser)
+    );
+}
+
+#[test]
 fn a_secret_is_on_the_clipboard_for_its_time_and_what_was_copied_after_it_stays() {
     let mut desk = Desk::new();
     let now = desk.now_ns;

@@ -1,6 +1,6 @@
 //! A program that asks the user for files when keys are pressed, and says what it was given: `o` opens, `s` saves, `f` asks for a
 //! folder, `m` asks for too much, `n` tells the user something, `r` reads again what it was given, `k` asks to sign with a key, `u` tries
-//! all uses of the key that it was given.
+//! all uses of the key that it was given, `c` copies, `p` asks to paste.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -46,7 +46,9 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
     loop {
         let mut typed = ['\0'; 16];
         let mut count = 0;
+        let mut pastes = false;
         desk.wait(|[first, _, b, c]| {
+            pastes |= first & 0xFF == event::PASTE;
             if first & 0xFF == event::KEY
                 && b & 0xFF != key_state::UP
                 && let Some(slot) = typed.get_mut(count)
@@ -58,6 +60,17 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                 count += 1;
             }
         })?;
+        if pastes {
+            let mut text = [0; 64];
+            match desk.display.paste(&mut text) {
+                Ok(length) => {
+                    let text = text.get(..length as usize).unwrap_or_default();
+                    let text = core::str::from_utf8(text).unwrap_or("?");
+                    desk.say(format_args!("asker: pasted {text:?}"));
+                }
+                Err(error) => desk.say(format_args!("asker: not pasted: {error}")),
+            }
+        }
         for letter in typed.into_iter().take(count) {
             let asked = match letter {
                 'o' => power_box.open(rights::READ | rights::WRITE),
@@ -83,6 +96,20 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                     match &key {
                         Some(key) => use_key(desk, key),
                         None => desk.say(format_args!("asker: no key was given")),
+                    }
+                    continue;
+                }
+                'c' => {
+                    match desk.display.copy(b"copied before") {
+                        Ok(()) => desk.say(format_args!("asker: copied")),
+                        Err(error) => desk.say(format_args!("asker: not copied: {error}")),
+                    }
+                    continue;
+                }
+                'p' => {
+                    match power_box.paste() {
+                        Ok(()) => desk.say(format_args!("asker: asked")),
+                        Err(error) => desk.say(format_args!("asker: refused: {error}")),
                     }
                     continue;
                 }
