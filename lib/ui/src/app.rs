@@ -100,6 +100,7 @@ pub enum Outcome {
 
 impl Session {
     /// Connects. [`EVENTS`] of the notification is signalled when there are events, [`GONE`] when the compositor ends.
+    #[inline(never)]
     pub fn connect(signals: &Notification) -> Result<Self, CallError> {
         let display = Client(parent::connect("display")?);
         // Answered once there is a compositor; that one's end is waited for before it knows of any window.
@@ -120,6 +121,7 @@ impl Session {
     }
 
     /// Takes the events that wait.
+    #[inline(never)]
     pub fn events(&self) -> Result<Vec<Event>, CallError> {
         const BYTES: usize = event::WORDS * 8;
         let mut bytes = [0; TAKEN * BYTES];
@@ -156,6 +158,7 @@ pub struct Shown {
 
 impl Shown {
     /// Opens a window of this size, points; it shows with the first [`Self::show`].
+    #[inline(never)]
     pub fn open(session: &Session, title: &str, size: (i32, i32)) -> Result<Self, CallError> {
         let in_pixels = |points: i32| points.max(0) as u64 * session.scale();
         let surface =
@@ -194,6 +197,7 @@ impl Shown {
     }
 
     /// Has limits of the size that they have on the screen, and makes the window so large, points, when that is no larger than the screen.
+    #[inline(never)]
     fn fit(&mut self, session: &Session, points: (i32, i32)) -> Result<(), CallError> {
         let (mut scale, mut size) = (session.scale() as i32, points);
         match self.limits {
@@ -227,6 +231,7 @@ impl Shown {
     }
 
     /// Puts on the clipboard what was copied, paints what changed and has it shown: who sees it can rely on the clipboard.
+    #[inline(never)]
     pub fn show(&mut self, session: &Session) -> Result<(), CallError> {
         if let Some(Copied { text, seconds }) = self.window.copied.take() {
             // Not allowed without a key or button just before, which is no reason to end.
@@ -281,6 +286,7 @@ impl Shown {
     }
 
     /// Takes an event of this window, or of all of them ([`event::LOOK`]).
+    #[inline(never)]
     pub fn event(
         &mut self,
         session: &mut Session,
@@ -327,6 +333,7 @@ impl Shown {
     }
 
     /// The look is another one: the window is as large as before, in points.
+    #[inline(never)]
     fn look_changed(&mut self, session: &Session) -> Result<(), CallError> {
         let last = core::mem::replace(&mut self.look, session.look);
         if session.look.scale != last.scale {

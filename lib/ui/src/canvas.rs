@@ -22,6 +22,7 @@ const PARTS: i32 = 256;
 
 impl<'a> Canvas<'a> {
     /// A canvas of this size; lines that the pixels have no room for are not there.
+    #[inline(never)]
     pub fn new(pixels: &'a mut [u32], width: usize, height: usize, stride: usize) -> Self {
         let stride = stride.max(1);
         let width = width.min(stride);
@@ -58,6 +59,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// A rectangle.
+    #[inline(never)]
     pub fn fill(&mut self, rect: Rect, color: Color) {
         let rect = rect.intersect(self.clip);
         if rect.is_empty() || color.opacity() == 0 {
@@ -84,6 +86,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// A rectangle with round corners.
+    #[inline(never)]
     pub fn rounded(&mut self, rect: Rect, radius: i32, color: Color) {
         let radius = radius.min(rect.width / 2).min(rect.height / 2);
         if radius <= 0 {
@@ -97,6 +100,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// A line of this width along the inside of a rectangle with round corners.
+    #[inline(never)]
     pub fn frame(&mut self, rect: Rect, radius: i32, width: i32, color: Color) {
         let radius = radius.min(rect.width / 2).min(rect.height / 2);
         let corner = radius.max(width);
@@ -153,6 +157,7 @@ impl<'a> Canvas<'a> {
 
     /// The shadow of a rectangle with round corners that lies `blur` above the ground, with the light from above; nothing within the
     /// rectangle's straight parts.
+    #[inline(never)]
     pub fn shadow(&mut self, rect: Rect, radius: i32, blur: i32, color: Color) {
         let blur = blur.max(1);
         let fallen = rect.moved(0, blur / 4);
@@ -189,6 +194,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// A glyph: coverage of its pixels, which lie line by line.
+    #[inline(never)]
     pub fn glyph(&mut self, rect: Rect, coverage: &[u8], color: Color) {
         let seen = rect.intersect(self.clip);
         let width = rect.width as usize;
@@ -202,6 +208,7 @@ impl<'a> Canvas<'a> {
 
     /// A curve through values at equal distances over the width of `rect`, 0 at its bottom and 1000 at its top; the area below it
     /// is tinted.
+    #[inline(never)]
     pub fn plot(&mut self, rect: Rect, values: &[u16], width: i32, color: Color, tint: Color) {
         let seen = rect.intersect(self.clip);
         let Some(gaps) = values.len().checked_sub(1).filter(|&gaps| gaps > 0) else {
@@ -234,6 +241,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Pixels of another picture, whose lines are `stride` apart, at a place; those from `from` on.
+    #[inline(never)]
     pub fn copy(&mut self, rect: Rect, pixels: &[u32], stride: usize, from: (usize, usize)) {
         let seen = rect.intersect(self.clip);
         for y in seen.y..seen.bottom() {

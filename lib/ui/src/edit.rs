@@ -76,6 +76,7 @@ impl Edit {
     }
 
     /// Puts text in place of the selection. Control characters are left out, and what makes it too long.
+    #[inline(never)]
     pub fn insert(&mut self, text: &str) {
         self.remove(self.selection());
         for character in text.chars().filter(|character| !character.is_control()) {
@@ -104,6 +105,7 @@ impl Edit {
     }
 
     /// Does what a key says.
+    #[inline(never)]
     pub fn key(&mut self, key: &Key) -> Outcome {
         let word = key.control();
         let select = key.shift();

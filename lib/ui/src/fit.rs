@@ -4,6 +4,7 @@ use nonos_proto::display::{Look, points};
 
 /// How many pixels a point has in a window, and how large that is at first, pixels: as the user wants points to be, unless the least
 /// size of the window has no room on the screen then; in that case a point has one pixel. All sizes but the result are in points.
+#[inline(never)]
 pub fn fit(look: &Look, size: (i32, i32), least: (i32, i32)) -> (i32, (i32, i32)) {
     let frame = look.scale.clamp(1, 2) as i32;
     let side = |side: u64| i32::try_from(side).unwrap_or(i32::MAX);

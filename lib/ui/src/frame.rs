@@ -47,6 +47,7 @@ pub struct Command {
 
 impl Command {
     /// Nothing is drawn outside of this.
+    #[inline(never)]
     fn bounds(&self) -> Rect {
         let reach = match self.shape {
             // It falls a quarter of that downwards.
@@ -85,6 +86,7 @@ pub struct Cells {
 
 impl Frame {
     /// Begins anew.
+    #[inline(never)]
     pub fn clear(&mut self) {
         self.commands.clear();
         // Secrets are shown, too.
@@ -116,6 +118,7 @@ impl Frame {
     }
 
     /// The hash of a command does not depend on where its text lies in the list.
+    #[inline(never)]
     fn hash(&self, command: &Command) -> u64 {
         let mut hash = Mixer(0);
         let mut plain = *command;
@@ -136,6 +139,7 @@ impl Frame {
     }
 
     /// The cells of a window of this size.
+    #[inline(never)]
     pub fn cells(&self, width: i32, height: i32) -> Cells {
         let columns = (width + CELL.0 - 1) / CELL.0;
         let rows = (height + CELL.1 - 1) / CELL.1;
@@ -169,6 +173,7 @@ impl Frame {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn paint_one(
         &self,
         canvas: &mut Canvas<'_>,
@@ -205,6 +210,7 @@ impl Frame {
 
 impl Cells {
     /// Rectangles that have every cell that differs from `last`, and no other.
+    #[inline(never)]
     pub fn differences(&self, last: &Self) -> Vec<Rect> {
         let all = (self.columns, self.rows) != (last.columns, last.rows);
         let mut found: Vec<Rect> = Vec::new();

@@ -56,6 +56,7 @@ impl Rect {
     }
 
     /// The smallest that has both.
+    #[inline(never)]
     pub fn union(self, other: Self) -> Self {
         if self.is_empty() {
             return other;
@@ -134,6 +135,7 @@ impl Rect {
     }
 
     /// Cell of a grid with gaps that fills it, whose columns and lines differ by a point at most.
+    #[inline(never)]
     pub fn cell(self, (columns, rows): (i32, i32), gap: i32, (column, row): (i32, i32)) -> Self {
         let part = |size: i32, count: i32, index: i32| {
             let all = size + gap;
@@ -147,6 +149,7 @@ impl Rect {
 }
 
 /// Two rectangles that cover all of these, which go from the top down: what is above the widest gap between them, and what is below.
+#[inline(never)]
 pub fn in_two(rects: &[Rect]) -> [Rect; 2] {
     let all = |rects: &[Rect]| {
         rects

@@ -7,6 +7,9 @@
 //! Lengths are in points unless a name or comment says pixels: a point is one pixel, or two on a fine screen. Colours and sizes come
 //! from the [`theme`].
 //!
+//! What is more than a few lines is never inlined: where programs hold the same functions, the image holds them once or nearly (19 KB of the
+//! 1 MB, measured). Inlined they differ from program to program.
+//!
 //! Nothing here knows the system but `app`: programs are tested, and their windows looked at, on the host.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -27,6 +27,7 @@ impl fmt::Debug for Picture {
 
 impl Picture {
     /// A picture of pixels 0x00RRGGBB, line by line; `None` when they are not as many as its size says, or none.
+    #[inline(never)]
     pub fn new(width: usize, height: usize, pixels: Vec<u32>) -> Option<Self> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let fits = width > 0 && height > 0 && width.checked_mul(height) == Some(pixels.len());
@@ -49,6 +50,7 @@ impl Picture {
     }
 
     /// Paints it so that it fills a rectangle (pixels), where that may be painted. What is smaller is made of the middle of several pixels.
+    #[inline(never)]
     pub(crate) fn paint(&self, canvas: &mut Canvas<'_>, rect: Rect) {
         let seen = rect.intersect(canvas.clip());
         for y in seen.y..seen.bottom() {
@@ -60,6 +62,7 @@ impl Picture {
         }
     }
 
+    #[inline(never)]
     fn middle(&self, lines: (usize, usize), columns: (usize, usize)) -> u32 {
         let at = |line: usize, column: usize| {
             let pixel = self.pixels.get(line * self.width + column);

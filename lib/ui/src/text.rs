@@ -73,6 +73,7 @@ struct Face<'a> {
 }
 
 impl<'a> Face<'a> {
+    #[inline(never)]
     fn of(atlas: &'a dyn Atlas, font: Font) -> Self {
         let known = font.face < face::COUNT && atlas.word(0) == MAGIC;
         let at = if known {
@@ -98,6 +99,7 @@ impl<'a> Face<'a> {
     }
 
     /// The entry of a character: advance and classes.
+    #[inline(never)]
     fn entry(&self, character: char) -> Option<u32> {
         let ranges = (self.words[table::RANGES] as usize).min(64);
         let code = u32::from(character);
@@ -121,6 +123,7 @@ impl<'a> Face<'a> {
     }
 
     /// What kerning adds between two entries, 1/64 of a pixel.
+    #[inline(never)]
     fn kerning(&self, left: u32, right: u32) -> i32 {
         let columns = self.words[table::COLUMNS].min(256);
         if columns <= 1 {
@@ -209,6 +212,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The byte of the text that begins closest to a place, pixels from its left edge.
+    #[inline(never)]
     pub fn byte_at(self, font: Font, text: &str, x: i32) -> usize {
         let x = x.saturating_mul(PARTS);
         let (mut best, mut least) = (0, i32::MAX);
@@ -224,6 +228,7 @@ impl<'a> Writer<'a> {
     }
 
     /// As much of the text as fits into so many pixels, and whether that is all; what is cut leaves room for an ellipsis.
+    #[inline(never)]
     pub fn fit(self, font: Font, text: &str, width: i32) -> (&str, bool) {
         if self.width(font, text) <= width {
             return (text, true);
@@ -239,6 +244,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Paints a line of text; `x` and `baseline` in pixels.
+    #[inline(never)]
     pub fn paint(
         self,
         canvas: &mut Canvas<'_>,
@@ -280,6 +286,7 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline(never)]
     fn find(self, key: Key) -> Option<[u32; glyph::WORDS]> {
         let table = self.0.word(1) as usize;
         (0..PROBES).find_map(|probe| {
@@ -291,6 +298,7 @@ impl<'a> Writer<'a> {
         })
     }
 
+    #[inline(never)]
     fn paint_glyph(
         self,
         canvas: &mut Canvas<'_>,

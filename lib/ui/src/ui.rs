@@ -143,7 +143,7 @@ pub struct Ui<'a> {
     /// What is to be drawn before everything else.
     above: Frame,
     in_front: bool,
-    memory: &'a mut Memory,
+    pub(crate) memory: &'a mut Memory,
     now: Now,
     clip: Rect,
     scope: u32,
@@ -154,7 +154,8 @@ pub struct Ui<'a> {
     /// One of [`cursor`].
     pub(crate) cursor: u64,
     copied: Option<Copied>,
-    asks_to_paste: bool,
+    /// The user is asked to let this program paste.
+    pub(crate) asks_to_paste: bool,
 }
 
 /// Text for the clipboard.
@@ -182,6 +183,7 @@ pub(crate) struct Outcome {
 }
 
 impl<'a> Ui<'a> {
+    #[inline(never)]
     pub(crate) fn new(
         writer: Writer<'a>,
         (theme, scale, size): (&'static Theme, i32, Rect),
@@ -243,6 +245,7 @@ impl<'a> Ui<'a> {
     }
 
     /// What nobody used: keys move the focus, a click beside everything takes it away.
+    #[inline(never)]
     pub(crate) fn finish(mut self) -> Outcome {
         if let Some(key) = self.now.key.take() {
             match key.usage {
@@ -294,6 +297,7 @@ impl<'a> Ui<'a> {
         }
     }
 
+    #[inline(never)]
     fn move_focus(&mut self, by: isize) {
         let memory = &mut *self.memory;
         let count = memory.order.len() as isize;
@@ -374,6 +378,7 @@ impl<'a> Ui<'a> {
     }
 
     /// A widget in its place. `focusable`: it can have the keyboard.
+    #[inline(never)]
     pub fn interact(&mut self, id: Id, rect: Rect, focusable: bool) -> Response {
         let over = self.pointer_in(rect).is_some();
         let live = self.is_live();
@@ -414,6 +419,7 @@ impl<'a> Ui<'a> {
     }
 
     /// The same for what is pressed: Enter and Space do it, too.
+    #[inline(never)]
     pub fn pressable(&mut self, id: Id, rect: Rect) -> Response {
         let mut response = self.interact(id, rect, true);
         if response.focused
@@ -433,6 +439,7 @@ impl<'a> Ui<'a> {
     }
 
     /// Gives a widget the keyboard.
+    #[inline(never)]
     pub fn focus(&mut self, id: Id) {
         if self.memory.focus != Some(id) {
             if self.in_front && self.memory.behind.is_none() {
@@ -475,15 +482,6 @@ impl<'a> Ui<'a> {
         let paste = self.now.paste.take();
         self.again |= paste.is_some();
         paste
-    }
-
-    /// The user is asked to let this program paste.
-    pub(crate) fn ask_to_paste(&mut self) {
-        self.asks_to_paste = true;
-    }
-
-    pub(crate) fn text_menu_state(&mut self) -> &mut TextMenu {
-        &mut self.memory.text_menu
     }
 
     /// Where in a rectangle the right button went down just now.
@@ -610,6 +608,7 @@ impl<'a> Ui<'a> {
     }
 
     /// A curve, see [`crate::canvas::Canvas::plot`].
+    #[inline(never)]
     pub fn plot(&mut self, rect: Rect, values: &[u16], color: Color) {
         let frame = self.drawn();
         let first = frame.values.len() as u32;
@@ -652,6 +651,7 @@ impl<'a> Ui<'a> {
     }
 
     /// A line of text, in the middle between above and below; what does not fit ends in an ellipsis.
+    #[inline(never)]
     pub fn text(&mut self, rect: Rect, font: Font, align: Align, text: &str, color: Color) {
         let area = rect.scaled(self.scale);
         let sized = font.scaled(self.scale);
@@ -685,6 +685,7 @@ impl<'a> Ui<'a> {
     }
 
     /// Draws a line of text in the middle between above and below; `x` and width are in pixels, as the area is.
+    #[inline(never)]
     fn line(
         &mut self,
         area: Rect,
@@ -719,6 +720,7 @@ impl<'a> Ui<'a> {
     }
 
     /// Text over several lines: how high it is. `draw`: else it is only measured.
+    #[inline(never)]
     pub fn paragraph(
         &mut self,
         rect: Rect,

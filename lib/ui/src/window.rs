@@ -64,6 +64,7 @@ impl Window {
 
 impl Window {
     /// A window of this size in pixels, with so many pixels for a point.
+    #[inline(never)]
     pub fn new(width: i32, height: i32, scale: i32, theme: &'static Theme) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         Self {
@@ -119,6 +120,7 @@ impl Window {
     }
 
     /// Runs the view for an input.
+    #[inline(never)]
     pub fn input(&mut self, atlas: &dyn Atlas, input: Input, view: &mut dyn FnMut(&mut Ui<'_>)) {
         let size = Rect::new(0, 0, self.width / self.scale, self.height / self.scale);
         let mut input = Some(input);
@@ -144,6 +146,7 @@ impl Window {
     }
 
     /// Paints what changed: where that is.
+    #[inline(never)]
     pub fn paint(&mut self, atlas: &dyn Atlas) -> Vec<Rect> {
         let cells = self.frame.cells(self.width, self.height);
         let window = Rect::new(0, 0, self.width, self.height);

@@ -57,6 +57,7 @@ impl Place {
 
 impl Ui<'_> {
     /// A text area with line numbers, which fills a rectangle. `Tab` types a tab; with Control it goes to the next widget.
+    #[inline(never)]
     pub fn text_area(&mut self, rect: Rect, name: &str, area: &mut Area) -> AreaEdited {
         let theme = self.theme;
         let bar = self.scope(name, 0, |ui| ui.id("bar"));
@@ -93,7 +94,7 @@ impl Ui<'_> {
 
         self.point(rect, id, response.pressed, area, &place);
         let mut edited = AreaEdited::default();
-        let picked = self.edit_menu(id, rect, (!area.selection().is_empty(), false));
+        let picked = self.edit_menu(id, rect, !area.selection().is_empty());
         if response.focused || picked.is_some() {
             edited = self.type_into_area(area, picked);
         }
@@ -141,6 +142,7 @@ impl Ui<'_> {
     }
 
     /// What the pointer does: scrolls, moves the caret, selects.
+    #[inline(never)]
     fn point(
         &mut self,
         rect: Rect,
@@ -183,6 +185,7 @@ impl Ui<'_> {
     }
 
     /// Has the keyboard's input, or keys that were picked in its menu, change a text.
+    #[inline(never)]
     fn type_into_area(&mut self, area: &mut Area, picked: Option<Key>) -> AreaEdited {
         let outcome = if let Some(text) = self.take_paste() {
             area.insert(&text)
@@ -209,6 +212,7 @@ impl Ui<'_> {
     }
 
     /// The text of a row, on what is marked and selected.
+    #[inline(never)]
     fn area_row(
         &mut self,
         area: &Area,

@@ -21,6 +21,7 @@ pub enum Kind {
 
 impl Ui<'_> {
     /// A button. Its label names it.
+    #[inline(never)]
     pub fn button(&mut self, rect: Rect, label: &str, kind: Kind) -> bool {
         let (response, ink) = self.button_ground(rect, label, kind, space::RADIUS);
         let font = if kind == Kind::Primary {
@@ -33,11 +34,13 @@ impl Ui<'_> {
     }
 
     /// How wide a button with this label should be.
+    #[inline(never)]
     pub fn button_width(&self, label: &str) -> i32 {
         (self.text_width(font::STRONG, label) + 32).max(80)
     }
 
     /// A button with an icon alone; the name is not shown.
+    #[inline(never)]
     pub fn icon_button(&mut self, rect: Rect, icon: Icon, name: &str, kind: Kind) -> bool {
         let (response, ink) = self.button_ground(rect, name, kind, space::RADIUS);
         self.icon(rect, icon, 18, ink);
@@ -45,6 +48,7 @@ impl Ui<'_> {
     }
 
     /// The ground of a button, and what colour to write on it in.
+    #[inline(never)]
     pub fn button_ground(
         &mut self,
         rect: Rect,

@@ -7,6 +7,7 @@ use crate::ui::{Align, Response, Ui};
 
 impl Ui<'_> {
     /// A switch at the right of a row with its label; whether it was switched.
+    #[inline(never)]
     pub fn toggle(&mut self, row: Rect, label: &str, on: &mut bool) -> bool {
         let id = self.id(label);
         let response = self.pressable(id, row);
@@ -43,6 +44,7 @@ impl Ui<'_> {
     }
 
     /// A row of so many, of which one is chosen: arrows choose another.
+    #[inline(never)]
     fn row_of(&mut self, rect: Rect, name: &str, count: usize, chosen: &mut usize) -> Response {
         let id = self.id(name);
         let response = self.interact(id, rect, true);
@@ -58,6 +60,7 @@ impl Ui<'_> {
     }
 
     /// One of a few, side by side; whether another was chosen. Arrows choose, too.
+    #[inline(never)]
     pub fn segmented(
         &mut self,
         rect: Rect,
@@ -95,6 +98,7 @@ impl Ui<'_> {
     }
 
     /// Pages of a window, of which one is shown; whether another was chosen.
+    #[inline(never)]
     pub fn tabs(&mut self, rect: Rect, name: &str, labels: &[&str], chosen: &mut usize) -> bool {
         let theme = self.theme;
         let before = *chosen;
@@ -129,6 +133,7 @@ impl Ui<'_> {
     }
 
     /// How much of something is done or used, of 1000.
+    #[inline(never)]
     pub fn progress(&mut self, rect: Rect, of_1000: i32) {
         let bar = rect.centred(rect.width, 6);
         self.rounded(bar, 3, self.theme.control_pressed);

@@ -9,6 +9,7 @@ use super::Kind;
 
 impl Ui<'_> {
     /// Asks before everything else: the answers, the last of which is the usual one and has the keyboard first; Escape is the first. Which was given.
+    #[inline(never)]
     pub fn dialog(&mut self, title: &str, text: &str, answers: &[(&str, Kind)]) -> Option<usize> {
         let window = self.size();
         let width = 400.min(window.width - 32);

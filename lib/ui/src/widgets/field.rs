@@ -22,18 +22,21 @@ pub struct Edited {
 
 impl Ui<'_> {
     /// A field of one line; `hint` is shown while it is empty.
+    #[inline(never)]
     pub fn field(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
         let inner = rect.inset(10, 0);
         self.field_with(rect, inner, name, (edit, false), hint)
     }
 
     /// A field for a secret: dots stand for its characters, and it cannot be copied from here.
+    #[inline(never)]
     pub fn secret_field(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
         let inner = rect.inset(10, 0);
         self.field_with(rect, inner, name, (edit, true), hint)
     }
 
     /// A field to search with.
+    #[inline(never)]
     pub fn search(&mut self, rect: Rect, name: &str, edit: &mut Edit, hint: &str) -> Edited {
         let mut inner = rect.inset(10, 0);
         let icon = inner.cut_left(16, space::SMALL);
@@ -68,6 +71,7 @@ impl Ui<'_> {
         }
     }
 
+    #[inline(never)]
     fn field_with(
         &mut self,
         rect: Rect,
@@ -97,7 +101,7 @@ impl Ui<'_> {
             let at = self.byte_at(font::BODY, &seen(edit, hidden), x - inner.x + edit.scrolled);
             edit.move_to(typed_place(edit, hidden, at), true);
         }
-        let picked = self.edit_menu(id, rect, (!edit.selection().is_empty(), hidden));
+        let picked = self.edit_menu(id, rect, !hidden && !edit.selection().is_empty());
         if response.focused || picked.is_some() {
             edited = self.type_into(edit, hidden, picked);
         }
@@ -144,6 +148,7 @@ impl Ui<'_> {
     }
 
     /// Has the keyboard's input, or keys that were picked in its menu, change a text.
+    #[inline(never)]
     fn type_into(&mut self, edit: &mut Edit, hidden: bool, picked: Option<Key>) -> Edited {
         let mut edited = Edited::default();
         if let Some(text) = self.take_paste() {

@@ -42,6 +42,7 @@ pub struct Picked {
 
 impl Ui<'_> {
     /// A list of so many rows; `view` draws one that is to be seen: its place, number, and whether it is selected.
+    #[inline(never)]
     pub fn list(
         &mut self,
         rect: Rect,
@@ -111,6 +112,7 @@ impl Ui<'_> {
         }
     }
 
+    #[inline(never)]
     fn list_keys(&mut self, rect: Rect, list: &mut List, rows: usize, height: i32) -> bool {
         const KEYS: [u8; 6] = [
             usage::UP,

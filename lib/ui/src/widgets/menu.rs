@@ -30,6 +30,7 @@ impl Menu {
 
 impl Ui<'_> {
     /// A button that shows one of several, and a menu to choose another from; whether another was chosen.
+    #[inline(never)]
     pub fn choose(
         &mut self,
         rect: Rect,
@@ -56,6 +57,7 @@ impl Ui<'_> {
     }
 
     /// A button with an icon, and a menu of what can be done; which item was picked.
+    #[inline(never)]
     pub fn menu_button(
         &mut self,
         rect: Rect,
@@ -73,6 +75,7 @@ impl Ui<'_> {
     }
 
     /// The items of an open menu below a place, or above it; which was picked.
+    #[inline(never)]
     pub(crate) fn menu(
         &mut self,
         below: Rect,

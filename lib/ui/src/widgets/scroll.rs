@@ -25,6 +25,7 @@ impl Scroll {
 
 impl Ui<'_> {
     /// Contents of this height within a rectangle; the view is given their place.
+    #[inline(never)]
     pub fn scroll<T>(
         &mut self,
         rect: Rect,
@@ -73,6 +74,7 @@ impl Ui<'_> {
         result
     }
 
+    #[inline(never)]
     fn thumb_of(rect: Rect, scroll: &Scroll, most: i32) -> Rect {
         let track = Rect::new(rect.right() - 10, rect.y + 4, 6, rect.height - 8);
         let part =

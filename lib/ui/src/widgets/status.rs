@@ -17,6 +17,7 @@ pub enum Note {
 
 impl Ui<'_> {
     /// A bar with a note on the left and the state of what the window shows on the right.
+    #[inline(never)]
     pub fn status(&mut self, bar: Rect, note: Option<&Note>, state: &str) {
         self.separator(Rect::new(bar.x, bar.y, bar.width, 1));
         let mut row = bar.inset(space::MEDIUM, 0);

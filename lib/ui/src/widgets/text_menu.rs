@@ -1,6 +1,6 @@
 //! The menu of a text: what keys do with the clipboard, for a hand that is at the pointer.
 
-use alloc::vec::Vec;
+use nonos_proto::display::modifiers;
 
 use crate::geometry::Rect;
 use crate::input::{Key, usage};
@@ -21,34 +21,18 @@ pub enum TextCommand {
     SelectAll,
 }
 
-impl TextCommand {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cut => "Cut",
-            Self::Copy => "Copy",
-            Self::Paste => "Paste",
-            Self::SelectAll => "Select all",
-        }
-    }
-
-    /// The keys that do the same.
-    fn key(self) -> Key {
-        let character = match self {
-            Self::Cut => 'x',
-            Self::Copy => 'c',
-            Self::Paste => 'v',
-            Self::SelectAll => 'a',
-        };
-        Key {
-            usage: 0,
-            modifiers: nonos_proto::display::modifiers::CONTROL,
-            character: Some(character),
-        }
-    }
-}
+/// What can be done with a text that can be changed, as the menu shows it, and the letters of the keys that do it.
+const ALL: [TextCommand; 4] = [
+    TextCommand::Cut,
+    TextCommand::Copy,
+    TextCommand::Paste,
+    TextCommand::SelectAll,
+];
+const NAMES: [&str; 4] = ["Cut", "Copy", "Paste", "Select all"];
+const LETTERS: [char; 4] = ['x', 'c', 'v', 'a'];
 
 /// What a window remembers of it.
-#[derive(Default, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct TextMenu {
     /// The text, and where the menu is.
     of: Option<(Id, Rect)>,
@@ -58,71 +42,72 @@ pub(crate) struct TextMenu {
 }
 
 impl Ui<'_> {
-    /// The menu of a text that can be changed, or is a secret: the keys for what was picked there.
-    pub(crate) fn edit_menu(
-        &mut self,
-        id: Id,
-        rect: Rect,
-        (selected, secret): (bool, bool),
-    ) -> Option<Key> {
-        let (copy, cut) = (TextCommand::Copy, TextCommand::Cut);
-        let mut commands = Vec::new();
-        if selected && !secret {
-            commands.extend([cut, copy]);
-        }
-        commands.extend([TextCommand::Paste, TextCommand::SelectAll]);
-        let picked = self.text_menu(id, rect, &commands)?;
+    /// The menu of a text that can be changed, or is a secret: the key for what was picked there.
+    #[inline(never)]
+    pub(crate) fn edit_menu(&mut self, id: Id, rect: Rect, can_copy: bool) -> Option<Key> {
+        let commands = if can_copy { &ALL[..] } else { &ALL[2..] };
+        let picked = self.text_menu(id, rect, commands)?;
         self.focus(id);
-        Some(picked.key())
+        Some(Key {
+            usage: 0,
+            modifiers: modifiers::CONTROL,
+            character: Some(LETTERS[picked as usize]),
+        })
     }
 
     /// The menu of a text, which opens by the right button there and by the key for menus; what was picked. To paste, the user is asked
     /// when it was, and the text comes as it does with keys.
+    #[inline(never)]
     pub fn text_menu(
         &mut self,
         id: Id,
         rect: Rect,
         commands: &[TextCommand],
     ) -> Option<TextCommand> {
+        let mut place = self.take_right_press(rect);
         let is_menu_key =
             |key: &Key| key.usage == usage::MENU || key.usage == usage::F10 && key.shift();
-        let place = if let Some((x, y)) = self.take_right_press(rect) {
-            Some(Rect::new(x, y, 0, 0))
-        } else if self.has_focus(id) && self.take_key(is_menu_key).is_some() {
-            let below = rect.y + rect.height.min(space::CONTROL);
-            Some(Rect::new(rect.x + space::MEDIUM, below, 0, 0))
-        } else {
-            None
-        };
-        if let Some(place) = place {
-            let menu = self.text_menu_state();
-            menu.of = Some((id, place));
+        if self.has_focus(id) && self.take_key(is_menu_key).is_some() {
+            place = Some((
+                rect.x + space::MEDIUM,
+                rect.y + rect.height.min(space::CONTROL),
+            ));
+        }
+        if let Some((x, y)) = place {
+            let menu = &mut self.memory.text_menu;
+            menu.of = Some((id, Rect::new(x, y, 0, 0)));
             menu.menu.open();
             self.focus(id);
             self.changed();
         }
-        let state = self.text_menu_state();
-        let (_, place) = state.of.filter(|&(of, _)| of == id)?;
-        let mut menu = state.menu;
-        let can_paste = state.asks_to_paste;
-        let offered = |command: &TextCommand| *command != TextCommand::Paste || can_paste;
-        let commands: Vec<TextCommand> = commands.iter().copied().filter(offered).collect();
-        let names: Vec<&str> = commands.iter().map(|command| command.name()).collect();
-        let picked = self.menu(place, "text", &mut menu, &names, None);
-        let state = self.text_menu_state();
+        let TextMenu {
+            of,
+            mut menu,
+            asks_to_paste,
+        } = self.memory.text_menu;
+        let (_, place) = of.filter(|&(of, _)| of == id)?;
+        let mut offered = ALL;
+        let mut names = [""; ALL.len()];
+        let mut count = 0;
+        for &command in commands {
+            if (command != TextCommand::Paste || asks_to_paste) && count < ALL.len() {
+                (offered[count], names[count]) = (command, NAMES[command as usize]);
+                count += 1;
+            }
+        }
+        let picked = self.menu(place, "text", &mut menu, &names[..count], None);
+        let state = &mut self.memory.text_menu;
         state.menu = menu;
         if !menu.is_open() {
             state.of = None;
         }
-        let picked = picked.and_then(|at| commands.get(at).copied())?;
-        if picked == TextCommand::Paste {
-            self.ask_to_paste();
-        }
+        let picked = offered[picked?.min(ALL.len() - 1)];
+        self.asks_to_paste |= picked == TextCommand::Paste;
         Some(picked)
     }
 
     /// Whether the menu of a text is open: what is selected there is still to be seen.
-    pub(crate) fn has_text_menu(&mut self, id: Id) -> bool {
-        self.text_menu_state().of.is_some_and(|(of, _)| of == id)
+    pub(crate) fn has_text_menu(&self, id: Id) -> bool {
+        self.memory.text_menu.of.is_some_and(|(of, _)| of == id)
     }
 }
