@@ -73,14 +73,6 @@ enum Command {
     Delete,
 }
 
-/// A list of which several can be selected.
-fn list() -> List {
-    List {
-        many: true,
-        ..List::default()
-    }
-}
-
 /// What several things are called together, and one by its name.
 fn named(items: &[Item]) -> String {
     match items {
@@ -103,7 +95,7 @@ pub struct Files<D: Desk> {
     by: By,
     reversed: bool,
     search: Edit,
-    list: List,
+    list: List<true>,
     menu: Menu,
     taken: Option<Taken>,
     /// What gets another name.
@@ -129,7 +121,7 @@ impl<D: Desk> Files<D> {
             by: By::Name,
             reversed: false,
             search: Edit::default(),
-            list: list(),
+            list: List::default(),
             menu: Menu::default(),
             taken: None,
             renaming: None,
@@ -165,7 +157,7 @@ impl<D: Desk> Files<D> {
                 self.path = path;
                 self.title = self.path.last().map_or(ROOT, String::as_str).to_string();
                 self.search.set("");
-                self.list = list();
+                self.list = List::default();
                 (self.renaming, self.asking, self.note) = (None, false, None);
                 self.reload();
             }
@@ -202,11 +194,12 @@ impl<D: Desk> Files<D> {
         }
     }
 
-    /// Reads the folder again; what is selected stays so, but several only while there is nothing else between them. When the folder is gone, the one
-    /// above is shown.
+    /// Reads the folder again; what is selected stays so. When the folder is gone, the one above is shown.
     fn reload(&mut self) {
-        let selected = self.selected().map(|item| item.name.clone());
-        let chosen: Vec<String> = self.chosen().map(|item| item.name.clone()).collect();
+        let name = |row| Some(self.item(row)?.name.clone());
+        let ends = [self.list.selected, self.list.anchor].map(name);
+        let mut chosen: Vec<String> = self.chosen().map(|item| item.name.clone()).collect();
+        chosen.sort_unstable();
         let items = self.here.as_ref().map(Folder::items);
         match items {
             Some(Ok(items)) => self.items = items,
@@ -224,22 +217,10 @@ impl<D: Desk> Files<D> {
             None => {}
         }
         self.arrange();
-        if let Some(name) = selected {
-            self.select(&name);
-            let is = |at: &usize, name: &String| self.items[*at].name == *name;
-            let run = self.shown.windows(chosen.len().max(1));
-            let first = run.enumerate().find(|(_, run)| {
-                chosen.len() > 1 && run.iter().zip(&chosen).all(|(at, name)| is(at, name))
-            });
-            if let Some((first, _)) = first {
-                let last = first + chosen.len() - 1;
-                self.list.anchor = Some(if self.list.selected == Some(first) {
-                    last
-                } else {
-                    first
-                });
-            }
-        }
+        let stays = |at: &usize| chosen.binary_search(&self.items[*at].name).is_ok();
+        self.list.chosen = self.shown.iter().map(stays).collect();
+        [self.list.selected, self.list.anchor] = ends.map(|name| self.row(&name?));
+        self.reveal();
     }
 
     /// Sorts what is shown: folders first.
@@ -262,26 +243,32 @@ impl<D: Desk> Files<D> {
             b.is_folder.cmp(&a.is_folder).then(by)
         });
         self.shown = shown;
-        (self.list.selected, self.list.anchor) = (None, None);
+        self.list.select(None);
     }
 
+    /// What is shown in a row.
+    fn item(&self, row: Option<usize>) -> Option<&Item> {
+        self.items.get(*self.shown.get(row?)?)
+    }
+
+    /// The row that shows what has this name.
+    fn row(&self, name: &str) -> Option<usize> {
+        let mut shown = self.shown.iter();
+        shown.position(|&at| self.items[at].name == name)
+    }
+
+    /// Where the keys go on from.
     fn selected(&self) -> Option<&Item> {
-        let at = *self.shown.get(self.list.selected?)?;
-        self.items.get(at)
+        self.item(self.list.selected)
     }
 
     /// All that is selected.
     fn chosen(&self) -> impl Iterator<Item = &Item> {
-        let rows = self.list.range().into_iter().flatten();
-        rows.filter_map(|row| self.items.get(*self.shown.get(row)?))
+        self.list.rows().filter_map(|row| self.item(Some(row)))
     }
 
     fn select(&mut self, name: &str) {
-        let found = self
-            .shown
-            .iter()
-            .position(|&at| self.items[at].name == name);
-        (self.list.selected, self.list.anchor) = (found, None);
+        self.list.select(self.row(name));
         self.reveal();
     }
 
@@ -294,8 +281,7 @@ impl<D: Desk> Files<D> {
             first.map(fold) == Some(fold(letter))
         };
         let found = (0..count).map(|step| (after + step) % count).find(begins);
-        self.list.selected = found.or(self.list.selected);
-        self.list.anchor = None;
+        self.list.select(found.or(self.list.selected));
         self.reveal();
     }
 
@@ -313,19 +299,19 @@ impl<D: Desk> Files<D> {
 
     fn run(&mut self, command: Command) {
         self.note = None;
-        let Some(item) = self.selected().cloned() else {
-            if command == Command::Paste {
-                self.paste();
-            }
-            return;
-        };
         match command {
-            Command::Open => self.open(&item),
-            Command::Rename => self.rename(&item.name),
+            Command::Open | Command::Rename => match self.selected().cloned() {
+                Some(item) if command == Command::Open => self.open(&item),
+                Some(item) => self.rename(&item.name),
+                None => {}
+            },
             Command::Cut | Command::Copy => {
                 let moved = command == Command::Cut;
                 let what = if moved { "moves" } else { "copies" };
                 let items: Vec<Item> = self.chosen().cloned().collect();
+                if items.is_empty() {
+                    return;
+                }
                 self.note = Some(Note::Said(format!(
                     "Paste {what} {} to the folder that is shown then",
                     named(&items)
@@ -448,7 +434,7 @@ impl<D: Desk> Files<D> {
 
     fn delete(&mut self) {
         let items: Vec<Item> = self.chosen().cloned().collect();
-        let first = self.list.range().map(|rows| *rows.start());
+        let first = self.list.rows().next();
         let Some(here) = &self.here else {
             return;
         };
@@ -457,8 +443,9 @@ impl<D: Desk> Files<D> {
             .find_map(|item| Some((item, folder::remove(here, item).err()?)));
         self.reload();
         // What follows is selected, so that keys go on from there.
-        if self.list.selected.is_none() {
-            self.list.selected = first.map(|at| at.min(self.shown.len().saturating_sub(1)));
+        if self.chosen().next().is_none() {
+            let last = self.shown.len().saturating_sub(1);
+            self.list.select(first.map(|at| at.min(last)));
         }
         if let Some((item, why)) = failure {
             self.failed(format!("{} was not deleted", item.name), why);

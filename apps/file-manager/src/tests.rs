@@ -416,6 +416,33 @@ fn several_are_selected_and_moved_copied_and_deleted_together() {
     window.click(100, row(3));
     assert_eq!(chosen(&window), ["c"]);
 
+    // Any of them: one is added, one taken out, by the button and by keys.
+    for at in [4, 2] {
+        for down in [CONTROL << 8, CONTROL << 8 | 1, CONTROL << 8] {
+            window.input(Input::Pointer(100, row(at), down, 0));
+        }
+    }
+    assert_eq!(chosen(&window), ["b", "c", "d"]);
+    window.press(usage::DOWN, CONTROL);
+    window.press(usage::SPACE, CONTROL);
+    assert_eq!(chosen(&window), ["b", "d"]);
+    window.press(usage::HOME, CONTROL);
+    assert_eq!((selected(&window), chosen(&window).len()), ("in", 2));
+    window.shoot("files-any");
+    window.press(key('c'), CONTROL);
+    window.press(usage::ENTER, 0);
+    window.input(Input::Paste(String::new()));
+    assert_eq!(inner.names(), ["b", "d"]);
+    window.press(key('a'), CONTROL);
+    window.press(usage::DELETE, 0);
+    window.press(usage::RIGHT, 0);
+    window.press(usage::ENTER, 0);
+    assert!(inner.names().is_empty() && chosen(&window).is_empty());
+    window.press(usage::DELETE, 0);
+    window.press(key('x'), CONTROL);
+    assert!(!window.app.asking && window.app.note.is_none(), "nothing");
+    window.press(usage::BACKSPACE, 0);
+
     // Moved together, and once.
     pick(&mut window, "c");
     window.press(usage::UP, SHIFT);
@@ -435,23 +462,27 @@ fn several_are_selected_and_moved_copied_and_deleted_together() {
     assert_eq!(inner.names(), ["b", "b 2", "c", "c 2"]);
 
     // Others change the folder: what they put between is not selected, and not deleted.
-    pick(&mut window, "b");
-    window.press(usage::END, SHIFT);
-    assert_eq!(chosen(&window).len(), 4);
-    let _ = inner.clone().with("b 3", 1);
-    window.app.signal(0);
-    assert_eq!(chosen(&window), ["c 2"]);
     pick(&mut window, "b 2");
     window.press(usage::DOWN, SHIFT);
-    inner.clone().with("z", 1);
+    inner.clone().with("b 3", 1).with("a", 1);
     window.app.signal(0);
-    assert_eq!(chosen(&window), ["b 2", "b 3"]);
+    assert_eq!(chosen(&window), ["b 2", "c"]);
     window.press(usage::DELETE, 0);
-    assert_eq!(inner.names().len(), 6, "asked first");
+    inner.clone().with("b 4", 1);
+    window.app.signal(0);
+    assert_eq!(inner.names().len(), 7, "asked first");
     window.press(usage::RIGHT, 0);
     window.press(usage::ENTER, 0);
-    assert_eq!(inner.names(), ["b", "c", "c 2", "z"]);
-    assert_eq!(chosen(&window), ["c"]);
+    assert_eq!(inner.names(), ["a", "b", "b 3", "b 4", "c 2"]);
+    assert_eq!(chosen(&window), ["b 3"], "what follows");
+    // The range that Shift selects begins where it did.
+    inner.clone().with("0", 1);
+    window.app.signal(0);
+    window.press(usage::UP, SHIFT);
+    inner.clone().with("1", 1);
+    window.app.signal(0);
+    window.press(usage::UP, SHIFT);
+    assert_eq!(chosen(&window), ["a", "b", "b 3"]);
 }
 
 #[test]
@@ -490,6 +521,10 @@ fn ten_thousand_documents_are_shown_and_gone_through() {
     let mut window = window_of(root, DARK, 1);
     window.press(usage::END, 0);
     assert_eq!(selected(&window), "document 09999");
+    // What is selected stays so.
+    window.press(key('a'), CONTROL);
+    window.app.signal(0);
+    assert_eq!(window.app.chosen().count(), 10_000);
     window.press(usage::UP, 0);
     window.press(usage::F2, 0);
     window.write("a");

@@ -244,6 +244,16 @@ impl<'a> Ui<'a> {
         self.memory.buttons >> 8 & modifiers::SHIFT != 0
     }
 
+    /// The same of Control.
+    pub(crate) fn control_with_pointer(&self) -> bool {
+        self.memory.buttons >> 8 & modifiers::CONTROL != 0
+    }
+
+    /// Keys are used: what has the keyboard is to be seen.
+    pub(crate) fn show_focus(&mut self) {
+        self.memory.focus_seen = true;
+    }
+
     /// What nobody used: keys move the focus, a click beside everything takes it away.
     #[inline(never)]
     pub(crate) fn finish(mut self) -> Outcome {

@@ -1,6 +1,6 @@
-//! Lists, of which a row is selected, or several that follow each other.
+//! Lists, of which a row is selected, or any number of them.
 
-use core::ops::RangeInclusive;
+use alloc::vec::Vec;
 
 use crate::geometry::Rect;
 use crate::input::{Key, usage};
@@ -9,25 +9,63 @@ use crate::ui::Ui;
 
 use super::Scroll;
 
-/// What a list remembers.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct List {
-    /// Which row is selected.
+/// What a list remembers; of one of `MANY`, several rows can be selected.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct List<const MANY: bool = false> {
+    /// Which row is selected; of `MANY` the one that keys go on from, which need not be.
     pub selected: Option<usize>,
-    /// Whether several can be, with Shift and the keys or the button for one, and with Control and A.
-    pub many: bool,
-    /// The other end of several.
+    /// Of `MANY` whether a row is selected. Those past the end are not.
+    pub chosen: Vec<bool>,
+    /// Of `MANY` where a range begins that Shift selects.
     pub anchor: Option<usize>,
     /// How far it is scrolled.
     pub scroll: Scroll,
 }
 
-impl List {
-    /// All rows that are selected.
-    pub fn range(&self) -> Option<RangeInclusive<usize>> {
-        let selected = self.selected?;
-        let other = self.anchor.unwrap_or(selected);
-        Some(selected.min(other)..=selected.max(other))
+impl<const MANY: bool> List<MANY> {
+    /// Selects this row alone, or none.
+    pub fn select(&mut self, row: Option<usize>) {
+        (self.selected, self.anchor) = (None, None);
+        self.chosen.clear();
+        if let Some(row) = row {
+            self.go(row, false);
+        }
+    }
+
+    /// All rows of `MANY` that are selected.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        let chosen = self.chosen.iter().enumerate();
+        chosen.filter_map(|(row, chosen)| chosen.then_some(row))
+    }
+
+    fn is_selected(&self, row: usize) -> bool {
+        if MANY {
+            self.chosen.get(row) == Some(&true)
+        } else {
+            self.selected == Some(row)
+        }
+    }
+
+    /// Selects this row alone, or with all from where the range begins.
+    fn go(&mut self, row: usize, range: bool) {
+        let begin = self.anchor.or(self.selected).filter(|_| range);
+        self.selected = Some(row);
+        if MANY {
+            let begin = begin.unwrap_or(row);
+            self.anchor = Some(begin);
+            self.chosen.clear();
+            self.chosen.resize(begin.min(row), false);
+            self.chosen.resize(begin.max(row) + 1, true);
+        }
+    }
+
+    /// Selects this row, too, or no more.
+    fn toggle(&mut self, row: usize) {
+        (self.selected, self.anchor) = (Some(row), Some(row));
+        if self.chosen.len() <= row {
+            self.chosen.resize(row + 1, false);
+        }
+        self.chosen[row] ^= true;
     }
 }
 
@@ -43,11 +81,11 @@ pub struct Picked {
 impl Ui<'_> {
     /// A list of so many rows; `view` draws one that is to be seen: its place, number, and whether it is selected.
     #[inline(never)]
-    pub fn list(
+    pub fn list<const MANY: bool>(
         &mut self,
         rect: Rect,
         name: &str,
-        list: &mut List,
+        list: &mut List<MANY>,
         (rows, height): (usize, i32),
         mut view: impl FnMut(&mut Self, Rect, usize, bool),
     ) -> Picked {
@@ -59,11 +97,11 @@ impl Ui<'_> {
             entered = self.list_keys(rect, list, rows, height);
         }
         let theme = self.theme;
-        let mut now = *list;
+        let mut scroll = list.scroll;
         self.scroll(
             rect,
             name,
-            &mut list.scroll,
+            &mut scroll,
             rows as i32 * height,
             |ui, contents| {
                 let seen = ui.seen(contents);
@@ -76,33 +114,33 @@ impl Ui<'_> {
                         contents.width,
                         height,
                     );
+                    let number = row as usize;
                     if response.pressed && ui.pointer_in(place).is_some() {
-                        entered |= ui.clicks() == 2 && now.selected == Some(row as usize);
-                        now.anchor = (now.many && ui.shift_with_pointer())
-                            .then(|| now.anchor.or(now.selected))
-                            .flatten();
-                        now.selected = Some(row as usize);
+                        if MANY && ui.control_with_pointer() {
+                            list.toggle(number);
+                        } else {
+                            entered |= ui.clicks() == 2 && list.selected == Some(number);
+                            list.go(number, ui.shift_with_pointer());
+                        }
                     }
-                    let is_selected = now
-                        .range()
-                        .is_some_and(|range| range.contains(&(row as usize)));
+                    let is_selected = list.is_selected(number);
                     let ground = place.inset(4, 1);
                     if is_selected {
                         ui.rounded(ground, space::RADIUS - 2, theme.selection);
-                        if response.ring && now.selected == Some(row as usize) {
-                            ui.outline(ground, space::RADIUS - 2, 2, theme.ring);
-                        }
                     } else if ui.pointer_in(place).is_some() {
                         ui.rounded(ground, space::RADIUS - 2, theme.control_hover);
+                    }
+                    if response.ring && list.selected == Some(number) {
+                        ui.outline(ground, space::RADIUS - 2, 2, theme.ring);
                     }
                     let mut inner = place.inset(space::MEDIUM, 0);
                     // Beside the bar.
                     inner.width -= if contents.height > rect.height { 8 } else { 0 };
-                    view(ui, inner, row as usize, is_selected);
+                    view(ui, inner, number, is_selected);
                 }
             },
         );
-        (list.selected, list.anchor) = (now.selected, now.anchor);
+        list.scroll = scroll;
         if response.ring && list.selected.is_none() {
             self.outline(rect, space::RADIUS, 2, self.theme.ring);
         }
@@ -113,7 +151,13 @@ impl Ui<'_> {
     }
 
     #[inline(never)]
-    fn list_keys(&mut self, rect: Rect, list: &mut List, rows: usize, height: i32) -> bool {
+    fn list_keys<const MANY: bool>(
+        &mut self,
+        rect: Rect,
+        list: &mut List<MANY>,
+        rows: usize,
+        height: i32,
+    ) -> bool {
         const KEYS: [u8; 6] = [
             usage::UP,
             usage::DOWN,
@@ -125,8 +169,16 @@ impl Ui<'_> {
         let page = (rect.height / height.max(1)).max(1) as usize;
         let at = list.selected;
         let all = |key: &Key| key.shortcut() == Some('a');
-        if list.many && self.take_key(all).is_some() {
-            (list.selected, list.anchor) = (Some(rows - 1), Some(0));
+        if MANY && self.take_key(all).is_some() {
+            list.select(Some(0));
+            list.go(rows - 1, true);
+        }
+        let space = |key: &Key| key.control() && key.usage == usage::SPACE;
+        if MANY
+            && let Some(at) = at
+            && self.take_key(space).is_some()
+        {
+            list.toggle(at);
         }
         if let Some(key) = self.take_key(|key| KEYS.contains(&key.usage)) {
             let last = rows - 1;
@@ -139,10 +191,12 @@ impl Ui<'_> {
                 (_, at) => at.unwrap_or(0) + page,
             };
             let to = to.min(last);
-            list.anchor = (list.many && key.shift())
-                .then(|| list.anchor.or(at))
-                .flatten();
-            list.selected = Some(to);
+            if MANY && key.control() && !key.shift() {
+                list.selected = Some(to);
+                self.show_focus();
+            } else {
+                list.go(to, key.shift());
+            }
             list.scroll
                 .show(to as i32 * height, (to as i32 + 1) * height, rect.height);
         }
