@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use nonos_ui::input::usage;
 use nonos_ui::{Color, Icon, Rect, Ui};
 
 use crate::programs::{self, Program};
@@ -19,7 +20,7 @@ const MOST: usize = 16;
 const GROUND: Color = Color::rgb(0x171A21);
 /// Below the pointer.
 const HOVER: Color = Color::rgb(0x2C313C);
-/// A dot below what runs, and a wider one below what has the keyboard.
+/// A dot below what runs, and a wider one below what has the keyboard; around the icon that keys are for.
 const DOT: Color = Color::rgb(0xC9CFDA);
 /// The launcher's tile.
 const LAUNCHER: Color = Color::rgb(0x3A4150);
@@ -101,6 +102,13 @@ pub fn show<'a>(
     has: impl Fn(&str) -> bool,
 ) -> Option<Wish<'a>> {
     let mut wish = None;
+    // Only keys give it the keyboard.
+    ui.show_focus();
+    if !ui.any_focus() {
+        let first = ui.id("launcher");
+        ui.focus(first);
+    }
+    let arrow = ui.take_key(|key| matches!(key.usage, usage::LEFT | usage::RIGHT));
     ui.fill(ui.size(), GROUND);
     let mut row = ui.size().inset(GAP, GAP);
     let square = row.cut_left(ICON, GAP);
@@ -127,6 +135,9 @@ pub fn show<'a>(
             ui.rounded(dot, 2, DOT);
         }
     }
+    if let Some(key) = arrow {
+        ui.move_focus(if key.usage == usage::LEFT { -1 } else { 1 });
+    }
     wish
 }
 
@@ -137,7 +148,7 @@ fn pressed(ui: &mut Ui<'_>, name: &str, square: Rect) -> bool {
         ui.rounded(square.inset(-5, -5), 14, HOVER);
     }
     if response.ring {
-        ui.ring(square, 10);
+        ui.outline(square.inset(-3, -3), 13, 2, DOT);
     }
     response.clicked
 }
@@ -145,6 +156,10 @@ fn pressed(ui: &mut Ui<'_>, name: &str, square: Rect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nonos_proto::display::theme::DARK;
+    use nonos_ui::App;
+    use nonos_ui::host::Stage;
+    use nonos_ui::input::Input;
 
     fn window(number: u64, module: &str, focused: bool) -> Window<'_> {
         Window {
@@ -179,5 +194,70 @@ mod tests {
             width(&windows, |module| module != "editor"),
             6 * (ICON + GAP) + GAP
         );
+    }
+
+    /// Two windows, of which the first has the keyboard.
+    const WINDOWS: [Window<'static>; 2] = [
+        Window {
+            number: 1,
+            module: "editor",
+            focused: true,
+        },
+        Window {
+            number: 2,
+            module: "calculator",
+            focused: false,
+        },
+    ];
+
+    /// The dock as a program, and what was wished.
+    #[derive(Default)]
+    struct Shown(Vec<Wish<'static>>);
+
+    impl App for Shown {
+        fn title(&self) -> &str {
+            "Dock"
+        }
+
+        fn size(&self) -> (i32, i32) {
+            (width(&WINDOWS, |_| true), HEIGHT)
+        }
+
+        fn view(&mut self, ui: &mut Ui<'_>) {
+            self.0.extend(show(ui, &WINDOWS, |_| true));
+        }
+    }
+
+    #[test]
+    fn keys_do_what_clicks_do() {
+        let stage = || Stage::new(Shown::default(), DARK, 1);
+        assert_eq!(nonos_ui::access::check(stage), 7);
+        let mut stage = stage();
+        let expected = [
+            Wish::Launcher,
+            Wish::Start("terminal"),
+            Wish::Start("file-manager"),
+            Wish::Minimize(1),
+            Wish::Start("security"),
+            Wish::Start("settings"),
+            Wish::Activate(2),
+        ];
+        for _ in expected {
+            stage.press(usage::SPACE, 0);
+            stage.press(usage::RIGHT, 0);
+        }
+        assert_eq!(stage.app.0, expected);
+        // Round, and back by the other arrow.
+        stage.press(usage::LEFT, 0);
+        stage.press(usage::ENTER, 0);
+        assert_eq!(stage.app.0.pop(), Some(Wish::Activate(2)));
+        // It shows as long as the dock has the keyboard, whatever the pointer did there.
+        let with = stage.window.pixels().to_vec();
+        stage.input(Input::Focus(false));
+        assert!(stage.window.pixels() != with);
+        stage.click(GAP + 6 * (ICON + GAP) + 10, 20);
+        stage.input(Input::Leave);
+        stage.input(Input::Focus(true));
+        assert!(stage.window.pixels() == with);
     }
 }

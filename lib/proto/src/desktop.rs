@@ -11,7 +11,7 @@ use crate::value::parts;
 pub mod layer {
     /// Behind all windows.
     pub const WALLPAPER: u64 = 0;
-    /// At the lower edge of the screen, before windows, which are not put there when they are maximized.
+    /// At the lower edge of the screen, before windows, which are not put there when they are maximized. It has the keyboard when the user asks for that.
     pub const DOCK: u64 = 1;
     /// Before windows, in the middle of the screen; it has the keyboard while it is open.
     pub const LAUNCHER: u64 = 2;
@@ -21,7 +21,7 @@ pub mod layer {
 
 /// States of a window: bits.
 pub mod window_state {
-    /// It has the keyboard.
+    /// It has the keyboard, or gets it back from the dock.
     pub const FOCUSED: u64 = 1;
     /// It is hidden.
     pub const MINIMIZED: u64 = 1 << 1;

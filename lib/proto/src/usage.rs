@@ -6,6 +6,8 @@ pub const A: u8 = 0x04;
 pub const C: u8 = 0x06;
 /// L.
 pub const L: u8 = 0x0F;
+/// T.
+pub const T: u8 = 0x17;
 /// V.
 pub const V: u8 = 0x19;
 /// 0, the last of the row of digits.

@@ -250,7 +250,7 @@ impl<'a> Ui<'a> {
     }
 
     /// Keys are used: what has the keyboard is to be seen.
-    pub(crate) fn show_focus(&mut self) {
+    pub fn show_focus(&mut self) {
         self.memory.focus_seen = true;
     }
 
@@ -307,8 +307,9 @@ impl<'a> Ui<'a> {
         }
     }
 
+    /// Gives the keyboard to the widget so many further on of those that were shown so far, as Tab does.
     #[inline(never)]
-    fn move_focus(&mut self, by: isize) {
+    pub fn move_focus(&mut self, by: isize) {
         let memory = &mut *self.memory;
         let count = memory.order.len() as isize;
         if count == 0 {

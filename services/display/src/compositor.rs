@@ -84,7 +84,7 @@ pub struct Compositor {
     prompt: Option<Prompt>,
     lock: Lock,
     toasts: Toasts,
-    /// Which window gets the keyboard after a prompt or the lock.
+    /// Which window gets the keyboard after a prompt, the lock or the dock.
     later: Option<u32>,
     /// What the machine does now, when that is to end.
     ending: Option<Ending>,
@@ -259,14 +259,19 @@ impl Compositor {
     fn work_area(&self) -> Rect {
         let mut area = self.screen;
         area.cut_top(points::BAR * self.scale, 0);
-        let dock = self
-            .windows
-            .iter()
-            .find(|window| window.layer == Layer::Dock && window.visible());
-        if let Some(dock) = dock {
+        if let Some(dock) = self.dock() {
             area.cut_bottom(dock.content().height + 2 * points::GAP * self.scale, 0);
         }
         area
+    }
+
+    fn dock(&self) -> Option<&Window> {
+        let dock = |window: &&Window| window.layer == Layer::Dock && window.visible();
+        self.windows.iter().find(dock)
+    }
+
+    fn dock_has_keyboard(&self) -> bool {
+        self.dock().is_some_and(|dock| self.focus == Some(dock.id))
     }
 
     /// Puts a window before all others of its layer.

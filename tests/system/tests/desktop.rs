@@ -304,6 +304,20 @@ fn windows_are_moved_sized_hidden_and_closed_by_keys() {
     machine.wait_until("the window in its size", |machine| {
         machine.picture().bounds_of(SIZED).is_some()
     });
+    // To the dock and back; there, round to its last icon, that of the window, which hides it and shows it again.
+    machine.press(&["meta_l", "t"]);
+    machine.expect("focus 0");
+    machine.press(&["esc"]);
+    machine.expect("focus 1");
+    machine.press(&["meta_l", "t"]);
+    machine.expect("focus 0");
+    press_and_see(&mut machine, &["left"], 0);
+    machine.press(&["ret"]);
+    machine.wait_until("no window above the dock", |machine| {
+        machine.picture().bounds_of(SIZED).is_none()
+    });
+    machine.press(&["spc"]);
+    machine.expect("focus 1");
     machine.press(&["meta_l", "down"]);
     machine.expect("focus 0");
     machine.wait_until("no window on the screen", |machine| {

@@ -57,12 +57,17 @@ impl Compositor {
             .ok_or(Refusal::NoSuchWindow)?;
         let identity = self.client(window.client).map(|client| client.identity);
         let identity = identity.ok_or(Refusal::NoSuchWindow)?;
+        let focused = if self.dock_has_keyboard() {
+            self.later.filter(|_| window.visible())
+        } else {
+            self.focus
+        };
         let bit = |holds: bool, bit: u64| if holds { bit } else { 0 };
         Ok(WindowState {
             window: window.id.into(),
             module: identity.module,
             process: identity.process,
-            state: bit(self.focus == Some(window.id), window_state::FOCUSED)
+            state: bit(focused == Some(window.id), window_state::FOCUSED)
                 | bit(window.minimized, window_state::MINIMIZED)
                 | bit(window.restore.is_some(), window_state::MAXIMIZED),
         })

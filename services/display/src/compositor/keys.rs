@@ -202,6 +202,8 @@ impl Compositor {
         }
         match (held, usage) {
             (SUPER, usage::L) => self.lock(),
+            (SUPER, usage::T) if first => self.use_dock(),
+            (0, usage::ESCAPE) if self.dock_has_keyboard() => self.give_focus_back(),
             (ALT, usage::TAB) => self.switch(1),
             (held, usage::TAB) if held == ALT | SHIFT => self.switch(-1),
             (CONTROL, usage::V) | (SHIFT, usage::INSERT) => self.paste_key(first),
@@ -213,6 +215,17 @@ impl Compositor {
             _ => return false,
         }
         true
+    }
+
+    /// Gives the keyboard to the dock, or back to the window that had it.
+    fn use_dock(&mut self) {
+        if self.dock_has_keyboard() {
+            self.give_focus_back();
+        } else if let Some(dock) = self.dock().map(|dock| dock.id) {
+            self.later = self.focus;
+            self.keys.end_typing();
+            self.set_focus(Some(dock));
+        }
     }
 
     /// The keyboard types by this layout from now on.

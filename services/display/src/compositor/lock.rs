@@ -103,7 +103,7 @@ impl Compositor {
         !self.lock.is_open() || self.prompt.is_some()
     }
 
-    /// Gives the keyboard back to the window that had it before a prompt or the lock.
+    /// Gives the keyboard back to the window that had it before a prompt, the lock or the dock.
     pub(super) fn give_focus_back(&mut self) {
         let later = self.later.take();
         let there = |id: &u32| self.window(*id).is_some_and(super::Window::visible);

@@ -216,8 +216,11 @@ impl Compositor {
             return;
         };
         let (key, layer) = (window.client, window.layer);
-        let takes_focus =
-            matches!(layer, Layer::Launcher | Layer::Lock) || self.may_take_focus(key, now_ns);
+        let takes_focus = match layer {
+            Layer::Launcher | Layer::Lock => true,
+            Layer::Window => self.may_take_focus(key, now_ns),
+            _ => false,
+        };
         if layer == Layer::Window {
             let frame = around(window.content(), self.scale);
             let area = self.work_area();

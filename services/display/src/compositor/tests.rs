@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::vec;
 
 use nonos_proto::Refusal;
-use nonos_proto::desktop::{action, layer};
+use nonos_proto::desktop::{action, layer, window_state};
 use nonos_proto::input::{buttons, key_state};
 use nonos_proto::usage;
 
@@ -752,6 +752,49 @@ fn what_the_user_starts_gets_the_keyboard_also_right_after_typing() {
     let started = desk.shown(3);
     assert_eq!(desk.compositor.focus, Some(started));
     assert_ne!(started, window);
+}
+
+#[test]
+fn the_dock_has_the_keyboard_when_the_user_asks_and_gives_it_back() {
+    const KEYS: [u8; 2] = [usage::LEFT_SUPER, usage::T];
+    let mut desk = Desk::new();
+    desk.press(&KEYS);
+    let dock = desk.open(2, 300, 60);
+    desk.compositor.place(2, dock.into(), layer::DOCK).unwrap();
+    desk.present(2, dock);
+    assert_eq!(desk.compositor.focus, None, "not by itself");
+    let window = desk.shown(1);
+    let other = desk.shown(1);
+    desk.compositor.activate(window);
+    let states = |desk: &Desk| [0, 1].map(|at| desk.compositor.state(at).unwrap().state);
+    for back in [&[usage::ESCAPE][..], &KEYS] {
+        desk.press(&KEYS);
+        assert_eq!(desk.compositor.focus, Some(dock));
+        assert_eq!(states(&desk), [window_state::FOCUSED, 0]);
+        desk.events(2);
+        desk.press(&[usage::RIGHT]);
+        assert_eq!(desk.kinds(2), [event::KEY, event::KEY]);
+        desk.press(back);
+        assert_eq!(desk.compositor.focus, Some(window));
+    }
+    assert!(!desk.compositor.take_notice().launcher);
+    // What is hidden from there does not get it back.
+    desk.press(&KEYS);
+    desk.compositor
+        .act(window.into(), action::MINIMIZE)
+        .unwrap();
+    assert_eq!(states(&desk), [window_state::MINIMIZED, 0]);
+    desk.press(&[usage::ESCAPE]);
+    assert_eq!(desk.compositor.focus, Some(other));
+    // What is started there does, also right after typing.
+    desk.press(&[A]);
+    desk.press(&KEYS);
+    desk.press(&[usage::ENTER]);
+    let started = desk.shown(3);
+    assert_eq!(desk.compositor.focus, Some(started));
+    desk.compositor.lock();
+    desk.press(&KEYS);
+    assert_ne!(desk.compositor.focus, Some(dock));
 }
 
 #[test]
