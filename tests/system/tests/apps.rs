@@ -283,9 +283,9 @@ fn a_text_is_saved_read_in_the_terminal_opened_from_files_and_the_machine_locked
 /// Locks the screen, sees that nothing of it is left, and unlocks it: with Enter, where there is no passphrase.
 #[track_caller]
 fn lock_and_unlock(machine: &mut Machine) {
-    // More than a window has; and less, as an Enter too many may reach what had the keyboard.
+    // More than a window has; and less, as Enters too many may reach what had the keyboard: each moves the line that it marks.
     const MANY: usize = 500_000;
-    const FEW: usize = 20_000;
+    const FEW: usize = 100_000;
     let before = machine.picture();
     let changed = |machine: &mut Machine| machine.picture().changed_pixels(&before);
     machine.press(&["meta_l", "l"]);
