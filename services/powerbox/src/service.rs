@@ -466,6 +466,9 @@ impl interface::PowerBox for Service {
     fn paste(&mut self, caller: Caller) -> Result<(), Refusal> {
         let program = self.program(caller)?;
         let (key, module) = (program.key, program.module);
+        // What the timer has not said yet.
+        let ended = self.permissions.expire(syscall::clock_ns());
+        self.take_back(ended);
         if self.permissions.pastes(key, module) {
             return self.prompts.paste(key, 1).map_err(refusal);
         }
