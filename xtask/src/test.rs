@@ -9,8 +9,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::image::{self, ImageSpec};
 use crate::modules::SystemKind;
@@ -96,10 +97,18 @@ pub fn run() -> Result<()> {
     progress("tests on the host");
     let host = stream(cargo_test(&[]), &mut results)?;
     let programs = stream(cargo_test(PROGRAMS), &mut results)?;
-    progress(format!("{} random system calls on the host", fuzz::CALLS));
-    let random = stream(fuzz::random_calls(fuzz::CALLS), &mut results)?;
-    progress("building the image for the tests on booted machines");
-    image::build_image(&ImageSpec::usual(SystemKind::Desktop))?;
+    // Either keeps one processor busy for minutes.
+    progress(format!(
+        "{} random system calls on the host, and beside them the image for booted machines",
+        fuzz::CALLS
+    ));
+    let (random, image) = thread::scope(|scope| {
+        let image = scope.spawn(|| image::build_image(&ImageSpec::usual(SystemKind::Desktop)));
+        let random = stream(fuzz::random_calls(fuzz::CALLS), &mut results);
+        (random, image.join())
+    });
+    let random = random?;
+    image.map_err(|_| anyhow!("building the image panicked"))??;
     progress("tests on booted machines");
     let system = stream(
         cargo_test(&["--package", "system-tests", "--", "--test-threads=2"]),
