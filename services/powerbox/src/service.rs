@@ -206,15 +206,7 @@ impl Service {
         self.check(key, ask)?;
         let module = self.find(key).ok_or(Refusal::Gone)?.module;
         let given = Given::open(ask, &chosen.thing).map_err(refusal)?;
-        let permission = |program, handle| Permission {
-            number: 0,
-            program,
-            module,
-            rights: ask.rights(),
-            thing: chosen.thing.clone(),
-            until_ns: end_ns(chosen.lasts),
-            handle,
-        };
+        let permission = |program, handle| permission(program, module, ask, chosen, handle);
         if chosen.lasts == Lasts::Session && chosen.thing.is_remembered() {
             self.permissions.add(permission(None, None));
         }
@@ -224,19 +216,13 @@ impl Service {
     }
 
     /// Has a program paste what is on the clipboard, as the user allowed.
-    fn paste_for(&mut self, key: u64, lasts: Lasts) -> Result<(), Refusal> {
-        if lasts != Lasts::Once {
-            self.check(key, &Ask::Paste)?;
+    fn paste_for(&mut self, key: u64, ask: &Ask, chosen: &Chosen) -> Result<(), Refusal> {
+        if chosen.lasts != Lasts::Once {
+            self.check(key, ask)?;
             let module = self.find(key).ok_or(Refusal::Gone)?.module;
-            self.permissions.add(Permission {
-                number: 0,
-                program: (lasts != Lasts::Session).then_some(key),
-                module,
-                rights: 0,
-                thing: Thing::Clipboard,
-                until_ns: end_ns(lasts),
-                handle: None,
-            });
+            let program = (chosen.lasts != Lasts::Session).then_some(key);
+            self.permissions
+                .add(permission(program, module, ask, chosen, None));
             self.changed();
         }
         self.prompts.paste(key, 0).map_err(refusal)
@@ -248,7 +234,7 @@ impl Service {
             // Of this it hears by the compositor, or not at all.
             (Ask::Paste, None) => return,
             (Ask::Paste, Some(chosen)) => {
-                if let Err(error) = self.paste_for(key, chosen.lasts) {
+                if let Err(error) = self.paste_for(key, &ask, &chosen) {
                     log!("cannot paste: {error}");
                 }
                 return;
@@ -398,11 +384,25 @@ impl Service {
     }
 }
 
-/// When what lasts so long ends, nanoseconds; 0 with the program, or the session.
-fn end_ns(lasts: Lasts) -> u64 {
-    match lasts {
-        Lasts::Hour => syscall::clock_ns().saturating_add(HOUR_NS),
-        Lasts::Once | Lasts::Program | Lasts::Session => 0,
+/// What the user chose, as a permission of a program, or of all of its module.
+fn permission(
+    program: Option<u64>,
+    module: Name,
+    ask: &Ask,
+    chosen: &Chosen,
+    handle: Option<Given>,
+) -> Permission<Given> {
+    Permission {
+        number: 0,
+        program,
+        module,
+        rights: ask.rights(),
+        thing: chosen.thing.clone(),
+        until_ns: match chosen.lasts {
+            Lasts::Hour => syscall::clock_ns().saturating_add(HOUR_NS),
+            Lasts::Once | Lasts::Program | Lasts::Session => 0,
+        },
+        handle,
     }
 }
 

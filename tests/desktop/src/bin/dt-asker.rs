@@ -77,6 +77,8 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                 's' => power_box.save("plan.txt"),
                 'f' => power_box.folder(rights::READ | rights::LIST | rights::WRITE),
                 'm' => ask_too_much(&power_box),
+                // It has no answer to wait for.
+                'p' => power_box.paste().map(|()| last),
                 'n' => {
                     let told = desk
                         .display
@@ -103,13 +105,6 @@ fn serve(desk: &mut Desk) -> Result<(), CallError> {
                     match desk.display.copy(b"copied before") {
                         Ok(()) => desk.say(format_args!("asker: copied")),
                         Err(error) => desk.say(format_args!("asker: not copied: {error}")),
-                    }
-                    continue;
-                }
-                'p' => {
-                    match power_box.paste() {
-                        Ok(()) => desk.say(format_args!("asker: asked")),
-                        Err(error) => desk.say(format_args!("asker: refused: {error}")),
                     }
                     continue;
                 }
